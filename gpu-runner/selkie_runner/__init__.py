@@ -1,0 +1,1 @@
+"""Trains and serves LoRA adapters for Selkie."""

@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import { artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
+import { roundConfigSchema } from './config.js';
+import { decisionRecordSchema, gateResultSchema, gateSpecSchema } from './gates.js';
+import { searchAttributes, type SearchAttributeName } from './names.js';
+import {
+  describeModelRequestSchema,
+  describeModelResultSchema,
+  trainRequestSchema,
+  trainResultSchema,
+} from './training.js';
+import { evaluationSchema, outcomeCountsSchema, phaseSchema, trialResultSchema, trialSpecSchema } from './trials.js';
+
+const roundOnly = z.strictObject({ roundId: z.string().min(1) });
+const trialOnly = z.strictObject({ trialId: z.string().min(1) });
+const nothing = z.strictObject({});
+
+const searchAttributeNames = Object.keys(searchAttributes) as [SearchAttributeName, ...SearchAttributeName[]];
+
+/**
+ * The arms of a round's table, each the mean match on questions B (training sources) — null where an arm was not run.
+ * `selfEditMean` is over every scored candidate, `chosenOnB` over the chosen ones, `otherSourceControl` is what the chosen
+ * adapters score on another source's questions B, which they cannot know.
+ */
+export const armsSchema = z.strictObject({
+  base: z.number().nullable(),
+  inContext: z.number().nullable(),
+  rawPassage: z.number().nullable(),
+  selfEditMean: z.number().nullable(),
+  chosenOnB: z.number().nullable(),
+  otherSourceControl: z.number().nullable(),
+});
+export type Arms = z.infer<typeof armsSchema>;
+
+/** Held-out match after training on one edit: rows are who wrote it, columns who learnt it. */
+export const heldOutSchema = z.strictObject({
+  /** old policy writes and learns */
+  before: z.number().nullable(),
+  /** new policy writes and learns */
+  after: z.number().nullable(),
+  sources: z.int().nonnegative(),
+  questions: z.int().nonnegative(),
+  cells: z.strictObject({
+    oldOld: z.number().nullable(),
+    oldNew: z.number().nullable(),
+    newOld: z.number().nullable(),
+    newNew: z.number().nullable(),
+  }),
+});
+export type HeldOut = z.infer<typeof heldOutSchema>;
+
+/** Each activity by its name: the queue's side that serves it, its request and its result. One object in, one out. */
+export const activityContracts = {
+  // selkie — light: the ledger is the only thing they touch
+  claimRound: {
+    request: z.strictObject({ roundId: z.string().min(1), configDigest: sha256Schema, config: roundConfigSchema }),
+    /** the search attributes that the server has, of those Selkie uses */
+    result: z.strictObject({ searchAttributes: z.array(z.enum(searchAttributeNames)) }),
+  },
+  prepareRound: {
+    request: z.strictObject({ roundId: z.string().min(1), model: describeModelResultSchema }),
+    result: z.strictObject({
+      old: modelRefSchema,
+      corpusDigest: sha256Schema,
+      trainSources: z.int().positive(),
+      heldOutSources: z.int().nonnegative(),
+      questionsA: z.int().positive(),
+      questionsB: z.int().positive(),
+      canaries: z.int().nonnegative(),
+    }),
+  },
+  planTrials: {
+    request: z.strictObject({ roundId: z.string().min(1), phase: phaseSchema }),
+    /** `skipped` trials are over `maxEditsPerRound`: recorded, not run */
+    result: z.strictObject({
+      trials: z.int().nonnegative(),
+      skipped: z.int().nonnegative(),
+      shards: z.int().nonnegative(),
+    }),
+  },
+  loadShard: {
+    request: z.strictObject({ roundId: z.string().min(1), phase: phaseSchema, shard: z.int().nonnegative() }),
+    result: z.strictObject({ trials: z.array(trialSpecSchema).max(200) }),
+  },
+  recordOutcome: {
+    request: trialResultSchema,
+    /** what the ledger holds: the first write wins */
+    result: trialResultSchema,
+  },
+  selectEdits: {
+    request: roundOnly,
+    result: z.strictObject({
+      selectionDigest: sha256Schema,
+      chosen: z.int().nonnegative(),
+      sources: z.int().nonnegative(),
+      ties: z.int().nonnegative(),
+      meanReward: z.number().nullable(),
+      bestReward: z.number().nullable(),
+    }),
+  },
+  buildPolicyTraining: {
+    request: roundOnly,
+    /** null: no pair was chosen, in this round or an earlier one */
+    result: z.strictObject({ pairs: z.int().nonnegative(), training: trainRequestSchema.nullable() }),
+  },
+  recordPolicy: {
+    request: z.strictObject({ roundId: z.string().min(1), training: trainResultSchema }),
+    result: z.strictObject({ new: modelRefSchema }),
+  },
+  buildReport: {
+    request: roundOnly,
+    result: z.strictObject({
+      report: artifactRefSchema,
+      /** digest over policy adapter, report and data manifest: what the release gate is bound to */
+      releaseDigest: sha256Schema,
+      trials: outcomeCountsSchema,
+      arms: armsSchema,
+      heldOut: heldOutSchema,
+      deviceSeconds: z.number().nonnegative(),
+      /** markdown table for the Web UI, below 8 KB */
+      markdown: z.string().max(8192),
+    }),
+  },
+  openGate: { request: gateSpecSchema, result: nothing },
+  recordDecision: {
+    request: z.strictObject({ gateId: z.string().min(1), decision: decisionRecordSchema }),
+    result: nothing,
+  },
+  closeGate: { request: gateResultSchema, result: nothing },
+  releasePolicy: {
+    request: z.strictObject({ roundId: z.string().min(1), gate: gateResultSchema }),
+    result: z.strictObject({ released: z.boolean(), alias: z.string().nullable(), reason: z.string() }),
+  },
+  closeRound: {
+    request: z.strictObject({
+      roundId: z.string().min(1),
+      status: z.enum(['completed', 'failed', 'cancelled']),
+      reason: z.string(),
+    }),
+    result: nothing,
+  },
+  // selkie-llm — they ask a model server
+  measureBaseline: {
+    request: z.strictObject({ roundId: z.string().min(1), learner: z.enum(['old', 'new']) }),
+    /** `asked` went to the model, `cached` were known by (model digest, question, grader) */
+    result: z.strictObject({ asked: z.int().nonnegative(), cached: z.int().nonnegative() }),
+  },
+  proposeSelfEdit: {
+    request: trialOnly,
+    result: z.discriminatedUnion('status', [
+      z.strictObject({
+        status: z.literal('proposed'),
+        editDigest: sha256Schema,
+        examples: z.int().positive(),
+        clamps: z.int().nonnegative(),
+        training: trainRequestSchema,
+      }),
+      z.strictObject({ status: z.literal('invalid'), editDigest: sha256Schema.nullable(), reason: z.string() }),
+    ]),
+  },
+  screenSelfEdit: {
+    request: trialOnly,
+    result: z.strictObject({
+      verdict: z.enum(['allow', 'block']),
+      outcome: z.enum(['screened_out', 'duplicate']).nullable(),
+      reason: z.string(),
+    }),
+  },
+  evaluateAdapter: {
+    request: z.strictObject({ trialId: z.string().min(1), training: trainResultSchema }),
+    result: z.discriminatedUnion('status', [
+      z.strictObject({ status: z.literal('scored'), evaluation: evaluationSchema }),
+      z.strictObject({ status: z.literal('no_effect'), reason: z.string() }),
+    ]),
+  },
+  // selkie-gpu — the Python runner
+  describeModel: { request: describeModelRequestSchema, result: describeModelResultSchema },
+  trainAdapter: { request: trainRequestSchema, result: trainResultSchema },
+} as const;
+
+export type ActivityName = keyof typeof activityContracts;
+export type ActivityRequest<N extends ActivityName> = z.infer<(typeof activityContracts)[N]['request']>;
+export type ActivityResult<N extends ActivityName> = z.infer<(typeof activityContracts)[N]['result']>;
+type Functions<N extends ActivityName> = { [K in N]: (request: ActivityRequest<K>) => Promise<ActivityResult<K>> };
+
+export const llmActivityNames = ['measureBaseline', 'proposeSelfEdit', 'screenSelfEdit', 'evaluateAdapter'] as const;
+export const gpuActivityNames = ['describeModel', 'trainAdapter'] as const;
+
+export type LlmActivities = Functions<(typeof llmActivityNames)[number]>;
+export type GpuActivities = Functions<(typeof gpuActivityNames)[number]>;
+export type ControlActivities = Functions<
+  Exclude<ActivityName, (typeof llmActivityNames)[number] | (typeof gpuActivityNames)[number]>
+>;

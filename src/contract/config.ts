@@ -1,0 +1,202 @@
+import { z } from 'zod';
+import { adapterRefSchema } from './artifacts.js';
+import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
+
+export const templateIds = [
+  'implications',
+  'implications-long',
+  'implications-very-long',
+  'rewrite',
+  'self-qa',
+  'directed',
+] as const;
+export const templateIdSchema = z.enum(templateIds);
+export type TemplateId = z.infer<typeof templateIdSchema>;
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes, at most 40 (names become workflow ids)');
+
+const recipeChoiceSchema = z.strictObject({
+  preset: z.enum(Object.keys(recipePresets) as [keyof typeof recipePresets, ...(keyof typeof recipePresets)[]]),
+  ...recipeSchema.partial().shape,
+});
+
+/** A preset with the given fields replaced. */
+export function resolveRecipe({ preset, ...overrides }: z.infer<typeof recipeChoiceSchema>): Recipe {
+  return recipeSchema.parse({ ...recipePresets[preset], ...overrides });
+}
+
+const profile = (startToCloseSeconds: number, attempts: number) =>
+  z
+    .strictObject({
+      startToCloseSeconds: z.number().positive().default(startToCloseSeconds),
+      attempts: z.int().min(1).max(100).default(attempts),
+    })
+    .prefault({});
+
+/** What a round may be asked for. Every field has a default: `{}` is a small round on the sample corpus. */
+export const roundConfigSchema = z.strictObject({
+  tenant: name.default('demo'),
+  /** a name in the runner's model registry; the same name is served */
+  model: z.string().min(1).default('smollm2-135m-instruct'),
+  /** how the model is asked: by its chat template, or with plain text */
+  promptStyle: z.enum(['chat', 'base']).default('chat'),
+  /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */
+  corpus: z.string().min(1).default('sample'),
+  /** how many documents of each part the round uses, in the corpus's order; 0 held-out sources: no examination */
+  sources: z
+    .strictObject({ train: z.int().min(1).max(80_000).default(6), heldOut: z.int().min(0).max(10_000).default(4) })
+    .prefault({}),
+  editsPerSource: z.int().min(1).max(64).default(3),
+  /** edit `i` of a source is written with template `i mod n` */
+  templates: z.array(templateIdSchema).min(1).max(6).default(['self-qa']),
+  sampling: z
+    .strictObject({
+      temperature: z.number().min(0).max(2).default(0.8),
+      topP: z.number().gt(0).max(1).default(0.95),
+      maxTokens: z.int().min(16).max(4096).default(256),
+    })
+    .prefault({}),
+  /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
+  recipe: recipeChoiceSchema.default({ preset: 'small' }),
+  policyRecipe: recipeChoiceSchema.default({ preset: 'policy' }),
+  /** `base`: each round's policy layer is trained from the base on all pairs so far (ReST-EM); `previous`: above the last policy, as SEAL does */
+  policyFrom: z.enum(['base', 'previous']).default('base'),
+  /** the policy that the round starts from, as a stack of layers; a campaign fills it in */
+  startStack: z.array(adapterRefSchema).max(8).default([]),
+  /** workflow ids of earlier rounds whose chosen pairs are trained on as well; a campaign fills it in */
+  earlierRounds: z.array(z.string()).max(100).default([]),
+  reward: z
+    .strictObject({
+      /** what a gain is measured in; `blend` adds a tenth of the log-likelihood's gain to the match's, which breaks most ties */
+      measure: z.enum(['match', 'likelihood', 'blend']).default('blend'),
+      /** subtracted for the whole set of canaries lost, in proportion */
+      canaryPenalty: z.number().min(0).max(10).default(0.5),
+    })
+    .prefault({}),
+  selection: z
+    .strictObject({
+      rule: z.enum(['gain', 'reference']).default('gain'),
+      /** `gain` takes no edit whose reward is not above this */
+      minimum: z.number().default(0),
+    })
+    .prefault({}),
+  controls: z
+    .strictObject({
+      /** also train on the passage alone */
+      rawPassage: z.boolean().default(true),
+      /** ask each chosen adapter another source's questions */
+      otherSource: z.boolean().default(true),
+      /** train the chosen edits again with fresh seeds before they are reported on questions B */
+      freshSeeds: z.boolean().default(true),
+    })
+    .prefault({}),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(17),
+  caps: z
+    .strictObject({
+      maxEditsPerRound: z.int().min(1).max(80_000).default(1000),
+      maxStepsPerTrial: z.int().min(1).max(100_000).default(400),
+      /** seconds of the device that one training may use */
+      maxDeviceSeconds: z.number().positive().default(900),
+    })
+    .prefault({}),
+  /** trials in flight at once in a shard; size it to the runner's slots */
+  window: z.int().min(1).max(50).default(4),
+  /** a round with a larger share of `infra_failure` fails */
+  maxFailedFraction: z.number().min(0).max(1).default(0.25),
+  gate: z
+    .strictObject({
+      needed: z.int().min(1).max(20).default(1),
+      /** who may decide; empty: anybody but the requester */
+      approvers: z.array(z.string().min(1)).max(100).default([]),
+      deadlineSeconds: z.int().min(1).max(31_536_000).default(86_400),
+      /** what happens at the deadline; never an approval */
+      onTimeout: z.enum(['reject', 'hold']).default('hold'),
+      /** whether unsigned decisions count; outside the `demo` tenant it must be said */
+      trust: z.enum(['unsigned']).optional(),
+    })
+    .prefault({}),
+  requestedBy: z.string().min(1).max(200).default('unknown'),
+  profiles: z
+    .strictObject({
+      readOnly: profile(60, 10),
+      generate: profile(900, 5),
+      train: profile(3600, 5),
+      evaluate: profile(1800, 5),
+      publishOnce: profile(120, 10),
+      /** seconds without a heartbeat after which an attempt is given up */
+      heartbeatSeconds: z.number().positive().default(30),
+      /** seconds before the first retry; it doubles up to a minute */
+      retryInitialSeconds: z.number().positive().default(2),
+    })
+    .prefault({}),
+});
+export type RoundConfig = z.infer<typeof roundConfigSchema>;
+export type RoundConfigInput = z.input<typeof roundConfigSchema>;
+
+export const campaignConfigSchema = z.strictObject({
+  /** rounds to run; 0: until stopped */
+  rounds: z.int().min(0).max(10_000).default(2),
+  round: roundConfigSchema.prefault({}),
+  /** where the campaign stands; set when it continues as new */
+  progress: z
+    .strictObject({
+      nextRound: z.int().min(1).default(1),
+      stack: z.array(adapterRefSchema).max(8).default([]),
+      rounds: z.array(z.string()).max(10_000).default([]),
+    })
+    .prefault({}),
+});
+export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
+export type CampaignConfigInput = z.input<typeof campaignConfigSchema>;
+
+export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] };
+
+/** Every problem of a config in words, with the valid keys where a key is unknown. `undefined` and `null` mean `{}`. */
+export function parseConfig<S extends z.ZodObject>(schema: S, input: unknown): Parsed<z.output<S>> {
+  const result = schema.safeParse(input ?? {});
+  if (result.success) return { ok: true, value: result.data };
+  return {
+    ok: false,
+    problems: result.error.issues.map((issue) => {
+      const where = issue.path.join('.');
+      if (issue.code === 'unrecognized_keys') {
+        const valid = validKeysAt(schema, issue.path);
+        return `${where === '' ? 'unknown key' : `${where}: unknown key`} ${issue.keys.map((k) => `"${k}"`).join(', ')}; valid keys: ${valid.join(', ')}`;
+      }
+      return `${where === '' ? 'the config' : where}: ${issue.message}`;
+    }),
+  };
+}
+
+/** Rules between fields, which the schema alone cannot say. */
+export function roundConfigProblems(config: RoundConfig): string[] {
+  const problems: string[] = [];
+  if (config.tenant !== 'demo' && config.gate.trust === undefined) {
+    problems.push('gate.trust: outside the tenant "demo" say "unsigned" if unsigned decisions shall count');
+  }
+  return problems;
+}
+
+function validKeysAt(schema: z.ZodObject, path: PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const key of path) {
+    at = unwrap(at);
+    at = at instanceof z.ZodObject ? (at.shape as Record<PropertyKey, unknown>)[key] : undefined;
+  }
+  at = unwrap(at);
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function unwrap(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.def.innerType;
+  }
+  return inner;
+}

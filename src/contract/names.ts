@@ -1,0 +1,51 @@
+/** Every name that crosses a process boundary. Worker, client, CLI, tests and runner use these and no literals. */
+
+export const taskQueues = {
+  /** workflows and light activities: ledger, planning, selection, gates */
+  control: 'selkie',
+  /** activities that talk to a model server: generation, screening, evaluation */
+  llm: 'selkie-llm',
+  /** activities of the Python gpu-runner: training */
+  gpu: 'selkie-gpu',
+} as const;
+
+export const workflowTypes = {
+  campaign: 'sealCampaign',
+  round: 'sealRound',
+  shard: 'sealShard',
+  trial: 'selfEditTrial',
+  gate: 'approvalGate',
+} as const;
+
+export const signalNames = {
+  approve: 'approve',
+  reject: 'reject',
+  pause: 'pause',
+  resume: 'resume',
+  stop: 'stop',
+} as const;
+
+export const queryNames = {
+  status: 'status',
+  gates: 'gates',
+} as const;
+
+/** Search attributes and their Temporal types; registered by the stack, upserted only where the server has them. */
+export const searchAttributes = {
+  SealTenant: 'Keyword',
+  SealModel: 'Keyword',
+  SealPhase: 'Keyword',
+  SealGate: 'Keyword',
+  SealOutcome: 'Keyword',
+  SealRound: 'Int',
+  SealEditsDone: 'Int',
+  SealBestScore: 'Double',
+} as const;
+export type SearchAttributeName = keyof typeof searchAttributes;
+
+/** Bounds that keep every history far below the server's limits (51,200 events, 2,000 pending children). */
+export const bounds = {
+  trialsPerShard: 200,
+  shardsPerRound: 400,
+  payloadBytes: 32 * 1024,
+} as const;

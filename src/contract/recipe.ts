@@ -1,0 +1,66 @@
+import { z } from 'zod';
+
+/**
+ * How one adapter is trained. `reference` padding runs every row at `maxLength` positions and takes the loss on the
+ * padding, as SEAL's server does; `mask` runs real tokens only.
+ */
+export const recipeSchema = z.strictObject({
+  rank: z.int().min(1).max(256),
+  alpha: z.number().positive().max(1024),
+  targets: z.enum(['qv', 'all-linear']),
+  learningRate: z.number().positive().max(0.1),
+  schedule: z.enum(['linear', 'constant', 'cosine']),
+  epochs: z.int().min(1).max(100),
+  batchSize: z.int().min(1).max(64),
+  /** 0: no cap */
+  maxSteps: z.int().min(0).max(100_000),
+  maxLength: z.int().min(8).max(8192),
+  maxGradNorm: z.number().nonnegative(),
+  weightDecay: z.number().nonnegative(),
+  lossOnPadding: z.enum(['mask', 'reference']),
+  appendEos: z.boolean(),
+});
+export type Recipe = z.infer<typeof recipeSchema>;
+
+/** SEAL's inner loop (arXiv 2506.10943, §4 and its training server): PEFT defaults target q and v. */
+const seal: Recipe = {
+  rank: 32,
+  alpha: 64,
+  targets: 'qv',
+  learningRate: 1e-3,
+  schedule: 'linear',
+  epochs: 10,
+  batchSize: 1,
+  maxSteps: 0,
+  maxLength: 2048,
+  maxGradNorm: 1,
+  weightDecay: 0,
+  lossOnPadding: 'mask',
+  appendEos: true,
+};
+
+export const recipePresets = {
+  seal,
+  'seal-reference': { ...seal, lossOnPadding: 'reference', appendEos: false },
+  /** for a model of 135 M parameters on a CPU */
+  small: { ...seal, targets: 'all-linear', epochs: 20, batchSize: 8, maxSteps: 20, maxLength: 512 },
+  /** SEAL's supervised step on the chosen pairs */
+  policy: { ...seal, rank: 64, alpha: 128, targets: 'all-linear', learningRate: 3e-4, epochs: 2, maxLength: 1024 },
+} as const satisfies Record<string, Recipe>;
+export type RecipePreset = keyof typeof recipePresets;
+
+/**
+ * What a line of a dataset may be. The loss is on all of `text`; on `completion` only; on the last (assistant) message
+ * only, rendered with the model's chat template.
+ */
+export const messageSchema = z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
+export type Message = z.infer<typeof messageSchema>;
+export const exampleSchema = z.union([
+  z.strictObject({ text: z.string().min(1) }),
+  z.strictObject({ prompt: z.string(), completion: z.string().min(1) }),
+  z.strictObject({ messages: z.array(messageSchema).min(2) }),
+]);
+export type Example = z.infer<typeof exampleSchema>;
+
+/** What is asked of a model: text for a base model, messages for a chat model. */
+export type Prompt = { kind: 'text'; text: string } | { kind: 'chat'; messages: Message[] };

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { adapterRefSchema, sha256Schema } from './artifacts.js';
+import { templateIdSchema } from './config.js';
+
+/** How a trial ended; a failure is never a score of 0. Only `infra_failure` counts towards `maxFailedFraction`. */
+export const outcomes = [
+  'scored',
+  'no_effect',
+  'diverged',
+  'invalid_edit',
+  'screened_out',
+  'rejected',
+  'duplicate',
+  'stopped_early',
+  'skipped',
+  'cancelled',
+  'infra_failure',
+  'judge_unknown',
+] as const;
+export const outcomeSchema = z.enum(outcomes);
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+/**
+ * Why a trial is run. `edits`: candidates, k per training source. `controls`: the raw passage. `confirm`: the chosen edits
+ * with fresh seeds. `examine`: held-out sources, old policy writing for the old one and new for new. `cross`: each writer's
+ * held-out edits on the other learner.
+ */
+export const phases = ['edits', 'controls', 'confirm', 'examine', 'cross'] as const;
+export const phaseSchema = z.enum(phases);
+export type Phase = z.infer<typeof phaseSchema>;
+
+/** `old`: the policy that the round started from; `new`: the one it trained. */
+export const policyVersionSchema = z.enum(['old', 'new']);
+export type PolicyVersion = z.infer<typeof policyVersionSchema>;
+
+export const trialSpecSchema = z.strictObject({
+  trialId: z.string().min(1),
+  roundId: z.string().min(1),
+  phase: phaseSchema,
+  /** position in the phase */
+  index: z.int().nonnegative(),
+  sourceId: z.string().min(1),
+  edit: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('propose'),
+      writer: policyVersionSchema,
+      template: templateIdSchema,
+      seed: z.int(),
+    }),
+    /** the edit that another trial proposed */
+    z.strictObject({ kind: z.literal('reuse'), trialId: z.string().min(1) }),
+    z.strictObject({ kind: z.literal('passage') }),
+  ]),
+  learner: policyVersionSchema,
+  repeat: z.int().nonnegative(),
+  trainingSeed: z.int().nonnegative(),
+});
+export type TrialSpec = z.infer<typeof trialSpecSchema>;
+
+/** Means over the questions asked; `logLikelihood` is per token of the reference answer, null where the server gives none. */
+export const scoresSchema = z.strictObject({
+  questions: z.int().nonnegative(),
+  match: z.number(),
+  exactMatch: z.number(),
+  f1: z.number(),
+  logLikelihood: z.number().nullable(),
+});
+export type Scores = z.infer<typeof scoresSchema>;
+
+/** `total = gain − penalty`; the gain is over the learner's own closed-book baseline on questions A. */
+export const rewardSchema = z.strictObject({ gain: z.number(), penalty: z.number(), total: z.number() });
+export type Reward = z.infer<typeof rewardSchema>;
+
+export const evaluationSchema = z.strictObject({
+  /** null where a part was not asked */
+  a: scoresSchema.nullable(),
+  b: scoresSchema.nullable(),
+  otherSource: scoresSchema.nullable(),
+  canaries: z.strictObject({ asked: z.int().nonnegative(), lost: z.int().nonnegative() }).nullable(),
+  reward: rewardSchema.nullable(),
+});
+export type Evaluation = z.infer<typeof evaluationSchema>;
+
+/** What a trial's workflow hands to `recordOutcome` and returns: a few numbers and ids. */
+export const trialResultSchema = z.strictObject({
+  trialId: z.string().min(1),
+  outcome: outcomeSchema,
+  reason: z.string().max(2000),
+  editDigest: sha256Schema.nullable(),
+  trainingKey: sha256Schema.nullable(),
+  adapter: adapterRefSchema.nullable(),
+  deviceSeconds: z.number().nonnegative(),
+  steps: z.int().nonnegative(),
+  evaluation: evaluationSchema.nullable(),
+});
+export type TrialResult = z.infer<typeof trialResultSchema>;
+
+export const outcomeCountsSchema = z.partialRecord(outcomeSchema, z.int().nonnegative());
+export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;

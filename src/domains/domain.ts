@@ -1,0 +1,77 @@
+import type { Example, Prompt, Recipe, TemplateId } from '../contract/index.js';
+
+/** A question with its reference answer. Edits are chosen on part A and reported on part B. */
+export interface Item {
+  itemId: string;
+  question: string;
+  answer: string;
+  part: 'A' | 'B';
+}
+
+export interface Source {
+  sourceId: string;
+  title: string;
+  text: string;
+  part: 'train' | 'heldOut';
+  items: Item[];
+}
+
+/** Something wrong with the input, in words: where, and what to do. */
+export interface Problem {
+  where: string;
+  what: string;
+}
+
+/** How an item is asked: from memory, or with the source in the prompt. */
+export type Arm = 'closedBook' | 'inContext';
+
+export interface Grade {
+  match: boolean;
+  exactMatch: boolean;
+  f1: number;
+  /** share of the reference's tokens that the answer has */
+  recall: number;
+  words: number;
+}
+
+/** What a self-edit may say of its own training; whatever is missing stays as the round's recipe has it. */
+export type Directives = Partial<Pick<Recipe, 'learningRate' | 'schedule' | 'epochs' | 'batchSize'>> & {
+  /** `title-prefix`: each line also once with the source's title before it */
+  augmentation?: 'none' | 'title-prefix';
+};
+
+/** A directive outside its safe bounds, as proposed and as used. */
+export interface Clamp {
+  field: string;
+  proposed: unknown;
+  used: number | string;
+}
+
+export type ParsedEdit =
+  | { ok: true; examples: Example[]; directives: Directives; proposed: unknown; clamps: Clamp[] }
+  | { ok: false; reason: string };
+
+/** One prompt of a proposal; `previous` are the completions of the steps before it. */
+export interface ProposalStep {
+  name: string;
+  prompt: (previous: string[]) => Prompt;
+}
+
+export type PromptStyle = 'chat' | 'base';
+
+/** What a task is: the seam by which ARC and others join. Pure functions only. */
+export interface Domain {
+  readonly id: string;
+  /** names what grades an answer, with its version: part of the key of every cached answer */
+  readonly grader: string;
+  /** at most this many tokens of an answer are asked for */
+  readonly answerTokens: number;
+  sources(raw: unknown): { sources: Source[]; problems: Problem[] };
+  proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[];
+  /** the training sequences of an edit: the source itself, then what the edit says */
+  parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit;
+  /** the source alone: the raw-passage control */
+  rawExamples(source: Source, style: PromptStyle): Example[];
+  itemPrompt(source: Source, item: Item, arm: Arm, style: PromptStyle): Prompt;
+  grade(item: Item, answer: string): Grade;
+}
