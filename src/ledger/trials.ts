@@ -32,8 +32,8 @@ export type Trial = z.infer<typeof trialSchema>;
 
 export interface PlannedTrial {
   spec: TrialSpec;
-  shard: number;
-  /** given for a trial that is decided already, at planning */
+  /** null: decided by `result`, never run */
+  shard: number | null;
   result: TrialResult | null;
 }
 
@@ -79,13 +79,12 @@ export class Trials {
     );
   }
 
-  /** The specs of a shard's trials that are to be run: all but those decided at planning. */
+  /** The specs of a shard's trials, in order. */
   async shard(roundId: string, phase: Phase, shard: number): Promise<TrialSpec[]> {
     const found = await rows(
       this.db,
       z.strictObject({ spec: trialSpecSchema }),
-      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 and outcome is distinct from 'skipped'
-       order by position`,
+      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 order by position`,
       [roundId, phase, shard],
     );
     return found.map(({ spec }) => spec);

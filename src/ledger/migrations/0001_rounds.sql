@@ -87,7 +87,8 @@ create table trials (
   round_id text not null references rounds,
   phase text not null,
   position int not null,
-  shard int not null,
+  -- null: decided at planning, never run
+  shard int,
   source_id text not null,
   spec jsonb not null,
   proposal_key text references proposals,
