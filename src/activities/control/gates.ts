@@ -23,7 +23,7 @@ export async function recordDecision(
   return {};
 }
 
-/** Keeps how a gate ended; the first end stands. */
+/** Keeps how a gate ended; the first end stands. A gate that died before it was opened left nothing to close. */
 export async function closeGate(
   { ledger }: ControlDeps,
   result: ActivityRequest<'closeGate'>,

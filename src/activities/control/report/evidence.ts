@@ -25,6 +25,7 @@ export interface Evidence {
   inContext: BySource;
   /** match before any training on all questions of the held-out documents */
   heldOutBaseline: { old: BySource; new: BySource };
+  train: Source[];
   heldOut: Source[];
   probes: Record<ProbeKind, ProbeAnswers[]>;
 }
@@ -47,6 +48,7 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
       old: await answers.matchBySource(round.old, heldOut, 'closedBook'),
       new: await answers.matchBySource(round.new, heldOut, 'closedBook'),
     },
+    train,
     heldOut,
     probes: { canary: await answers.probes('canary'), frozen: await answers.probes('frozen') },
   };

@@ -54,10 +54,10 @@ const armLabels = {
 
 function armTable({ arms, comparisons, documents }: RoundReport): string[] {
   const against: Partial<Record<keyof Arms, string>> = {
-    rawPassage: gainText(comparisons.rawPassage, 'base'),
-    selfEditMean: gainText(comparisons.selfEditMean, 'base'),
-    chosenOnB: gainText(comparisons.chosenOnB, 'base'),
-    otherSourceControl: gainText(comparisons.otherSourceControl, 'the chosen'),
+    rawPassage: gainText(comparisons.rawPassage, 'over base'),
+    selfEditMean: gainText(comparisons.selfEditMean, 'over base'),
+    chosenOnB: gainText(comparisons.chosenOnB, 'over base'),
+    otherSourceControl: gainText(comparisons.ownOverOther, 'own over other'),
   };
   return [
     '| questions B, which chose nothing | match | documents | difference on the same documents |',
@@ -68,8 +68,8 @@ function armTable({ arms, comparisons, documents }: RoundReport): string[] {
   ];
 }
 
-const gainText = ({ gain }: Comparison, than: string): string =>
-  gain.estimate === null ? '' : `${intervalText(gain)} against ${than}`;
+const gainText = ({ gain }: Comparison, over: string): string =>
+  gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
 
 function intervalText({ estimate, low, high, clusters }: Interval): string {
   if (estimate === null) return 'not measured';

@@ -1,20 +1,23 @@
 import type { Arms, Evaluation, HeldOut, OutcomeCounts, Scores } from '../../../contract/index.js';
+import type { Source } from '../../../domains/domain.js';
 import type { Trial } from '../../../ledger/index.js';
 import { groupBy } from '../../../seal/group-by.js';
 import { mean, pairedBootstrap, type Interval } from '../../../seal/statistics.js';
+import { otherSourceOf } from '../../questions.js';
 import type { BySource, Evidence, ProbeAnswers } from './evidence.js';
 
-/** A trained arm beside the base on the documents that both have. */
+/** An arm beside another on the documents that both have. */
 export interface Comparison {
   arm: number | null;
-  base: number | null;
-  /** arm − base, with a bootstrap interval over documents */
+  against: number | null;
+  /** arm − against, with a bootstrap interval over documents */
   gain: Interval;
 }
 
 export interface ArmNumbers {
   arms: Arms;
-  comparisons: Record<'rawPassage' | 'selfEditMean' | 'chosenOnB' | 'otherSourceControl', Comparison>;
+  /** the first three against the base; the last: the chosen adapters against those of other documents */
+  comparisons: Record<'rawPassage' | 'selfEditMean' | 'chosenOnB' | 'ownOverOther', Comparison>;
   /** how many documents each arm is the mean of: two arms of different documents do not compare */
   documents: Record<keyof Arms, number>;
 }
@@ -25,7 +28,7 @@ const resamples = 2000;
  * The arms on questions B. A document counts once in an arm, whatever the number of its questions and candidates; one
  * without a number is left out, never counted as 0.
  */
-export function armNumbers({ trials, selection, base, inContext }: Evidence, seed: number): ArmNumbers {
+export function armNumbers({ trials, selection, train, base, inContext }: Evidence, seed: number): ArmNumbers {
   const chosenIds = new Set(selection?.chosen.map(({ trialId }) => trialId));
   const chosen =
     trials.confirm.length > 0 ? trials.confirm : trials.edits.filter(({ spec }) => chosenIds.has(spec.trialId));
@@ -35,7 +38,10 @@ export function armNumbers({ trials, selection, base, inContext }: Evidence, see
     rawPassage: matchBySource(trials.controls, ({ b }) => b),
     selfEditMean: matchBySource(trials.edits, ({ b }) => b),
     chosenOnB: matchBySource(chosen, ({ b }) => b),
-    otherSourceControl: matchBySource(chosen, ({ otherSource }) => otherSource),
+    otherSourceControl: byAskedSource(
+      train,
+      matchBySource(chosen, ({ otherSource }) => otherSource),
+    ),
   } satisfies Record<keyof Arms, BySource>;
   const arms = {
     base: meanOf(of.base),
@@ -57,8 +63,8 @@ export function armNumbers({ trials, selection, base, inContext }: Evidence, see
     rawPassage: compare(of.rawPassage, base, seed),
     selfEditMean: compare(of.selfEditMean, base, seed),
     chosenOnB: compare(of.chosenOnB, base, seed),
-    // on the same adapters: what is gained on one's own document beyond what is gained on any
-    otherSourceControl: compare(of.otherSourceControl, of.chosenOnB, seed),
+    // the same questions, asked of the adapter that learnt their document and of one that did not
+    ownOverOther: compare(of.chosenOnB, of.otherSourceControl, seed),
   };
   return { arms, comparisons, documents };
 }
@@ -190,6 +196,16 @@ function matchBySource(trials: Trial[], scoresOf: (evaluation: Evaluation) => Sc
   return means;
 }
 
+/** An adapter's answers on another document's questions belong to that document. */
+function byAskedSource(train: Source[], byAdapter: BySource): BySource {
+  return new Map(
+    [...byAdapter].flatMap(([sourceId, match]) => {
+      const asked = otherSourceOf(train, sourceId);
+      return asked === null ? [] : [[asked.sourceId, match]];
+    }),
+  );
+}
+
 /** Nothing was chosen on a held-out document, so both of its parts are reported. */
 function allQuestions({ a, b }: Evaluation): Scores | null {
   if (a === null || b === null) return a ?? b;
@@ -198,14 +214,14 @@ function allQuestions({ a, b }: Evaluation): Scores | null {
   return { ...b, questions, match: (a.match * a.questions + b.match * b.questions) / questions };
 }
 
-function compare(arm: BySource, base: BySource, seed: number): Comparison {
+function compare(arm: BySource, against: BySource, seed: number): Comparison {
   const pairs = [...arm].flatMap(([cluster, a]) => {
-    const b = base.get(cluster);
+    const b = against.get(cluster);
     return b === undefined ? [] : [{ cluster, a, b }];
   });
   return {
     arm: mean(pairs.map(({ a }) => a)),
-    base: mean(pairs.map(({ b }) => b)),
+    against: mean(pairs.map(({ b }) => b)),
     gain: pairedBootstrap(pairs, { seed, resamples }),
   };
 }
