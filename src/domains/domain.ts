@@ -1,4 +1,8 @@
-import type { Example, Prompt, Recipe, TemplateId } from '../contract/index.js';
+import type { Example, Prompt, TemplateId } from '../contract/index.js';
+import type { Clamp, Directives } from '../seal/directives.js';
+import type { Grade } from '../seal/grading.js';
+
+export type { Clamp, Directives, Grade };
 
 /** A question with its reference answer. Edits are chosen on part A and reported on part B. */
 export interface Item {
@@ -24,28 +28,6 @@ export interface Problem {
 
 /** How an item is asked: from memory, or with the source in the prompt. */
 export type Arm = 'closedBook' | 'inContext';
-
-export interface Grade {
-  match: boolean;
-  exactMatch: boolean;
-  f1: number;
-  /** share of the reference's tokens that the answer has */
-  recall: number;
-  words: number;
-}
-
-/** What a self-edit may say of its own training; whatever is missing stays as the round's recipe has it. */
-export type Directives = Partial<Pick<Recipe, 'learningRate' | 'schedule' | 'epochs' | 'batchSize'>> & {
-  /** `title-prefix`: each line also once with the source's title before it */
-  augmentation?: 'none' | 'title-prefix';
-};
-
-/** A directive outside its safe bounds, as proposed and as used. */
-export interface Clamp {
-  field: string;
-  proposed: unknown;
-  used: number | string;
-}
 
 export type ParsedEdit =
   | { ok: true; examples: Example[]; directives: Directives; proposed: unknown; clamps: Clamp[] }

@@ -1,0 +1,210 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { gateResultSchema, gateViewSchema, type GateSpec } from '../contract/index.js';
+import { applyDecision, expireGate, gateResult, gateView, kept, openGate, type GateState } from './gates.js';
+
+const digest = 'a'.repeat(64);
+const other = 'b'.repeat(64);
+const spec: GateSpec = {
+  gateId: 'demo.r0001.gate-release',
+  roundId: 'demo.r0001',
+  kind: 'release',
+  subject: 'release the policy',
+  digest,
+  needed: 2,
+  approvers: [],
+  requestedBy: 'rita',
+  deadlineSeconds: 60,
+  onTimeout: 'hold',
+};
+const say = (approver: string, more: object = {}) => ({ gateId: spec.gateId, digest, approver, ...more });
+
+/** Feeds messages one second apart. */
+function play(start: GateState, ...messages: ['approve' | 'reject', unknown][]) {
+  let gate = start;
+  const verdicts = messages.map(([signal, message], i) => {
+    const applied = applyDecision(gate, signal, message, (i + 1) * 1000);
+    gate = applied.gate;
+    return applied.verdict;
+  });
+  return { gate, verdicts };
+}
+const open = (more: Partial<GateSpec> = {}) => openGate({ ...spec, ...more }, 0);
+
+describe('applyDecision', () => {
+  it('approves with the needed number of distinct approvers, and says how many there are', () => {
+    const { gate, verdicts } = play(open(), ['approve', say('ann')], ['approve', say('bob', { decision: 'approve' })]);
+    expect(verdicts.map((v) => v.reason)).toEqual(['1 of 2', '2 of 2']);
+    expect(gateResult(gate)).toMatchObject({ outcome: 'approved', reason: 'approved by ann, bob' });
+    expect(gate.closedAtMs).toBe(2000);
+  });
+
+  it('counts one vote per approver, whatever the case, the spaces and the key', () => {
+    const { gate, verdicts } = play(
+      open(),
+      ['approve', say('ann')],
+      ['approve', say(' Ann ')],
+      ['approve', say('ann', { key: 'again' })],
+    );
+    expect(verdicts.map((v) => v.counted)).toEqual([true, false, false]);
+    expect(gate.state).toBe('open');
+  });
+
+  it('takes a resend for the same message', () => {
+    const { gate, verdicts } = play(open(), ['approve', say('ann')], ['approve', say('ann', { note: 'resent' })]);
+    expect(verdicts[1]).toEqual({ counted: false, reason: 'the same message again', record: null });
+    expect(gate.decisions).toHaveLength(1);
+  });
+
+  it("lets no key shadow another approver's vote or a veto", () => {
+    const { gate } = play(
+      open(),
+      ['approve', say('ann', { key: '1' })],
+      ['approve', say('bob', { key: '1', digest: other })],
+      ['reject', say('ann', { key: '1' })],
+    );
+    expect(gate.state).toBe('rejected');
+    expect(new Set(gate.decisions.map(({ key }) => key)).size).toBe(3);
+  });
+
+  it('closes on one reject, also of somebody who approved before', () => {
+    const { gate, verdicts } = play(
+      open(),
+      ['approve', say('ann')],
+      ['reject', say('ann', { note: 'I looked again' })],
+    );
+    expect(verdicts[1]).toMatchObject({ counted: true, reason: 'a reject is a veto' });
+    expect(gateResult(gate)).toMatchObject({ outcome: 'rejected', reason: 'rejected by ann' });
+  });
+
+  it('records and ignores a decision for another gate or another digest, after which the right one counts', () => {
+    const { gate, verdicts } = play(
+      open({ needed: 1 }),
+      ['approve', say('ann', { gateId: 'demo.r0002.gate-release' })],
+      ['reject', say('ann', { digest: other })],
+      ['approve', say('ann', { digest: other })],
+      ['approve', say('ann')],
+    );
+    expect(verdicts.map((v) => v.reason)).toEqual([
+      'for another gate: demo.r0002.gate-release',
+      'for another content: bbbbbbbbbbbb',
+      'for another content: bbbbbbbbbbbb',
+      '1 of 1',
+    ]);
+    expect(gate.decisions.map((d) => d.counted)).toEqual([false, false, false, true]);
+    expect(gate.state).toBe('approved');
+  });
+
+  it('counts nobody who is not named, where approvers are named', () => {
+    const { gate, verdicts } = play(
+      open({ approvers: ['Ann', 'Bob'] }),
+      ['reject', say('mallory')],
+      ['approve', say('ann')],
+    );
+    expect(verdicts.map((v) => v.counted)).toEqual([false, true]);
+    expect(gate.state).toBe('open');
+  });
+
+  it('lets nobody approve what they requested, though they may withdraw it', () => {
+    const { verdicts, gate } = play(open({ needed: 1 }), ['approve', say('RITA')], ['reject', say('rita')]);
+    expect(verdicts[0]?.reason).toBe('nobody approves what they requested');
+    expect(gate.state).toBe('rejected');
+  });
+
+  it('records what comes late, by a closed gate and by the deadline', () => {
+    const closed = play(open({ needed: 1 }), ['approve', say('ann')], ['reject', say('bob')]);
+    expect(closed.verdicts[1]).toMatchObject({ counted: false, reason: 'late: the gate is closed (approved)' });
+    expect(closed.gate.state).toBe('approved');
+    const late = applyDecision(open({ needed: 1 }), 'approve', say('ann'), 60_000);
+    expect(late.verdict.reason).toBe('late: the gate is closed (hold)');
+    expect(late.gate).toMatchObject({ state: 'hold', closedAtMs: 60_000 });
+  });
+
+  it('counts what it cannot read, says why, and stays open', () => {
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('boo');
+        },
+        ownKeys: () => {
+          throw new Error('boo');
+        },
+      },
+    );
+    const { gate, verdicts } = play(
+      open(),
+      ['approve', undefined],
+      ['approve', { __undecodable: true, reason: 'bad json' }],
+      ['approve', hostile],
+      ['approve', say('ann', { decision: 'reject' })],
+      ['approve', say('  ')],
+      ['approve', say('ann', { rank: 'admiral' })],
+    );
+    expect(gate).toMatchObject({ state: 'open', malformedCount: 6, decisions: [] });
+    expect(gate.malformed[3]?.reason).toContain('was sent with the signal "approve"');
+    expect(verdicts.every((v) => !v.counted && v.record === null && v.reason.startsWith('malformed: '))).toBe(true);
+  });
+
+  it('keeps a bounded memory, and every decision that counted', () => {
+    const noise = Array.from({ length: 300 }, (_, i): ['approve' | 'reject', unknown] =>
+      i % 2 === 0 ? ['approve', { i }] : ['approve', say(`x${i}`, { digest: other, note: 'n'.repeat(2000) })],
+    );
+    const { gate } = play(open({ deadlineSeconds: 3600 }), ['approve', say('ann')], ...noise);
+    expect(gate.decisions[0]).toMatchObject({ approver: 'ann', counted: true });
+    expect(gate.decisions).toHaveLength(kept + 1);
+    expect(gate.malformed).toHaveLength(kept);
+    expect(gate.malformedCount).toBe(150);
+    expect(JSON.stringify(gateView(gate)).length).toBeLessThan(64 * 1024);
+  });
+
+  it('never throws, never approves with fewer than needed, and is always a valid view and result', () => {
+    const message = fc.oneof(
+      fc.anything(),
+      fc.record(
+        {
+          gateId: fc.constantFrom(spec.gateId, 'x'),
+          digest: fc.constantFrom(digest, other),
+          approver: fc.constantFrom('ann', 'Ann', 'bob', 'cy', 'rita'),
+          decision: fc.constantFrom('approve', 'reject'),
+          key: fc.constantFrom('1', '2'),
+        },
+        { requiredKeys: ['gateId', 'digest', 'approver'] },
+      ),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom('approve' as const, 'reject' as const), message), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 3 }),
+        (messages, needed) => {
+          const { gate, verdicts } = play(open({ needed }), ...messages);
+          const people = new Set(
+            gate.decisions.filter((d) => d.counted && d.decision === 'approve').map((d) => d.approver.toLowerCase()),
+          );
+          expect(people.has('rita')).toBe(false);
+          if (gate.state === 'approved') expect(people.size).toBe(needed);
+          if (verdicts.some((v) => v.counted && v.reason === 'a reject is a veto')) expect(gate.state).toBe('rejected');
+          expect(gateViewSchema.safeParse(gateView(gate)).success).toBe(true);
+          expect(gateResultSchema.safeParse(gateResult(gate)).success).toBe(true);
+          expect(JSON.parse(JSON.stringify(gate))).toEqual(gate);
+        },
+      ),
+    );
+  });
+});
+
+describe('expireGate', () => {
+  it('does what the spec says, never an approval, and leaves a closed gate alone', () => {
+    expect(gateResult(expireGate(open(), 60_000))).toMatchObject({
+      outcome: 'hold',
+      reason: 'no decision within 60 s',
+    });
+    expect(expireGate(open({ onTimeout: 'reject' }), 60_000).state).toBe('rejected');
+    const { gate } = play(open({ needed: 1 }), ['approve', say('ann')]);
+    expect(expireGate(gate, 60_000)).toBe(gate);
+  });
+
+  it('holds where a gate was left open', () => {
+    expect(gateResult(open())).toMatchObject({ outcome: 'hold', reason: 'the gate was left before a decision' });
+  });
+});

@@ -1,0 +1,64 @@
+import { canonicalDigest } from '../contract/index.js';
+import { groupBy } from './group-by.js';
+import type { Selection, TrialRecord } from './records.js';
+import { mean } from './statistics.js';
+
+export interface SelectionRule {
+  rule: 'gain' | 'reference';
+  /** `gain` takes no edit whose mean reward is not above this; `reference` does not look at it */
+  minimum: number;
+}
+
+interface Candidate {
+  trialId: string;
+  index: number;
+  reward: number;
+}
+
+/** Rewards this near are a tie: sums of the same gains in another order differ by less. */
+const tieWidth = 1e-9;
+
+/**
+ * Chooses at most one edit per source, by mean reward over its repeats; among equals the first. `reference` is SEAL's
+ * best-of-k, which always has a winner; `gain` also demands a reward above `minimum`. Only scored trials compete: a failure
+ * is not a low score. Sources keep the order in which they come, and no order of a source's trials changes its winner.
+ */
+export function select(trials: TrialRecord[], { rule, minimum }: SelectionRule): Selection {
+  const chosen: Selection['chosen'] = [];
+  const without: Selection['without'] = [];
+  for (const [sourceId, records] of groupBy(trials, (trial) => trial.sourceId)) {
+    const candidates = candidatesOf(records);
+    const best = candidates.reduce<Candidate | null>(
+      (top, c) => (top === null || c.reward > top.reward ? c : top),
+      null,
+    );
+    if (best === null) {
+      without.push({ sourceId, reason: `no candidate was scored: ${outcomesOf(records)}` });
+    } else if (rule === 'gain' && best.reward <= minimum) {
+      without.push({ sourceId, reason: `the best reward, ${best.reward.toFixed(4)}, is not above ${minimum}` });
+    } else {
+      const tie = candidates.filter(({ reward }) => best.reward - reward <= tieWidth).length > 1;
+      chosen.push({ sourceId, trialId: best.trialId, reward: best.reward, tie });
+    }
+  }
+  const ties = chosen.filter(({ tie }) => tie).length;
+  return { rule, chosen, without, ties, digest: canonicalDigest({ rule, minimum, chosen, without }) };
+}
+
+function candidatesOf(records: TrialRecord[]): Candidate[] {
+  return records
+    .flatMap(({ trialId, index, outcome, rewards }) => {
+      const reward = outcome === 'scored' ? mean(rewards.map(({ total }) => total)) : null;
+      return reward === null ? [] : [{ trialId, index, reward }];
+    })
+    .sort((left, right) => left.index - right.index);
+}
+
+/** "2 invalid_edit, 1 diverged" */
+function outcomesOf(records: TrialRecord[]): string {
+  const groups = groupBy(records, ({ outcome }) => outcome);
+  return [...groups.keys()]
+    .sort()
+    .map((outcome) => `${groups.get(outcome)?.length ?? 0} ${outcome}`)
+    .join(', ');
+}
