@@ -1,0 +1,6 @@
+/** Something that the person at the keyboard can put right; the message says how. */
+export class StackError extends Error {
+  override readonly name = 'StackError';
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,10 @@
+export { StackError } from './errors.js';
+export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
+export { watchMemory, type MemoryWatch } from './memory.js';
+export { defaultPorts, isFree, portVariables, type PortName, type Ports } from './ports.js';
+export type { RunnerOptions } from './programs.js';
+export { partNames, type PartName } from './records.js';
+export { runningStack, type Endpoints, type StackState } from './state.js';
+export { startStack, type RunningPart, type Stack, type StackOptions } from './stack.js';
+export { stopStack } from './stop.js';
+export { findTemporal, namespace, temporalAnswers, temporalVersion } from './temporal.js';

@@ -1,0 +1,160 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrate } from '../ledger/index.js';
+import { SupervisedChild, type ChildEvents, type ChildSpec } from './child.js';
+import { messageOf, StackError } from './errors.js';
+import { repoRoot, type Layout } from './layout.js';
+import { choosePorts, type Ports } from './ports.js';
+import { ownPostgres, postgresAnswers } from './postgres.js';
+import { runnerSpec, workerSpec } from './programs.js';
+import type { PartName } from './records.js';
+import type { RunningPart, StackOptions } from './stack.js';
+import type { Endpoints } from './state.js';
+import { prepareNamespace, temporalAnswers, temporalSpec, writeTemporalConfig } from './temporal.js';
+
+/** Starts the parts in order, watches them, and stops them in the opposite order. */
+export class Supervisor {
+  readonly #children = new Map<PartName, SupervisedChild>();
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #events: ChildEvents;
+  #guard: ChildProcess | null = null;
+
+  constructor(
+    private readonly layout: Layout,
+    private readonly options: StackOptions,
+  ) {
+    this.#env = { ...process.env, ...options.env };
+    this.#events = {
+      onRestart: (name, reason) => this.#say(`${name} ${reason}; starting it again`),
+      onGiveUp: (_name, error) => options.onFailure?.(error),
+    };
+  }
+
+  async start(): Promise<Endpoints> {
+    const { layout } = this;
+    mkdirSync(layout.logs, { recursive: true });
+    mkdirSync(layout.store, { recursive: true });
+    mkdirSync(layout.work, { recursive: true });
+    this.#guard = startGuard(layout);
+    const ports = await choosePorts(layout.ports, this.options.ports ?? {}, this.#env);
+    const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
+    const inferenceUrl = this.#env['SELKIE_INFERENCE_URL'] ?? `http://127.0.0.1:${ports.inference}/v1`;
+    const env = {
+      ...this.#env,
+      ...temporal.env,
+      DATABASE_URL: databaseUrl,
+      SELKIE_STORE: layout.store,
+      SELKIE_INFERENCE_URL: inferenceUrl,
+    };
+    await both(
+      this.#startPart('runner', () => runnerSpec(layout, this.options.runner ?? {}, ports.inference, env)),
+      this.#startPart('worker', () => workerSpec(layout, env)),
+    );
+    return {
+      temporalAddress: temporal.address,
+      temporalUi: temporal.ui,
+      databaseUrl,
+      inferenceUrl,
+      store: layout.store,
+      logs: layout.logs,
+    };
+  }
+
+  async #startTemporal(ports: Ports): Promise<{ address: string; ui: string | null; env: NodeJS.ProcessEnv }> {
+    const external = this.#env['TEMPORAL_ADDRESS'];
+    if (external !== undefined) {
+      if (!(await temporalAnswers(external))) {
+        throw new StackError(
+          `no Temporal answers at TEMPORAL_ADDRESS=${external}: start it, or unset the variable for a local one.`,
+        );
+      }
+      await prepareNamespace(external);
+      return { address: external, ui: null, env: {} };
+    }
+    const address = `127.0.0.1:${ports.temporal}`;
+    await writeTemporalConfig(this.layout.temporalConfig, address);
+    if (await this.#startPart('temporal', () => temporalSpec(this.layout, ports, this.#env))) {
+      await prepareNamespace(address);
+    }
+    return {
+      address,
+      ui: `http://127.0.0.1:${ports.temporalUi}`,
+      // a profile in the user's own file might ask for TLS or a key: ours is the only one that the children see
+      env: { TEMPORAL_ADDRESS: address, TEMPORAL_CONFIG_FILE: this.layout.temporalConfig },
+    };
+  }
+
+  async #startPostgres(ports: Ports): Promise<string> {
+    const external = this.#env['DATABASE_URL'];
+    if (external !== undefined) {
+      if (!(await postgresAnswers(external))) {
+        throw new StackError(
+          'no Postgres answers at DATABASE_URL: start it, or unset the variable for an embedded one.',
+        );
+      }
+      await migrate(external);
+      return external;
+    }
+    const own = await ownPostgres(this.layout, ports.postgres, this.#env);
+    if (await this.#startPart('postgres', () => own.spec)) {
+      await own.createDatabase();
+      await migrate(own.databaseUrl);
+    }
+    return own.databaseUrl;
+  }
+
+  /** Starts a part unless it was not asked for; returns whether it runs. */
+  async #startPart(name: PartName, spec: () => ChildSpec): Promise<boolean> {
+    if (this.options.parts !== undefined && !this.options.parts.includes(name)) return false;
+    const startedMs = Date.now();
+    const child = new SupervisedChild(spec(), this.layout.pids, this.#events);
+    this.#children.set(name, child);
+    this.#say(`starting ${name}`);
+    await child.start();
+    this.#say(`${name} is ready after ${((Date.now() - startedMs) / 1000).toFixed(1)} s (process ${child.pid})`);
+    return true;
+  }
+
+  #say(line: string): void {
+    this.options.onProgress?.(line);
+  }
+
+  processes(): RunningPart[] {
+    return [...this.#children].map(([name, { pid, restarts }]) => ({ name, pid, restarts }));
+  }
+
+  child(name: PartName): SupervisedChild {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new StackError(`this stack has no ${name}`);
+    return child;
+  }
+
+  /** Those who work first, then the servers that they need. */
+  async stop(): Promise<void> {
+    const stop = async (name: PartName) => this.#children.get(name)?.stop();
+    await both(stop('worker'), stop('runner'));
+    await both(stop('temporal'), stop('postgres'));
+    this.#guard?.stdin?.end();
+    this.#guard = null;
+  }
+}
+
+/** Waits for both, even when one fails: nothing may start any more once a failure is known. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
+}
+
+/** A small process that stops the parts should this one be killed; see guard.ts. */
+function startGuard(layout: Layout): ChildProcess {
+  const program = join(repoRoot, 'dist', 'stack', 'guard.js');
+  if (!existsSync(program)) throw new StackError('dist/ is missing or old: run `npm run build` first.');
+  const log = openSync(join(layout.logs, 'guard.log'), 'a');
+  const guard = spawn(process.execPath, [program, layout.home], { detached: true, stdio: ['pipe', log, log] });
+  guard.once('error', (error) => {
+    throw new StackError(`cannot run ${process.execPath}: ${messageOf(error)}`);
+  });
+  guard.unref();
+  return guard;
+}
