@@ -154,11 +154,14 @@ class DeviceLoop:
     def _next(self) -> Job[Any] | None:
         with self._changed:
             while not self._stopping:
-                waiting = [(lane != "control", self._used[lane], lane) for lane in LANES if self._queues[lane]]
+                waiting: list[Lane] = [lane for lane in LANES if self._queues[lane]]
                 if waiting:
-                    return self._queues[min(waiting)[-1]].popleft()
+                    return self._queues[self._first(waiting)].popleft()
                 self._changed.wait()
             return None
+
+    def _first(self, waiting: list[Lane]) -> Lane:
+        return "control" if "control" in waiting else min(waiting, key=lambda lane: self._used[lane])
 
 
 def _one_step(function: Callable[[], T]) -> Generator[object, None, T]:
