@@ -2,7 +2,7 @@
 
 The host says which adapter is on by `activate`, which is called before every forward pass, because other work uses the
 model between two steps. Nothing here reads a clock or a global random state: what a row answers depends on its prompt,
-its settings and its seed. (Neighbours in a batch still move logits by rounding; a batch of one row repeats bit for bit.)
+its settings and its seed. (Neighbours in a batch still move logits by rounding; one row alone repeats bit for bit.)
 """
 
 import hashlib

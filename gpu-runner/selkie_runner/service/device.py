@@ -5,6 +5,7 @@ token), or a plain call. Jobs of a lane take turns; lanes share the device by ti
 nor a busy server starves the other: the lane that used the device least goes next.
 """
 
+import asyncio
 import logging
 import threading
 from collections import deque
@@ -13,7 +14,7 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from selkie_runner.service.logs import event
+from .logs import event
 
 T = TypeVar("T")
 
@@ -122,6 +123,11 @@ class DeviceLoop:
         """Run a plain function on the device thread, ahead of everything else."""
         return self.run(_one_step(function), lane="control", name=name)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread takes work."""
+        return self._thread.is_alive() and not self._stopping
+
     def queued(self) -> dict[Lane, int]:
         """How many jobs each lane holds, the one under way not counted."""
         with self._changed:
@@ -167,3 +173,8 @@ class DeviceLoop:
 def _one_step(function: Callable[[], T]) -> Generator[object, None, T]:
     yield from ()
     return function()
+
+
+async def result_of(job: Job[T]) -> T:
+    """Await a job from asyncio; cancelling the wait cancels the job."""
+    return await asyncio.wrap_future(job.future)
