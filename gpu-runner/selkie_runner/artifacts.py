@@ -1,7 +1,7 @@
 """The content-addressed store, as `src/contract/artifacts.ts` lays it out.
 
-An artifact is a folder `<root>/sha256/<first two>/<sha256>/` with a `manifest.json` that lists each file's path, digest and
-size; the sha256 of the manifest's bytes is the address. The TypeScript store gives the same files the same address.
+An artifact is a folder `<root>/sha256/<first two>/<sha256>/` with a `manifest.json` that lists each file's path, digest
+and size; the sha256 of the manifest's bytes is the address. The TypeScript store gives the same files the same address.
 """
 
 import hashlib
@@ -53,10 +53,14 @@ class ArtifactStore:
         """
         match = _ADDRESS.match(uri_or_sha256)
         if match is None:
-            raise ArtifactMissing(f"{uri_or_sha256!r} is no artifact address; it must be artifact:sha256/<64 hex digits>")
+            raise ArtifactMissing(
+                f"{uri_or_sha256!r} is no artifact address; it must be artifact:sha256/<64 hex digits>"
+            )
         folder = self._folder(match[1])
         if not folder.is_dir():
-            raise ArtifactMissing(f"artifact {match[1]} is not in {self.root}; does this process share the right store?")
+            raise ArtifactMissing(
+                f"artifact {match[1]} is not in {self.root}; does this process share the right store?"
+            )
         _verify(folder, match[1])
         return folder
 

@@ -1,10 +1,12 @@
 """The engine's errors: one tree, each naming its type in the contract (`src/contract/errors.ts`).
 
-Whoever hosts the engine catches `EngineError` and answers with `error_type`; whether a type is retried is the contract's
-to say. Anything else that the engine raises is a defect.
+Whoever hosts the engine catches `EngineError` and answers with `error_type`; whether a type is retried is for the
+contract to say. Anything else that the engine raises is a defect.
 """
 
-from collections.abc import Iterator
+# ruff: noqa: N818 -- the names are those of the contract
+
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -72,7 +74,7 @@ class OutOfMemory(EngineError, MemoryError):
 
 
 @contextmanager
-def memory_errors(doing: str) -> Iterator[None]:
+def memory_errors(doing: str) -> Generator[None]:
     """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
     try:
         yield

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def _temporary(target: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
+def atomic_file(target: Path) -> Generator[Path]:
     """Yield a path to write; on success it is synced and takes the place of `target`, on failure it is removed."""
     temporary = _temporary(target)
     try:
@@ -47,7 +47,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path) -> Generator[Path]:
     """Yield an empty folder to fill; on success it is synced and becomes `target`, on failure it is removed.
 
     Where `target` is already there, because another process was first, that one stays and ours is dropped.
