@@ -1,16 +1,10 @@
 import type { ModelRef, Prompt } from '../../contract/index.js';
-import type { Arm } from '../../domains/domain.js';
 import type { AskableModel, Probe } from '../../inference/index.js';
 import type { Answer } from '../../ledger/index.js';
 import { modelDigest } from '../../seal/keys.js';
-import type { Question } from '../questions.js';
+import type { Asked } from './asked.js';
 import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
-
-/** A question in one arm. */
-export interface Asked extends Question {
-  arm: Arm;
-}
 
 /** Questions of one adapter that are open at once: the server decodes them in one batch. */
 const openQuestions = 8;

@@ -1,9 +1,8 @@
 import type { ActivityRequest, ActivityResult } from '../../contract/index.js';
-import type { Arm, Item, Source } from '../../domains/domain.js';
-import { modelOf, type Probe } from '../../ledger/index.js';
-import { questionsOf } from '../questions.js';
-import { answersOf, type Asked } from './answers.js';
-import type { Asking, LlmRun } from './deps.js';
+import { modelOf } from '../../ledger/index.js';
+import { answersOf } from './answers.js';
+import { ask, askProbes, part } from './asked.js';
+import type { LlmRun } from './deps.js';
 
 /**
  * What the learner answers before any training: every question of the round's documents from memory, canaries and the frozen
@@ -30,18 +29,3 @@ export async function measureBaseline(
   const { asked } = await answersOf(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
   return { asked, cached: questions.length - asked };
 }
-
-export const part = ({ items }: Source, which: Item['part']): Item[] => items.filter((item) => item.part === which);
-
-export function ask(asking: Asking, source: Source | null, items: Item[], arm: Arm): Asked[] {
-  return questionsOf(asking, source, items, arm).map((question) => ({ ...question, arm }));
-}
-
-/** Canaries and the frozen set belong to no source, hence to no part; the digest of an item does not hold its part. */
-export const askProbes = (asking: Asking, probes: Probe[]): Asked[] =>
-  ask(
-    asking,
-    null,
-    probes.map((probe) => ({ ...probe, part: 'B' })),
-    'closedBook',
-  );

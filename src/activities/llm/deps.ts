@@ -1,5 +1,5 @@
 import type { ArtifactStore } from '../../artifacts/index.js';
-import type { Domain, PromptStyle } from '../../domains/domain.js';
+import type { Domain } from '../../domains/domain.js';
 import type { AdapterLeases, InferenceClient } from '../../inference/index.js';
 import type { Ledger } from '../../ledger/index.js';
 import type { Progress } from './progress.js';
@@ -17,10 +17,4 @@ export interface LlmRun extends Omit<LlmDeps, 'inference'> {
   leases: AdapterLeases;
   signal: AbortSignal;
   progress: Progress;
-}
-
-/** How a round puts questions. */
-export interface Asking {
-  domain: Domain;
-  style: PromptStyle;
 }

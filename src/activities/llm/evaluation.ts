@@ -7,11 +7,11 @@ import type {
   RoundConfig,
   Scores,
 } from '../../contract/index.js';
-import type { Source } from '../../domains/domain.js';
 import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
 import { meanScores, rewardOf } from '../../seal/reward.js';
-import { answersOf, type Asked } from './answers.js';
-import { ask, askProbes, part } from './baseline.js';
+import { otherSourceOf } from '../questions.js';
+import { answersOf } from './answers.js';
+import { ask, askProbes, part, type Asked } from './asked.js';
 import type { LlmRun } from './deps.js';
 
 /** What a phase's adapters are asked, by the part that it plays in the evaluation. */
@@ -59,7 +59,9 @@ async function questionsOfPhase(
   const asking = { domain, style: round.config.promptStyle };
   const source = await ledger.corpora.source(round.corpusDigest, sourceId);
   const other =
-    phase === 'confirm' && round.config.controls.otherSource ? await nextSource(ledger, round.roundId, sourceId) : null;
+    phase === 'confirm' && round.config.controls.otherSource
+      ? otherSourceOf(await ledger.corpora.roundSources(round.roundId, 'train'), sourceId)
+      : null;
   const canaries = phase === 'edits' ? await ledger.corpora.probes(round.corpusDigest, 'canary') : [];
   return {
     a: phase === 'confirm' ? [] : ask(asking, source, part(source, 'A'), 'closedBook'),
@@ -67,14 +69,6 @@ async function questionsOfPhase(
     otherSource: other === null ? [] : ask(asking, other, part(other, 'B'), 'closedBook'),
     canaries: askProbes(asking, canaries),
   };
-}
-
-/** The training document after this one, cyclic; null where the round has no other. */
-async function nextSource(ledger: LlmRun['ledger'], roundId: string, sourceId: string): Promise<Source | null> {
-  const sources = await ledger.corpora.roundSources(roundId, 'train');
-  const at = sources.findIndex((source) => source.sourceId === sourceId);
-  const next = sources[(at + 1) % sources.length];
-  return next === undefined || next.sourceId === sourceId ? null : next;
 }
 
 type Answers = Record<keyof Questions, Answer[]>;

@@ -44,7 +44,7 @@ export async function proposeSelfEdit(
   const stored = await ledger.trials.setProposal(trialId, key, training);
   return {
     status: 'proposed',
-    editDigest: digestOf(edit),
+    editDigest: edit.proposal?.editDigest ?? digestOf(edit),
     examples: edit.examples.length,
     clamps: edit.proposal?.clamps.length ?? clamps.length,
     training: stored.training ?? training,
