@@ -1,5 +1,4 @@
 export { InferenceClient } from './client.js';
 export type { AskableModel, Generation, InferenceOptions, LogLikelihood, Sampling } from './client.js';
-export { failure } from './errors.js';
 export { AdapterLeases, type LeaseOptions } from './leases.js';
 export type { Probe } from './probe.js';

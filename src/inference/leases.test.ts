@@ -27,7 +27,7 @@ let warnings: string[];
 
 const leases = (options: { leftoverAfterMs?: number } = {}): AdapterLeases =>
   new AdapterLeases(new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 }), {
-    pathOf: ({ sha256 }) => `/store/${sha256}`,
+    folderOf: ({ sha256 }) => Promise.resolve(`/store/${sha256}`),
     warn: (message) => warnings.push(message),
     ...options,
   });

@@ -5,7 +5,7 @@ import { probeEffect, type Probe } from './probe.js';
 
 export interface LeaseOptions {
   /** where an adapter's PEFT directory lies, for the server to read */
-  pathOf: (adapter: ArtifactRef) => string;
+  folderOf: (adapter: ArtifactRef) => Promise<string>;
   /** told what went wrong without harm */
   warn: (message: string) => void;
   /** for how long an adapter that nobody here holds must have been seen before it counts as left over */
@@ -69,7 +69,7 @@ export class AdapterLeases {
       const name = servedName(model);
       const asked = client.model(name);
       const held = this.#hold(name);
-      const bring = () => this.#bring(held, client, asked, below, this.#options.pathOf(top.served), probes);
+      const bring = () => this.#bring(held, client, asked, below, top.served, probes);
       try {
         await inTurn(held, () => (held.applied ? undefined : bring()));
         return await work(reviving(asked, held, bring));
@@ -97,7 +97,7 @@ export class AdapterLeases {
     client: InferenceClient,
     asked: AskableModel,
     below: AskableModel,
-    path: string,
+    adapter: ArtifactRef,
     probes: Probe[],
   ): Promise<void> {
     held.applied = false;
@@ -105,7 +105,9 @@ export class AdapterLeases {
     await this.#evictLeftovers(served);
     // said before it is true: a load that is cancelled midway may have happened
     held.onServer = true;
-    if (!served.includes(asked.name)) await client.loadAdapter(asked.name, path);
+    if (!served.includes(asked.name)) {
+      await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+    }
     const { applied, effect, noise } = await probeEffect(below, asked, probes).catch((error: unknown) => {
       if (refusedStatus(error) !== 404) throw error;
       throw failure('AdapterNotApplied', `the adapter ${asked.name} vanished from the server before it was probed`);

@@ -26,8 +26,6 @@ export interface FakeModelOptions {
   answer?: (question: FakeQuestion) => string;
   /** false: adapters are accepted with 200 and answer as the base */
   appliesAdapters?: boolean;
-  /** milliseconds that every answer takes */
-  delayMs?: number;
 }
 
 type Json = Record<string, unknown>;
@@ -50,8 +48,10 @@ interface PlannedFault {
 export class FakeModelServer {
   readonly requests: { path: string; body: Json; headers: IncomingMessage['headers'] }[] = [];
   readonly adapters = new Map<string, string>();
-  /** the most questions that were open at once */
+  /** the most questions (completions asked for) that were open at once */
   mostOpen = 0;
+  /** milliseconds that every answer takes */
+  delayMs = 0;
   appliesAdapters: boolean;
   answer: (question: FakeQuestion) => string;
 
@@ -106,10 +106,10 @@ export class FakeModelServer {
     const path = request.url ?? '';
     const body = (text === '' ? {} : JSON.parse(text)) as Json;
     this.requests.push({ path, body, headers: request.headers });
-    this.#open += 1;
-    this.mostOpen = Math.max(this.mostOpen, this.#open);
-    if (this.#options.delayMs !== undefined) await new Promise((done) => setTimeout(done, this.#options.delayMs));
-    this.#open -= 1;
+    const isQuestion = path.endsWith('/completions') && body['echo'] !== true;
+    if (isQuestion) this.mostOpen = Math.max(this.mostOpen, (this.#open += 1));
+    if (this.delayMs > 0) await new Promise((done) => setTimeout(done, this.delayMs));
+    if (isQuestion) this.#open -= 1;
     const fault = this.#takeFault(path);
     if (fault === null) send(response, this.#reply(path, body));
     else misbehave(fault, response);
