@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from selkie_runner.errors import EngineError
 from selkie_runner.service import contract
+from selkie_runner.service.meter import DeviceBudgetExceeded
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 WRITTEN: dict[str, Any] = json.loads((CONTRACT / "contract.json").read_text())
@@ -78,6 +80,12 @@ def test_error_types_are_the_closed_list():
     assert list(contract.ERROR_TYPES) == list(WRITTEN["errorTypes"])
     retryable = {name for name, flags in WRITTEN["errorTypes"].items() if flags["retryable"]}
     assert retryable == contract.RETRYABLE
+
+
+def test_the_engines_errors_are_of_that_list():
+    raised = {error.error_type for error in EngineError.__subclasses__()}
+    assert DeviceBudgetExceeded.error_type in raised
+    assert raised <= set(contract.ERROR_TYPES)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])

@@ -15,9 +15,14 @@ from .served import ServedAdapters
 
 @dataclass(frozen=True)
 class Runner:
-    """One model on one device, and everything that works on it."""
+    """One model on one device, and everything that works on it.
+
+    Attributes:
+        parameters: of the base model, adapters not counted.
+    """
 
     model: LoadedModel
+    parameters: int
     device: DeviceLoop
     store: ArtifactStore
     adapters: ServedAdapters
@@ -50,4 +55,5 @@ def assemble(
         device, adapters, partial(score, model.model), max_rows=decode_batch, name="score"
     )
     metrics = Metrics(device, adapters, lambda: decoder.waiting() + scorer.waiting())
-    return Runner(model, device, store, adapters, decoder, scorer, metrics)
+    parameters = model.model.num_parameters()
+    return Runner(model, parameters, device, store, adapters, decoder, scorer, metrics)
