@@ -69,8 +69,10 @@ export async function approvalGate(input: unknown): Promise<GateResult> {
     tag(settings, { SealGate: 'open' });
     for (;;) {
       await recordAll();
-      if (unreported) tellParent(reportNames.gateChanged, gateView(gate));
-      unreported = false;
+      while (unreported) {
+        unreported = false;
+        await tellParent(reportNames.gateChanged, gateView(gate));
+      }
       if (gate.state !== 'open') break;
       const summary = summaryOf(`${spec.needed} needed for: ${spec.subject}`);
       const heard = await condition(() => unreported, Math.max(1, gate.dueAtMs - workflowNow()), { summary });

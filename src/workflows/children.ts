@@ -8,7 +8,7 @@ import {
   type ChildWorkflowHandle,
   type Workflow,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { TemporalFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { reportNames, workflowTypes, RunSettings } from '../contract/index.js';
 import { summaryOf } from './markdown.js';
 import { pairsOf, type Tags } from './search-attributes.js';
@@ -48,13 +48,21 @@ export async function startOne(
   }
 }
 
-/** Sends a signal to a workflow that may be gone, in which case there is nobody who misses it. */
-export function tell(handle: Pick<ChildWorkflowHandle<Workflow>, 'signal'>, signal: string, message?: unknown): void {
-  handle.signal(signal, message).catch(() => undefined);
+/** Sends a signal to a child that may have ended, in which case there is nobody who misses it. */
+export function tell(child: ChildWorkflowHandle<Workflow>, signal: string, message?: unknown): void {
+  child.signal(signal, message).catch(() => undefined);
 }
 
-/** Tells the parent, if there is one. */
-export function tellParent(report: (typeof reportNames)[keyof typeof reportNames], message: unknown): void {
+/** Tells the parent, if there is one and it still runs. To be awaited: a workflow with an answer on its way cannot end. */
+export async function tellParent(
+  report: (typeof reportNames)[keyof typeof reportNames],
+  message: unknown,
+): Promise<void> {
   const { parent } = workflowInfo();
-  if (parent !== undefined) tell(getExternalWorkflowHandle(parent.workflowId), report, message);
+  if (parent === undefined) return;
+  try {
+    await getExternalWorkflowHandle(parent.workflowId).signal(report, message);
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
+  }
 }

@@ -46,8 +46,10 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
       ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
       : await tryOne(trial, settings, call);
     soFar = counted(soFar, result);
-    if (countOf(soFar.outcomes) % reportEvery === 0) {
-      tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
+    const done = countOf(soFar.outcomes);
+    // after the last one the result itself says it
+    if (done % reportEvery === 0 && done < trials.length) {
+      await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
     }
   });
   return soFar;
