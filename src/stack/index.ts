@@ -1,7 +1,7 @@
 export { StackError } from './errors.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
 export { watchMemory, type MemoryWatch } from './memory.js';
-export { defaultPorts, isFree, portVariables, type PortName, type Ports } from './ports.js';
+export { choosablePorts, type Ports } from './ports.js';
 export type { RunnerOptions } from './programs.js';
 export { partNames, type PartName } from './records.js';
 export { runningStack, type Endpoints, type StackState } from './state.js';

@@ -32,9 +32,6 @@ async function freePort(port: number, exclude: Iterable<number> = []): Promise<n
   return free;
 }
 
-/** Whether nothing listens on this port of the loopback. */
-export const isFree = async (port: number): Promise<boolean> => (await freePort(port)) === port;
-
 function readPorts(file: string): Ports {
   try {
     return portsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
@@ -56,25 +53,41 @@ function fixedByEnvironment(env: NodeJS.ProcessEnv): Partial<Ports> {
 }
 
 /**
- * The ports of a stack: as asked for (by `fixed` or the environment), else as last time, else the defaults; a port that
- * is taken gives way to a free one, unless it was asked for. Remembered in `file`.
+ * The ports that a stack would take now: as asked for (by `fixed` or the environment), else as last time, else the
+ * defaults; a port that is taken gives way to a free one, unless it was asked for.
+ *
+ * @returns also those that had to give way
  */
-export async function choosePorts(file: string, fixed: Partial<Ports>, env: NodeJS.ProcessEnv): Promise<Ports> {
+export async function choosablePorts(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  fixed: Partial<Ports> = {},
+): Promise<{ ports: Ports; instead: number[] }> {
   const asked = { ...fixedByEnvironment(env), ...fixed };
   const wanted = { ...readPorts(file), ...asked };
-  const chosen = { ...wanted };
+  const ports = { ...wanted };
   const taken = new Set<number>();
+  const instead: number[] = [];
   for (const name of Object.keys(defaultPorts) as PortName[]) {
     const port = await freePort(wanted[name], taken);
-    if (port !== wanted[name] && asked[name] !== undefined) {
-      throw new StackError(
-        `port ${asked[name]} for ${name} is taken: end what listens there, or give another (${portVariables[name]}).`,
-      );
+    if (port !== wanted[name]) {
+      if (asked[name] !== undefined) {
+        throw new StackError(
+          `port ${asked[name]} for ${name} is taken: end what listens there, or give another (${portVariables[name]}).`,
+        );
+      }
+      instead.push(wanted[name]);
     }
-    chosen[name] = port;
+    ports[name] = port;
     taken.add(port);
   }
+  return { ports, instead };
+}
+
+/** As {@link choosablePorts}, and remembers them in `file`, so that addresses stay from one start to the next. */
+export async function choosePorts(file: string, env: NodeJS.ProcessEnv, fixed: Partial<Ports>): Promise<Ports> {
+  const { ports } = await choosablePorts(file, env, fixed);
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(chosen, null, 2)}\n`);
-  return chosen;
+  writeFileSync(file, `${JSON.stringify(ports, null, 2)}\n`);
+  return ports;
 }

@@ -37,7 +37,7 @@ export class Supervisor {
     mkdirSync(layout.store, { recursive: true });
     mkdirSync(layout.work, { recursive: true });
     this.#guard = startGuard(layout);
-    const ports = await choosePorts(layout.ports, this.options.ports ?? {}, this.#env);
+    const ports = await choosePorts(layout.ports, this.#env, this.options.ports ?? {});
     const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
     const inferenceUrl = this.#env['SELKIE_INFERENCE_URL'] ?? `http://127.0.0.1:${ports.inference}/v1`;
     const env = {

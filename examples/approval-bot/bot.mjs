@@ -1,0 +1,95 @@
+// Decides at the release gates of a tenant's rounds by a written rule (README.md). It needs Temporal's address and the
+// artifact store, and knows nothing else of Selkie.
+//   node bot.mjs --store .selkie/store [--tenant demo | --round ID]
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { readReport, reportSummary } from './report.mjs';
+import { decide } from './rule.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    store: { type: 'string' },
+    tenant: { type: 'string', default: 'demo' },
+    round: { type: 'string' },
+    approver: { type: 'string', default: 'demo-bot' },
+    tolerance: { type: 'string', default: '0.05' },
+    'lost-share': { type: 'string', default: '0.25' },
+    'until-stdin-closes': { type: 'boolean', default: false },
+  },
+});
+if (options.store === undefined) {
+  console.error(
+    'usage: node bot.mjs --store FOLDER [--tenant NAME | --round ID] [--tolerance 0.05] [--lost-share 0.25]',
+  );
+  process.exit(2);
+}
+const limits = { tolerance: Number(options.tolerance), lostShare: Number(options['lost-share']) };
+const pollMs = 2000;
+
+let running = true;
+const stop = () => {
+  running = false;
+};
+process.once('SIGTERM', stop).once('SIGINT', stop);
+if (options['until-stdin-closes']) process.stdin.resume().once('close', () => process.exit(0));
+
+const { connectionOptions, namespace } = loadClientConnectConfig();
+const connection = await Connection.connect(connectionOptions);
+const client = new Client({ connection, namespace });
+const decided = new Set();
+const log = (message) => console.log(`${new Date().toISOString()} ${message}`);
+log(
+  `waits for gates of ${options.round ?? `the tenant ${options.tenant}`} at ${connectionOptions.address ?? 'localhost'}`,
+);
+
+while (running) {
+  try {
+    for (const roundId of await roundsToLookAt()) await lookAt(roundId);
+  } catch (error) {
+    log(`will try again: ${error.message}`); // the server restarts, or the worker does
+  }
+  await sleep(pollMs);
+}
+await connection.close();
+
+async function roundsToLookAt() {
+  if (options.round !== undefined) return [options.round];
+  const query = `WorkflowType = 'sealRound' AND ExecutionStatus = 'Running' AND SealGate = 'open' AND SealTenant = '${options.tenant}'`;
+  const ids = [];
+  for await (const { workflowId } of client.workflow.list({ query })) ids.push(workflowId);
+  return ids;
+}
+
+async function lookAt(roundId) {
+  const round = client.workflow.getHandle(roundId);
+  for (const { spec, state } of await round.query('gates')) {
+    const gate = `${spec.gateId} ${spec.digest}`;
+    if (state !== 'open' || decided.has(gate)) continue;
+    const { decision, note } = decide(await evidenceFor(roundId, spec), limits);
+    await round.signal(decision, {
+      gateId: spec.gateId,
+      digest: spec.digest,
+      approver: options.approver,
+      note,
+      key: `${options.approver} ${gate}`, // a resend is the same decision
+    });
+    decided.add(gate);
+    log(`${decision} ${spec.gateId}: ${note}`);
+  }
+}
+
+/** The numbers that the gate's digest stands for, and no others. */
+async function evidenceFor(roundId, spec) {
+  const summary = await reportSummary(client, roundId);
+  if (summary?.releaseDigest !== spec.digest) throw new Error(`${roundId} has no report for the digest ${spec.digest}`);
+  const { canaries } = (await readReport(options.store, summary.report)).probes;
+  return {
+    before: summary.heldOut.before,
+    after: summary.heldOut.after,
+    questions: summary.heldOut.questions,
+    canariesLost: canaries.lost,
+    canariesAsked: canaries.rightBefore,
+  };
+}

@@ -1,0 +1,103 @@
+import { Command } from '@commander-js/extra-typings';
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { layoutOf, repoRoot, runningStack, startStack, type Endpoints, type RunnerOptions } from '../../stack/index.js';
+import { CliError, exitCodes } from '../errors.js';
+import { onInterrupt, pause, untilAborted } from '../interrupt.js';
+import { positive } from '../numbers.js';
+import { print, say } from '../output.js';
+
+const pollMs = 200;
+
+/** `selkie up` */
+export function upCommand(): Command {
+  const up = new Command('up')
+    .description('start Temporal, Postgres, the gpu-runner and the worker, and keep them running')
+    .option('--model <name>', 'the model that the gpu-runner loads')
+    .option('--models <file>', 'a model registry of your own, as JSON')
+    .option('--slots <n>', 'trainings at once', positive)
+    .option('--threads <n>', 'CPU threads of the gpu-runner', positive)
+    .option('--detach', 'return when everything is ready, and leave it running')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C, or \`selkie down\` elsewhere, stops it; the next \`up\` goes on with everything that was under way.
+Servers of your own: TEMPORAL_ADDRESS, DATABASE_URL, SELKIE_INFERENCE_URL.
+Fixed ports: SELKIE_PORT_TEMPORAL, SELKIE_PORT_TEMPORAL_UI, SELKIE_PORT_POSTGRES, SELKIE_PORT_INFERENCE.
+
+Examples:
+  $ npm run up
+  $ npm run up -- --detach
+  $ npm run up -- --models my-models.json --model my-model`,
+    )
+    .action(async ({ detach, json, ...runner }) => {
+      if (detach === true) print(...(await startDetached()), json);
+      else await keepRunning(runner, json);
+    });
+  return up;
+}
+
+async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Promise<void> {
+  const interrupted = onInterrupt();
+  const failures: Error[] = [];
+  const broken = new AbortController();
+  const stack = await startStack({
+    runner,
+    onProgress: say,
+    onFailure: (error) => {
+      failures.push(error);
+      broken.abort();
+    },
+  });
+  const { attached, temporalAddress, temporalUi, databaseUrl, inferenceUrl, store, logs } = stack;
+  const endpoints = { temporalAddress, temporalUi, databaseUrl, inferenceUrl, store, logs };
+  print(endpoints, `${endpointsText(endpoints)}\n${attached ? 'It was running already.' : 'Ctrl-C stops it.'}`, json);
+  if (attached) return;
+  await Promise.race([untilAborted(interrupted), untilAborted(broken.signal)]);
+  say('stopping');
+  await stack.stop();
+  const [failure] = failures;
+  if (failure !== undefined) throw failure;
+}
+
+/** Starts `selkie up` as a process of its own and waits until everything is ready. */
+async function startDetached(): Promise<[Endpoints, string]> {
+  const layout = layoutOf();
+  mkdirSync(layout.logs, { recursive: true });
+  const logFile = join(layout.logs, 'up.log');
+  const log = openSync(logFile, 'a');
+  const args = [join(repoRoot, 'dist', 'cli', 'main.js'), ...process.argv.slice(2).filter((arg) => arg !== '--detach')];
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] });
+  child.unref();
+  const interrupted = onInterrupt();
+  for (;;) {
+    const state = runningStack(layout);
+    if (state !== null) {
+      const { supervisor, ...endpoints } = state;
+      return [endpoints, `${endpointsText(endpoints)}\nIt runs as process ${supervisor}; \`npm run down\` stops it.`];
+    }
+    if (child.exitCode !== null) throw new CliError(`it did not start: see ${logFile}`);
+    if (interrupted.aborted) throw new CliError('it is still starting; `npm run down` stops it', exitCodes.interrupted);
+    await pause(pollMs, interrupted);
+  }
+}
+
+/** Where everything is, for people. */
+export function endpointsText({ temporalAddress, temporalUi, databaseUrl, inferenceUrl, logs }: Endpoints): string {
+  return [
+    `Web UI      ${temporalUi ?? '(of your own Temporal)'}`,
+    `Temporal    ${temporalAddress}`,
+    `models      ${inferenceUrl}`,
+    `ledger      ${withoutPassword(databaseUrl)}`,
+    `logs        ${logs}`,
+  ].join('\n');
+}
+
+function withoutPassword(databaseUrl: string): string {
+  if (!URL.canParse(databaseUrl)) return '(DATABASE_URL)';
+  const url = new URL(databaseUrl);
+  if (url.password !== '') url.password = '…';
+  return decodeURI(url.href);
+}

@@ -1,0 +1,68 @@
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { layoutOf, repoRoot, runningStack } from '../stack/index.js';
+import { CliError, exitCodes } from './errors.js';
+
+export interface Session {
+  client: Client;
+  address: string;
+  close(): Promise<void>;
+}
+
+const connectTimeout = '5 seconds';
+/** any of these says which server is meant */
+const variables = ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'];
+
+/** Temporal loads the converter by its path; only the compiled one can be loaded. */
+export const payloadConverterPath = join(repoRoot, 'dist', 'contract', 'payload-converter.js');
+
+/**
+ * A client of the server that Temporal's environment configuration names; where that says nothing, of the running stack.
+ *
+ * @throws CliError when none is named, or it does not answer
+ */
+export async function connect(): Promise<Session> {
+  const { connectionOptions, namespace } = loadClientConnectConfig(localProfile());
+  const { address, ...options } = connectionOptions;
+  if (address === undefined) {
+    throw new CliError(
+      'no stack runs here: start it with `npm run up`, or name a server by TEMPORAL_ADDRESS.',
+      exitCodes.unreachable,
+    );
+  }
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ ...options, address, connectTimeout });
+  } catch (error) {
+    throw new CliError(
+      `Temporal at ${address} does not answer (${error instanceof Error ? error.message : String(error)}): is it running?`,
+      exitCodes.unreachable,
+    );
+  }
+  const client = new Client({
+    connection,
+    ...(namespace === undefined ? {} : { namespace }),
+    dataConverter: { payloadConverterPath },
+  });
+  return { client, address, close: () => connection.close() };
+}
+
+function localProfile(): { configSource?: { path: string } } {
+  if (variables.some((name) => process.env[name] !== undefined)) return {};
+  const layout = layoutOf();
+  return runningStack(layout) !== null && existsSync(layout.temporalConfig)
+    ? { configSource: { path: layout.temporalConfig } }
+    : {};
+}
+
+/** Runs `work` with a session and closes it. */
+export async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  const session = await connect();
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { repoRoot, type Stack } from '../../stack/index.js';
+import { demoTenant } from './campaign.js';
+
+/**
+ * Starts the approval bot as a process of its own, which knows Temporal's address and the artifact store and nothing
+ * else of us. It ends when we end, however that is.
+ *
+ * @returns ends it
+ */
+export function startApprovalBot(stack: Stack): () => void {
+  const log = openSync(join(stack.logs, 'approval-bot.log'), 'a');
+  const program = join(repoRoot, 'examples', 'approval-bot', 'bot.mjs');
+  const args = ['--tenant', demoTenant, '--store', stack.store, '--until-stdin-closes'];
+  const bot = spawn(process.execPath, [program, ...args], {
+    env: { ...process.env, TEMPORAL_ADDRESS: stack.temporalAddress },
+    stdio: ['pipe', log, log],
+  });
+  closeSync(log);
+  bot.on('error', () => undefined); // without it the gate waits for a person, and the log says why
+  return () => bot.stdin?.end();
+}

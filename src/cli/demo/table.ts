@@ -1,0 +1,37 @@
+import Table from 'cli-table3';
+import type { Arms, RoundResult } from '../../contract/index.js';
+import { countsText, percent } from '../output.js';
+
+const arms: [keyof Arms, string][] = [
+  ['base', 'base model, closed book'],
+  ['inContext', 'base model, document in context'],
+  ['rawPassage', 'trained on the raw passage'],
+  ['selfEditMean', 'trained on a self-edit, mean of all'],
+  ['chosenOnB', 'trained on the chosen self-edit'],
+  ['otherSourceControl', "chosen, on another document's questions"],
+];
+
+/** Everything that the demo found, a column per round. */
+export function resultTable(rounds: RoundResult[]): string {
+  const table = new Table({
+    head: ['match', ...rounds.map((_, index) => `round ${index + 1}`)],
+    colAligns: ['left', ...rounds.map(() => 'right' as const)],
+    style: { head: [], border: [] },
+  });
+  const row = (label: string, cell: (round: RoundResult) => string) => table.push([label, ...rounds.map(cell)]);
+  const title = (text: string) => table.push([{ content: text, colSpan: rounds.length + 1 }]);
+  title('training documents, questions B (which chose nothing)');
+  for (const [arm, label] of arms) row(`  ${label}`, (round) => percent(round.arms[arm]));
+  title('held-out documents');
+  row('  old policy writes and learns', ({ heldOut }) => percent(heldOut.before));
+  row('  new policy writes and learns', ({ heldOut }) => percent(heldOut.after));
+  title('the round');
+  row('  documents held out', ({ heldOut }) => String(heldOut.sources));
+  row('  edits selected', ({ selected }) => String(selected));
+  row('  policy released', ({ released, gate }) => (released ? 'yes' : `no (${gate ?? 'no policy'})`));
+  return table.toString();
+}
+
+/** How the candidate edits of each round ended. */
+export const outcomesText = (rounds: RoundResult[]): string =>
+  rounds.map(({ trials }, index) => `edits of round ${index + 1}: ${countsText(trials)}`).join('\n');

@@ -1,0 +1,43 @@
+import type { RoundResult, RoundStatus } from '../contract/index.js';
+import { countsText, percent } from './output.js';
+import type { RoundView } from './rounds.js';
+
+const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;
+
+/** One line: phase, trials, outcomes, best reward. */
+export function statusLine(status: RoundStatus): string {
+  const { phase, trials, bestReward, selected, paused, stopping, gateId } = status;
+  return [
+    `${phase}${stopping ? ' (stopping)' : paused ? ' (paused)' : ''}`,
+    ...(trials.planned > 0 ? [`trials ${trials.done}/${trials.planned} (${countsText(trials.outcomes)})`] : []),
+    ...(bestReward === null ? [] : [`best reward ${signed(bestReward)}`]),
+    ...(selected === null ? [] : [`${selected} selected`]),
+    ...(phase === 'gate' && gateId !== null ? [`waits at ${gateId}`] : []),
+  ].join(' · ');
+}
+
+/** A finished round in a few lines. */
+export function resultText(result: RoundResult): string {
+  const { trials, selected, policy, heldOut, arms, released, releaseReason, deviceSeconds } = result;
+  return [
+    `edits           ${countsText(trials)}`,
+    `selected        ${selected}${policy === null ? ', no policy trained' : `, policy trained on ${policy.pairs} pairs`}`,
+    `questions B     base ${percent(arms.base)}, chosen edit ${percent(arms.chosenOnB)}, other source ${percent(arms.otherSourceControl)}`,
+    `held-out        ${percent(heldOut.before)} before, ${percent(heldOut.after)} after (${heldOut.sources} sources, ${heldOut.questions} questions)`,
+    `released        ${released ? 'yes' : 'no'}: ${releaseReason}`,
+    `device          ${deviceSeconds.toFixed(1)} s`,
+  ].join('\n');
+}
+
+/** A round for `round status`. */
+export function viewText({ roundId, execution, status, result, failure }: RoundView): string {
+  const lines = [`${roundId}: ${execution.toLowerCase()}`];
+  if (result !== null) lines.push(resultText(result));
+  else if (status !== null) lines.push(statusLine(status), `device          ${status.deviceSeconds.toFixed(1)} s`);
+  else if (execution === 'RUNNING') lines.push('no worker answers: is the stack up?');
+  if (failure !== null) lines.push(`because         ${failure}`);
+  for (const { signal, reason } of status?.rejectedMessages.slice(-3) ?? []) {
+    lines.push(`a "${signal}" was of no use: ${reason}`);
+  }
+  return lines.join('\n');
+}
