@@ -69,7 +69,7 @@ async function roundNumbers(stack: Stack, { roundId, report }: RoundResult) {
     documents,
     /** chosen − base, and chosen − the same adapters on another source's questions, with 95 % intervals over documents */
     gainOverBase: comparisons.chosenOnB.gain,
-    gainOverOtherSource: negated(comparisons.otherSourceControl.gain),
+    gainOverOtherSource: comparisons.ownOverOther.gain,
     gainOfRawPassage: comparisons.rawPassage.gain,
     heldOut,
     heldOutGain: gain,
@@ -80,13 +80,6 @@ async function roundNumbers(stack: Stack, { roundId, report }: RoundResult) {
     deviceSeconds: deviceSeconds.total,
   };
 }
-
-const negated = ({ estimate, low, high, clusters }: Interval): Interval => ({
-  estimate: estimate === null ? null : -estimate,
-  low: high === null ? null : -high,
-  high: low === null ? null : -low,
-  clusters,
-});
 
 /** The first round's chosen edits gain what is promised over base and over the control, and no interval reaches 0. */
 function holds(round: RoundNumbers | undefined): boolean {
