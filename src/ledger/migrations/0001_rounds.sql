@@ -24,7 +24,7 @@ create table items (
   part text not null check (part in ('A', 'B')),
   question text not null,
   answer text not null,
-  primary key (corpus_digest, item_id),
+  primary key (corpus_digest, source_id, item_id),
   foreign key (corpus_digest, source_id) references sources
 );
 -- canaries and the frozen set: questions that belong to no source
@@ -35,7 +35,7 @@ create table probes (
   position int not null,
   question text not null,
   answer text not null,
-  primary key (corpus_digest, item_id)
+  primary key (corpus_digest, kind, item_id)
 );
 
 create table rounds (
@@ -47,6 +47,8 @@ create table rounds (
   model jsonb,
   old_model jsonb,
   new_model jsonb,
+  -- the release that the alias pointed at when the round was prepared: what a release of this round may replace
+  live_release bigint,
   status text not null default 'running' check (status in ('running', 'completed', 'failed', 'cancelled')),
   reason text not null default '',
   created_at timestamptz not null default now(),
@@ -85,7 +87,8 @@ create table trials (
   round_id text not null references rounds,
   phase text not null,
   position int not null,
-  shard int not null,
+  -- null: decided at planning, never run
+  shard int,
   source_id text not null,
   spec jsonb not null,
   proposal_key text references proposals,
@@ -96,15 +99,15 @@ create table trials (
   reason text,
   edit_digest text,
   training_key text,
-  adapter jsonb,
-  evaluation jsonb,
-  steps int,
+  -- the learner with the trial's adapter on top: answers after training are kept under it
+  model_digest text,
   device_seconds double precision,
   result jsonb,
   recorded_at timestamptz,
   unique (round_id, phase, position)
 );
 create index trials_by_edit on trials (edit_digest);
+create index trials_by_source on trials (round_id, source_id);
 
 -- Every answer ever asked for at temperature 0, before training and after: a baseline is the same row for every trial.
 create table answers (
@@ -131,19 +134,19 @@ create table selections (
   selection jsonb not null,
   created_at timestamptz not null default now()
 );
+-- asked for by buildPolicyTraining; training and model follow when it is trained
 create table policies (
   round_id text primary key references rounds,
-  training_key text not null,
-  training jsonb not null,
   pairs int not null,
-  model jsonb not null,
+  request jsonb not null,
+  training jsonb,
+  model jsonb,
   created_at timestamptz not null default now()
 );
 create table reports (
   round_id text primary key references rounds,
-  report jsonb not null,
-  artifact jsonb not null,
   release_digest text not null,
+  summary jsonb not null,
   created_at timestamptz not null default now()
 );
 
@@ -180,6 +183,7 @@ create table aliases (
   release_id bigint not null references releases,
   changed_at timestamptz not null default now()
 );
+alter table rounds add foreign key (live_release) references releases;
 
 -- Down Migration
 -- None: a ledger is not unwritten. Restore a backup instead.

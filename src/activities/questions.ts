@@ -1,0 +1,46 @@
+import type { Prompt } from '../contract/index.js';
+import type { Arm, Domain, Item, PromptStyle, Source } from '../domains/domain.js';
+import { itemDigest } from '../seal/keys.js';
+
+/** An item as it is put to a model, and the digest under which its answer is kept. */
+export interface Question {
+  item: Item;
+  /** null: a canary or a question of the frozen set, which belong to no source */
+  sourceId: string | null;
+  prompt: Prompt;
+  itemDigest: string;
+}
+
+/** Stands for the source of a probe: there is none. */
+const noSource: Source = { sourceId: '', title: '', text: '', part: 'train', items: [] };
+
+/**
+ * Puts items in one arm. Whoever asks and whoever reads the answers later call this one function, so that both use the
+ * same digests. `source` is null for probes.
+ */
+export function questionsOf(
+  { domain, style }: { domain: Domain; style: PromptStyle },
+  source: Source | null,
+  items: Item[],
+  arm: Arm,
+): Question[] {
+  return items.map((item) => {
+    const prompt = domain.itemPrompt(source ?? noSource, item, arm, style);
+    return {
+      item,
+      sourceId: source?.sourceId ?? null,
+      prompt,
+      itemDigest: itemDigest({ prompt, answer: item.answer }),
+    };
+  });
+}
+
+/**
+ * The training document whose questions a chosen adapter is asked as a control: the next one, cyclic. Null where the round
+ * has no other.
+ */
+export function otherSourceOf(sources: Source[], sourceId: string): Source | null {
+  const at = sources.findIndex((source) => source.sourceId === sourceId);
+  const next = sources[(at + 1) % sources.length];
+  return at < 0 || next === undefined || next.sourceId === sourceId ? null : next;
+}

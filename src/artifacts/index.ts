@@ -1,0 +1,1 @@
+export { ArtifactStore, CorruptArtifact, type OpenArtifact } from './store.js';

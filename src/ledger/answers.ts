@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { sha256Schema } from '../contract/index.js';
+import type { Arm } from '../domains/domain.js';
+import { json, rows, run, type Db } from './db.js';
+
+/** One answer at temperature 0, graded. The first four fields are its key. */
+export const answerSchema = z.strictObject({
+  modelDigest: sha256Schema,
+  itemDigest: sha256Schema,
+  arm: z.enum(['closedBook', 'inContext']) satisfies z.ZodType<Arm>,
+  grader: z.string(),
+  itemId: z.string(),
+  /** null for canaries and the frozen set */
+  sourceId: z.string().nullable(),
+  question: z.string(),
+  /** what the model said */
+  answer: z.string(),
+  match: z.boolean(),
+  exactMatch: z.boolean(),
+  f1: z.number(),
+  /** of the reference answer, mean per token; null where the server gives none */
+  logLikelihood: z.number().nullable(),
+});
+export type Answer = z.infer<typeof answerSchema>;
+
+const columns = `a.model_digest as "modelDigest", a.item_digest as "itemDigest", a.arm, a.grader, a.item_id as "itemId",
+  a.source_id as "sourceId", a.question, a.answer, a.match, a.exact_match as "exactMatch", a.f1,
+  a.log_likelihood as "logLikelihood"`;
+
+export class Answers {
+  constructor(private readonly db: Db) {}
+
+  /** Those of the items that this model has answered, in no order. */
+  async find(modelDigest: string, itemDigests: string[], arm: Arm, grader: string): Promise<Answer[]> {
+    return rows(
+      this.db,
+      answerSchema,
+      `select ${columns} from answers a
+       where a.model_digest = $1 and a.item_digest = any ($2::text[]) and a.arm = $3 and a.grader = $4`,
+      [modelDigest, itemDigests, arm, grader],
+    );
+  }
+
+  /** The first write of a key wins; returns what is stored, in the order given. */
+  async insert(answers: Answer[]): Promise<Answer[]> {
+    // ordered by key, so that two writers of the same answers cannot wait for each other in a circle
+    await run(
+      this.db,
+      `insert into answers (model_digest, item_digest, arm, grader, item_id, source_id, question, answer, match,
+         exact_match, f1, log_likelihood)
+       select "modelDigest", "itemDigest", arm, grader, "itemId", "sourceId", question, answer, match,
+         "exactMatch", f1, "logLikelihood"
+       from jsonb_to_recordset($1) as given ("modelDigest" text, "itemDigest" text, arm text, grader text, "itemId" text,
+         "sourceId" text, question text, answer text, match boolean, "exactMatch" boolean, f1 float8,
+         "logLikelihood" float8)
+       order by "modelDigest", "itemDigest", arm, grader
+       on conflict do nothing`,
+      [json(answers)],
+    );
+    return rows(
+      this.db,
+      answerSchema,
+      `select ${columns} from jsonb_array_elements($1) with ordinality as given (key, position)
+       join answers a on a.model_digest = key ->> 'modelDigest' and a.item_digest = key ->> 'itemDigest'
+         and a.arm = key ->> 'arm' and a.grader = key ->> 'grader'
+       order by given.position`,
+      [json(answers.map(({ modelDigest, itemDigest, arm, grader }) => ({ modelDigest, itemDigest, arm, grader })))],
+    );
+  }
+}

@@ -1,0 +1,12 @@
+export { answerSchema, type Answer } from './answers.js';
+export { probeKinds, probeSchema, type Corpus, type Probe, type ProbeKind } from './corpora.js';
+export { NotInLedger } from './db.js';
+export type { Gate } from './gates.js';
+export { Ledger, type Queries } from './ledger.js';
+export { migrate } from './migrate.js';
+export type { Policy } from './policies.js';
+export type { Proposal, SiblingProposal } from './proposals.js';
+export type { Release } from './releases.js';
+export type { ReportSummary } from './reports.js';
+export { modelOf, type PreparedRound, type RoundRow } from './rounds.js';
+export type { PlannedTrial, Screen, Trial } from './trials.js';

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import {
+  modelRefSchema,
+  trainRequestSchema,
+  trainResultSchema,
+  type ModelRef,
+  type TrainRequest,
+  type TrainResult,
+} from '../contract/index.js';
+import { json, maybeRow, row, run, type Db } from './db.js';
+
+const policySchema = z.strictObject({
+  pairs: z.int().nonnegative(),
+  request: trainRequestSchema,
+  /** null until trained */
+  training: trainResultSchema.nullable(),
+  model: modelRefSchema.nullable(),
+});
+export type Policy = z.infer<typeof policySchema>;
+
+const select = `select pairs, request, training, model from policies where round_id = $1`;
+
+export class Policies {
+  constructor(private readonly db: Db) {}
+
+  async get(roundId: string): Promise<Policy | null> {
+    return maybeRow(this.db, policySchema, select, [roundId]);
+  }
+
+  /** What the round's policy is trained on. The first request stands; returns what stands. */
+  async request(roundId: string, { pairs, request }: { pairs: number; request: TrainRequest }): Promise<Policy> {
+    await run(this.db, `insert into policies (round_id, pairs, request) values ($1, $2, $3) on conflict do nothing`, [
+      roundId,
+      pairs,
+      json(request),
+    ]);
+    return row(this.db, policySchema, `policy of ${roundId}`, select, [roundId]);
+  }
+
+  /** What came of it. The first stands; returns what stands. */
+  async record(roundId: string, { training, model }: { training: TrainResult; model: ModelRef }): Promise<Policy> {
+    await run(this.db, `update policies set training = $2, model = $3 where round_id = $1 and training is null`, [
+      roundId,
+      json(training),
+      json(model),
+    ]);
+    return row(this.db, policySchema, `policy of ${roundId}`, select, [roundId]);
+  }
+}

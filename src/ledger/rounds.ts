@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import {
+  describeModelResultSchema,
+  modelRefSchema,
+  roundConfigSchema,
+  sha256Schema,
+  type DescribeModelResult,
+  type ModelRef,
+  type PolicyVersion,
+  type RoundConfig,
+} from '../contract/index.js';
+import { json, maybeRow, NotInLedger, row, run, type Db } from './db.js';
+
+const roundRowSchema = z.strictObject({
+  roundId: z.string(),
+  tenant: z.string(),
+  config: roundConfigSchema,
+  configDigest: sha256Schema,
+  corpusDigest: sha256Schema.nullable(),
+  model: describeModelResultSchema.nullable(),
+  old: modelRefSchema.nullable(),
+  new: modelRefSchema.nullable(),
+  /** the release that the tenant's alias pointed at when the round was prepared */
+  liveRelease: z.coerce.number().nullable(),
+  status: z.enum(['running', 'completed', 'failed', 'cancelled']),
+  reason: z.string(),
+});
+export type RoundRow = z.infer<typeof roundRowSchema>;
+
+/** A round after `prepareRound`: what it runs on is fixed. `new` follows when its policy is trained. */
+export interface PreparedRound extends RoundRow {
+  corpusDigest: string;
+  model: DescribeModelResult;
+  old: ModelRef;
+}
+
+const columns = `round_id as "roundId", tenant, config, config_digest as "configDigest", corpus_digest as "corpusDigest",
+  model, old_model as old, new_model as new, live_release::text as "liveRelease", status, reason`;
+
+export class Rounds {
+  constructor(private readonly db: Db) {}
+
+  /** Takes the id for this configuration. A second claim changes nothing: compare `configDigest` of what is returned. */
+  async claim(claim: { roundId: string; config: RoundConfig; configDigest: string }): Promise<RoundRow> {
+    const { roundId, config, configDigest } = claim;
+    await run(
+      this.db,
+      `insert into rounds (round_id, tenant, config, config_digest) values ($1, $2, $3, $4) on conflict do nothing`,
+      [roundId, config.tenant, json(config), configDigest],
+    );
+    return this.get(roundId);
+  }
+
+  async get(roundId: string): Promise<RoundRow> {
+    const sql = `select ${columns} from rounds where round_id = $1`;
+    return row(this.db, roundRowSchema, `round ${roundId}`, sql, [roundId]);
+  }
+
+  /** @throws NotInLedger before `prepareRound` */
+  async prepared(roundId: string): Promise<PreparedRound> {
+    const round = await this.get(roundId);
+    const { corpusDigest, model, old } = round;
+    if (corpusDigest === null || model === null || old === null) {
+      throw new NotInLedger(`corpus and model for round ${roundId}: it is claimed but not prepared`);
+    }
+    return { ...round, corpusDigest, model, old };
+  }
+
+  /** Fixes what the round runs on. The first preparation stands; returns what stands. */
+  async prepare(
+    roundId: string,
+    { corpusDigest, model, old, liveRelease }: Pick<PreparedRound, 'corpusDigest' | 'model' | 'old' | 'liveRelease'>,
+  ): Promise<PreparedRound> {
+    await run(
+      this.db,
+      `update rounds set corpus_digest = $2, model = $3, old_model = $4, live_release = $5
+       where round_id = $1 and corpus_digest is null`,
+      [roundId, corpusDigest, json(model), json(old), liveRelease],
+    );
+    return this.prepared(roundId);
+  }
+
+  /** The policy that the round trained; the first stands. */
+  async setNew(roundId: string, model: ModelRef): Promise<void> {
+    await run(this.db, `update rounds set new_model = $2 where round_id = $1 and new_model is null`, [
+      roundId,
+      json(model),
+    ]);
+  }
+
+  /** How the round ended. A round that runs again under its id ends again, so the last close stands. */
+  async close(roundId: string, { status, reason }: Pick<RoundRow, 'status' | 'reason'>): Promise<void> {
+    await run(this.db, `update rounds set status = $2, reason = $3, closed_at = now() where round_id = $1`, [
+      roundId,
+      status,
+      reason,
+    ]);
+  }
+
+  /** Marks a claimed round as under way, which after a close is a second run. */
+  async reopen(roundId: string): Promise<void> {
+    await run(
+      this.db,
+      `update rounds set status = 'running', reason = '', closed_at = null where round_id = $1 and status <> 'running'`,
+      [roundId],
+    );
+  }
+
+  /** A round's documents, in the corpus's order. Written once, with the preparation. */
+  async insertSources(roundId: string, role: 'train' | 'heldOut', sourceIds: string[]): Promise<void> {
+    await run(
+      this.db,
+      `insert into round_sources (round_id, source_id, role, position)
+       select $1, source_id, $2, position - 1 from unnest($3::text[]) with ordinality as given (source_id, position)
+       on conflict do nothing`,
+      [roundId, role, sourceIds],
+    );
+  }
+
+  async exists(roundId: string): Promise<boolean> {
+    const sql = `select 1 as found from rounds where round_id = $1`;
+    return (await maybeRow(this.db, z.object({ found: z.literal(1) }), sql, [roundId])) !== null;
+  }
+}
+
+/** @throws NotInLedger where the round has trained no policy */
+export function modelOf(round: PreparedRound, version: PolicyVersion): ModelRef {
+  if (version === 'old') return round.old;
+  if (round.new === null) throw new NotInLedger(`new policy of round ${round.roundId}`);
+  return round.new;
+}

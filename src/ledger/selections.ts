@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { sha256Schema } from '../contract/index.js';
+import type { Selection } from '../seal/records.js';
+import { json, maybeRow, row, run, type Db } from './db.js';
+
+const selectionSchema = z.strictObject({
+  rule: z.enum(['gain', 'reference']),
+  chosen: z.array(z.strictObject({ sourceId: z.string(), trialId: z.string(), reward: z.number(), tie: z.boolean() })),
+  without: z.array(z.strictObject({ sourceId: z.string(), reason: z.string() })),
+  ties: z.int().nonnegative(),
+  digest: sha256Schema,
+}) satisfies z.ZodType<Selection>;
+
+const select = `select selection from selections where round_id = $1`;
+
+export class Selections {
+  constructor(private readonly db: Db) {}
+
+  /** The first selection of a round stands; returns what stands. */
+  async insert(roundId: string, selection: Selection): Promise<Selection> {
+    await run(
+      this.db,
+      `insert into selections (round_id, selection_digest, rule, selection) values ($1, $2, $3, $4)
+       on conflict do nothing`,
+      [roundId, selection.digest, selection.rule, json(selection)],
+    );
+    const stored = await row(
+      this.db,
+      z.strictObject({ selection: selectionSchema }),
+      `selection of ${roundId}`,
+      select,
+      [roundId],
+    );
+    return stored.selection;
+  }
+
+  /** null before `selectEdits` */
+  async get(roundId: string): Promise<Selection | null> {
+    const stored = await maybeRow(this.db, z.strictObject({ selection: selectionSchema }), select, [roundId]);
+    return stored?.selection ?? null;
+  }
+}

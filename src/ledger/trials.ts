@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import {
+  outcomeSchema,
+  trainRequestSchema,
+  trialResultSchema,
+  trialSpecSchema,
+  sha256Schema,
+  type Phase,
+  type TrainRequest,
+  type TrialResult,
+  type TrialSpec,
+} from '../contract/index.js';
+import { json, maybeRow, row, rows, run, type Db, NotInLedger } from './db.js';
+
+/** What the screen found; its evidence is kept as it is. */
+export const screenSchema = z.looseObject({
+  verdict: z.enum(['allow', 'block']),
+  outcome: outcomeSchema.nullable(),
+  reason: z.string(),
+});
+export type Screen = z.infer<typeof screenSchema>;
+
+const trialSchema = z.strictObject({
+  spec: trialSpecSchema,
+  proposalKey: sha256Schema.nullable(),
+  training: trainRequestSchema.nullable(),
+  screen: screenSchema.nullable(),
+  /** null until recorded */
+  result: trialResultSchema.nullable(),
+});
+export type Trial = z.infer<typeof trialSchema>;
+
+export interface PlannedTrial {
+  spec: TrialSpec;
+  /** null: decided by `result`, never run */
+  shard: number | null;
+  result: TrialResult | null;
+}
+
+const columns = `spec, proposal_key as "proposalKey", training, screen, result`;
+const resultColumns = `outcome, reason, edit_digest, training_key, device_seconds, result`;
+
+/** Trials inserted by one statement. */
+const chunk = 2000;
+
+export class Trials {
+  constructor(private readonly db: Db) {}
+
+  /** Writes a plan; trials that are there already stay as they are. Call it in a transaction. */
+  async plan(trials: PlannedTrial[]): Promise<void> {
+    for (let from = 0; from < trials.length; from += chunk) {
+      await run(
+        this.db,
+        `insert into trials (trial_id, round_id, phase, position, shard, source_id, spec, ${resultColumns}, recorded_at)
+         select spec ->> 'trialId', spec ->> 'roundId', spec ->> 'phase', (spec ->> 'index')::int, shard,
+           spec ->> 'sourceId', spec, result ->> 'outcome', result ->> 'reason', result ->> 'editDigest',
+           result ->> 'trainingKey', (result ->> 'deviceSeconds')::float8, result,
+           case when result is null then null else now() end
+         from jsonb_to_recordset($1) as planned (spec jsonb, shard int, result jsonb)
+         on conflict do nothing`,
+        [json(trials.slice(from, from + chunk))],
+      );
+    }
+  }
+
+  async get(trialId: string): Promise<Trial> {
+    return row(this.db, trialSchema, `trial ${trialId}`, `select ${columns} from trials where trial_id = $1`, [
+      trialId,
+    ]);
+  }
+
+  /** A phase's trials in order. */
+  async ofPhase(roundId: string, phase: Phase): Promise<Trial[]> {
+    return rows(
+      this.db,
+      trialSchema,
+      `select ${columns} from trials where round_id = $1 and phase = $2 order by position`,
+      [roundId, phase],
+    );
+  }
+
+  /** The specs of a shard's trials, in order. */
+  async shard(roundId: string, phase: Phase, shard: number): Promise<TrialSpec[]> {
+    const found = await rows(
+      this.db,
+      z.strictObject({ spec: trialSpecSchema }),
+      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 order by position`,
+      [roundId, phase, shard],
+    );
+    return found.map(({ spec }) => spec);
+  }
+
+  /** Which proposal the trial trains on (null: the passage alone) and how. The first write wins; returns what stands. */
+  async setProposal(trialId: string, proposalKey: string | null, training: TrainRequest | null): Promise<Trial> {
+    return this.update(
+      `update trials set proposal_key = coalesce(proposal_key, $2), training = coalesce(training, $3)
+       where trial_id = $1 returning ${columns}`,
+      trialId,
+      [proposalKey, json(training)],
+    );
+  }
+
+  /** The first write wins; returns what stands. */
+  async setScreen(trialId: string, screen: Screen): Promise<Trial> {
+    return this.update(
+      `update trials set screen = coalesce(screen, $2) where trial_id = $1 returning ${columns}`,
+      trialId,
+      [json(screen)],
+    );
+  }
+
+  /**
+   * How the trial ended. The first write wins: retries and late attempts change nothing. Returns what stands.
+   *
+   * @param modelDigest of the learner with the trial's adapter on top, where one was trained
+   */
+  async record(result: TrialResult, modelDigest: string | null): Promise<TrialResult> {
+    await run(
+      this.db,
+      `update trials set (${resultColumns}, model_digest, recorded_at) = ($2, $3, $4, $5, $6, $7, $8, now())
+       where trial_id = $1 and outcome is null`,
+      [
+        result.trialId,
+        result.outcome,
+        result.reason,
+        result.editDigest,
+        result.trainingKey,
+        result.deviceSeconds,
+        json(result),
+        modelDigest,
+      ],
+    );
+    const { result: stored } = await this.get(result.trialId);
+    if (stored === null) throw new NotInLedger(`outcome of trial ${result.trialId}, which was just written`);
+    return stored;
+  }
+
+  private async update(sql: string, trialId: string, values: (string | null)[]): Promise<Trial> {
+    const updated = await maybeRow(this.db, trialSchema, sql, [trialId, ...values]);
+    if (updated === null) throw new NotInLedger(`trial ${trialId}`);
+    return updated;
+  }
+}

@@ -1,0 +1,63 @@
+import {
+  canonicalDigest,
+  textDigest,
+  type ModelRef,
+  type Prompt,
+  type Recipe,
+  type RoundConfig,
+  type TemplateId,
+} from '../contract/index.js';
+
+/**
+ * The digests under which work is found again. Each covers everything that the work depends on and nothing else, so that a
+ * retry, a second round or another tenant meets what is already there, and never something that only looks alike.
+ */
+
+/** The weights of a model version: its base and its layers, lowest first; the base's name does not matter. */
+export const modelDigest = (model: ModelRef): string =>
+  canonicalDigest({ base: model.baseDigest, layers: layersOf(model.stack) });
+
+/**
+ * A question as it was put. The prompt carries the question, the style and, in context, the source, so that a changed
+ * wording is another item; the reference answer is what it is graded against.
+ */
+export const itemDigest = (item: { prompt: Prompt; answer: string }): string =>
+  canonicalDigest({ prompt: item.prompt, answer: item.answer });
+
+/** A training: base, stack, dataset, recipe and seed. */
+export const trainingKey = (training: {
+  baseDigest: string;
+  stack: ModelRef['stack'];
+  datasetSha256: string;
+  recipe: Recipe;
+  seed: number;
+}): string =>
+  canonicalDigest({
+    base: training.baseDigest,
+    layers: layersOf(training.stack),
+    dataset: training.datasetSha256,
+    recipe: training.recipe,
+    seed: training.seed,
+  });
+
+/** What a writer makes of a source: `prompt` is the first step's, which holds the source and the template's wording. */
+export const proposalKey = (proposal: {
+  writer: ModelRef;
+  prompt: Prompt;
+  template: TemplateId;
+  sampling: RoundConfig['sampling'];
+  seed: number;
+}): string =>
+  canonicalDigest({
+    writer: modelDigest(proposal.writer),
+    prompt: proposal.prompt,
+    template: proposal.template,
+    sampling: proposal.sampling,
+    seed: proposal.seed,
+  });
+
+/** A seed below 2^47 from its parts, which the contract's `seed` and a JavaScript number both hold exactly. */
+export const deriveSeed = (...parts: (string | number)[]): number =>
+  Number(BigInt(`0x${textDigest(JSON.stringify(parts)).slice(0, 12)}`) >> 1n);
+
+const layersOf = (stack: ModelRef['stack']): string[] => stack.map(({ layer }) => layer.sha256);
