@@ -61,12 +61,13 @@ export async function recordPolicy(
 async function chosenProposals(ledger: Ledger, { roundId, config }: PreparedRound): Promise<Proposal[]> {
   const chosen = new Map<string, Proposal>();
   for (const id of [...config.earlierRounds.filter((earlier) => earlier !== roundId), roundId]) {
-    const selection = await ledger.selections.get(id);
-    for (const { trialId } of selection?.chosen ?? []) {
-      const { proposalKey } = await ledger.trials.get(trialId);
-      const proposal = proposalKey === null ? null : await ledger.proposals.get(proposalKey);
-      if (proposal === null)
+    const trialIds = (await ledger.selections.get(id))?.chosen.map(({ trialId }) => trialId) ?? [];
+    const proposals = new Map((await ledger.proposals.ofTrials(trialIds)).map((found) => [found.trialId, found]));
+    for (const trialId of trialIds) {
+      const proposal = proposals.get(trialId);
+      if (proposal === undefined) {
         throw failure('InvalidRequest', `the chosen trial ${trialId} has no proposal in the ledger`);
+      }
       chosen.set(proposal.proposalKey, proposal);
     }
   }

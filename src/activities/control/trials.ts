@@ -5,8 +5,10 @@ import {
   type ModelRef,
   type Phase,
   type TrialResult,
+  type TrialSpec,
 } from '../../contract/index.js';
 import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
+import { groupBy } from '../../seal/group-by.js';
 import { modelDigest } from '../../seal/keys.js';
 import { failure } from '../failures.js';
 import type { ControlDeps } from './deps.js';
@@ -36,11 +38,11 @@ async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promis
     case 'controls':
       return draftControls(config, await idsOf('train'));
     case 'confirm': {
-      const chosen = (await ledger.selections.get(roundId))?.chosen ?? [];
-      const trials = await Promise.all(chosen.map(({ trialId }) => ledger.trials.get(trialId)));
+      const chosen = new Set((await ledger.selections.get(roundId))?.chosen.map(({ trialId }) => trialId));
+      const specs = (await ledger.trials.ofPhase(roundId, 'edits')).map(({ spec }) => spec);
       return draftConfirm(
         config,
-        trials.map(({ spec }) => spec),
+        specs.filter(({ trialId }) => chosen.has(trialId)),
       );
     }
     case 'examine':
@@ -51,10 +53,13 @@ async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promis
 }
 
 /** The examined trials of those documents on which both policies were scored: no other document can be compared. */
-async function examinedByBoth(ledger: Ledger, roundId: string) {
+async function examinedByBoth(ledger: Ledger, roundId: string): Promise<TrialSpec[]> {
   const scored = (await ledger.trials.ofPhase(roundId, 'examine')).filter(({ result }) => result?.outcome === 'scored');
-  const learners = (sourceId: string): number => scored.filter(({ spec }) => spec.sourceId === sourceId).length;
-  return scored.map(({ spec }) => spec).filter(({ sourceId }) => learners(sourceId) === 2);
+  const bySource = groupBy(
+    scored.map(({ spec }) => spec),
+    ({ sourceId }) => sourceId,
+  );
+  return [...bySource.values()].filter(({ length }) => length === 2).flat();
 }
 
 function refuseTooMany(phase: Phase, trials: number): void {

@@ -4,9 +4,7 @@ import type { Ledger, Policy, PreparedRound, Probe, ProbeKind, Trial } from '../
 import { modelDigest } from '../../../seal/keys.js';
 import type { Selection } from '../../../seal/records.js';
 import { questionsOf, type Question } from '../../questions.js';
-
-/** A number for each document that has one. */
-export type BySource = Map<string, number>;
+import type { BySource } from './by-source.js';
 
 /** For each probe: was it answered right by the policy before the round, and by the new one; null where it was not asked. */
 export interface ProbeAnswers {

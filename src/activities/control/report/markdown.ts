@@ -1,7 +1,8 @@
 import type { Arms, OutcomeCounts } from '../../../contract/index.js';
 import type { Interval } from '../../../seal/statistics.js';
 import { policyAlias } from '../alias.js';
-import type { Comparison, ProbeNumbers } from './numbers.js';
+import type { Comparison } from './by-source.js';
+import type { ProbeNumbers } from './counts.js';
 import type { RoundReport } from './report.js';
 
 /** Reasons that are shown for documents left out; the artifact has all. */

@@ -1,8 +1,10 @@
 import { phases, type Phase } from '../../../contract/index.js';
 import type { Trial } from '../../../ledger/index.js';
 import { deriveSeed } from '../../../seal/keys.js';
+import { armNumbers } from './arms.js';
 import type { Evidence } from './evidence.js';
-import { armNumbers, deviceSecondsOf, heldOutNumbers, outcomeCounts, probeNumbers } from './numbers.js';
+import { deviceSecondsOf, outcomeCounts, probeNumbers } from './counts.js';
+import { heldOutNumbers } from './held-out.js';
 
 /** The whole report of a round: what was decided on, each number in it, and what each was made from. No clock, no machine. */
 export type RoundReport = ReturnType<typeof reportOf>;
