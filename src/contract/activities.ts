@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { roundConfigSchema } from './config.js';
 import { decisionRecordSchema, gateResultSchema, gateSpecSchema } from './gates.js';
-import { searchAttributes, type SearchAttributeName } from './names.js';
+import { searchAttributeNameSchema } from './names.js';
 import {
   describeModelRequestSchema,
   describeModelResultSchema,
@@ -14,8 +14,6 @@ import { evaluationSchema, outcomeCountsSchema, phaseSchema, trialResultSchema, 
 const roundOnly = z.strictObject({ roundId: z.string().min(1) });
 const trialOnly = z.strictObject({ trialId: z.string().min(1) });
 const nothing = z.strictObject({});
-
-const searchAttributeNames = Object.keys(searchAttributes) as [SearchAttributeName, ...SearchAttributeName[]];
 
 /**
  * The arms of a round's table, each the mean match on questions B (training sources) — null where an arm was not run.
@@ -55,7 +53,7 @@ export const activityContracts = {
   claimRound: {
     request: z.strictObject({ roundId: z.string().min(1), configDigest: sha256Schema, config: roundConfigSchema }),
     /** the search attributes that the server has, of those Selkie uses */
-    result: z.strictObject({ searchAttributes: z.array(z.enum(searchAttributeNames)) }),
+    result: z.strictObject({ searchAttributes: z.array(searchAttributeNameSchema) }),
   },
   prepareRound: {
     request: z.strictObject({ roundId: z.string().min(1), model: describeModelResultSchema }),

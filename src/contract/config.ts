@@ -35,6 +35,22 @@ const profile = (startToCloseSeconds: number, attempts: number) =>
     })
     .prefault({});
 
+/** How long an attempt of an activity may take, and how many there are, by what it does. */
+export const profilesSchema = z
+  .strictObject({
+    readOnly: profile(60, 10),
+    generate: profile(900, 5),
+    train: profile(3600, 5),
+    evaluate: profile(1800, 5),
+    publishOnce: profile(120, 10),
+    /** seconds without a heartbeat after which an attempt is given up */
+    heartbeatSeconds: z.number().positive().default(30),
+    /** seconds before the first retry; it doubles up to a minute */
+    retryInitialSeconds: z.number().positive().default(2),
+  })
+  .prefault({});
+export type Profiles = z.infer<typeof profilesSchema>;
+
 /** What a round may be asked for. Every field has a default: `{}` is a small round on the sample corpus. */
 export const roundConfigSchema = z.strictObject({
   tenant: name.default('demo'),
@@ -122,19 +138,7 @@ export const roundConfigSchema = z.strictObject({
     })
     .prefault({}),
   requestedBy: z.string().min(1).max(200).default('unknown'),
-  profiles: z
-    .strictObject({
-      readOnly: profile(60, 10),
-      generate: profile(900, 5),
-      train: profile(3600, 5),
-      evaluate: profile(1800, 5),
-      publishOnce: profile(120, 10),
-      /** seconds without a heartbeat after which an attempt is given up */
-      heartbeatSeconds: z.number().positive().default(30),
-      /** seconds before the first retry; it doubles up to a minute */
-      retryInitialSeconds: z.number().positive().default(2),
-    })
-    .prefault({}),
+  profiles: profilesSchema,
 });
 export type RoundConfig = z.infer<typeof roundConfigSchema>;
 export type RoundConfigInput = z.input<typeof roundConfigSchema>;
@@ -179,6 +183,9 @@ export function roundConfigProblems(config: RoundConfig): string[] {
   const problems: string[] = [];
   if (config.tenant !== 'demo' && config.gate.trust === undefined) {
     problems.push('gate.trust: outside the tenant "demo" say "unsigned" if unsigned decisions shall count');
+  }
+  if (config.policyFrom === 'previous' && config.startStack.length === 8) {
+    problems.push('policyFrom: "previous" would train a ninth layer and a stack holds 8; say "base"');
   }
   return problems;
 }

@@ -33,6 +33,8 @@ export const errorTypes = {
   AdapterNotApplied: { retryable: true },
   /** more infra failures than `maxFailedFraction` allows */
   TooManyFailedTrials: { retryable: false },
+  /** a campaign's round failed, or was cancelled or terminated; the message says why */
+  RoundFailed: { retryable: false },
   /** a result does not parse with its schema */
   InvalidResult: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;

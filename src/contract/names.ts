@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** Every name that crosses a process boundary. Worker, client, CLI, tests and runner use these and no literals. */
 
 export const taskQueues = {
@@ -25,6 +27,12 @@ export const signalNames = {
   stop: 'stop',
 } as const;
 
+/** What children tell the round that started them, so that its own queries and details can say it. */
+export const reportNames = {
+  shardProgress: 'shardProgress',
+  gateChanged: 'gateChanged',
+} as const;
+
 export const queryNames = {
   status: 'status',
   gates: 'gates',
@@ -42,6 +50,9 @@ export const searchAttributes = {
   SealBestScore: 'Double',
 } as const;
 export type SearchAttributeName = keyof typeof searchAttributes;
+export const searchAttributeNameSchema = z.enum(
+  Object.keys(searchAttributes) as [SearchAttributeName, ...SearchAttributeName[]],
+);
 
 /** Bounds that keep every history far below the server's limits (51,200 events, 2,000 pending children). */
 export const bounds = {

@@ -6,6 +6,12 @@ export interface Undecodable {
   reason: string;
 }
 
+/** Why a value could not be decoded; null for one that could. */
+export function undecodableReason(value: unknown): string | null {
+  const isSentinel = typeof value === 'object' && value !== null && '__undecodable' in value && 'reason' in value;
+  return isSentinel ? String(value.reason) : null;
+}
+
 type FromPayloadRest<T> =
   Parameters<typeof defaultPayloadConverter.fromPayload<T>> extends [Payload, ...infer Rest] ? Rest : never;
 

@@ -1,22 +1,53 @@
 import { z } from 'zod';
 import { armsSchema, heldOutSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
-import { gateOutcomeSchema } from './gates.js';
-import { outcomeCountsSchema, phaseSchema } from './trials.js';
+import { profilesSchema } from './config.js';
+import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
+import { searchAttributeNameSchema } from './names.js';
+import { outcomeCountsSchema, phaseSchema, trialSpecSchema } from './trials.js';
+
+/** What a round hands down to each of its children, beside what they shall do. */
+export const runSettingsSchema = z.strictObject({
+  tenant: z.string().min(1),
+  profiles: profilesSchema,
+  /** those that the server has; an upsert of any other would wedge the workflow */
+  searchAttributes: z.array(searchAttributeNameSchema),
+});
+export type RunSettings = z.infer<typeof runSettingsSchema>;
 
 export const shardInputSchema = z.strictObject({
   roundId: z.string().min(1),
   phase: phaseSchema,
   shard: z.int().nonnegative(),
   window: z.int().positive(),
+  /** trials between two progress reports to the round, which must not receive too many signals */
+  reportEvery: z.int().positive(),
+  /** the round was stopped before this shard began: every trial is recorded as `skipped` */
+  stopped: z.boolean(),
+  settings: runSettingsSchema,
 });
 export type ShardInput = z.infer<typeof shardInputSchema>;
 
 export const shardResultSchema = z.strictObject({
   outcomes: outcomeCountsSchema,
   deviceSeconds: z.number().nonnegative(),
+  bestReward: z.number().nullable(),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
+
+/** What a shard tells its round while it works: its result so far. */
+export const shardProgressSchema = z.strictObject({
+  phase: phaseSchema,
+  shard: z.int().nonnegative(),
+  soFar: shardResultSchema,
+});
+export type ShardProgress = z.infer<typeof shardProgressSchema>;
+
+export const trialInputSchema = z.strictObject({ trial: trialSpecSchema, settings: runSettingsSchema });
+export type TrialInput = z.infer<typeof trialInputSchema>;
+
+export const gateInputSchema = z.strictObject({ spec: gateSpecSchema, settings: runSettingsSchema });
+export type GateInput = z.infer<typeof gateInputSchema>;
 
 export const roundResultSchema = z.strictObject({
   roundId: z.string(),
@@ -67,5 +98,21 @@ export const roundStatusSchema = z.strictObject({
 });
 export type RoundStatus = z.infer<typeof roundStatusSchema>;
 
+/** What the `status` query of a campaign answers. */
+export const campaignStatusSchema = z.strictObject({
+  campaignId: z.string(),
+  /** the round under way */
+  roundId: z.string(),
+  round: z.int().positive(),
+  /** 0: until stopped */
+  ofRounds: z.int().nonnegative(),
+  paused: z.boolean(),
+  stopping: z.boolean(),
+  /** layers of the policy that the round starts from */
+  policyLayers: z.int().nonnegative(),
+});
+export type CampaignStatus = z.infer<typeof campaignStatusSchema>;
+
+/** `rounds`: the latest 100; ids are numbered, so earlier ones are known too. */
 export const campaignResultSchema = z.strictObject({ rounds: z.array(z.string()), stopped: z.boolean() });
 export type CampaignResult = z.infer<typeof campaignResultSchema>;

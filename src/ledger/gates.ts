@@ -55,13 +55,13 @@ export class Gates {
     return found.map(({ decision }) => decision);
   }
 
-  /** The first close stands; returns what stands. */
-  async close(result: GateResult): Promise<Gate> {
+  /** The first close stands; returns what stands, null where the gate was never opened. */
+  async close(result: GateResult): Promise<Gate | null> {
     await run(
       this.db,
       `update gates set outcome = $2, result = $3, closed_at = now() where gate_id = $1 and outcome is null`,
       [result.gateId, result.outcome, json(result)],
     );
-    return row(this.db, gateSchema, `gate ${result.gateId}`, select, [result.gateId]);
+    return this.get(result.gateId);
   }
 }

@@ -5,7 +5,7 @@ export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';
 export { migrate } from './migrate.js';
 export type { Policy } from './policies.js';
-export type { Proposal, SiblingProposal } from './proposals.js';
+export type { Proposal, TrialProposal } from './proposals.js';
 export type { Release } from './releases.js';
 export type { ReportSummary } from './reports.js';
 export { modelOf, type PreparedRound, type RoundRow } from './rounds.js';

@@ -57,10 +57,9 @@ export class Ledger extends Queries {
       await run(pool, 'select 1');
     } catch (error) {
       await pool.end();
-      const { host, port, database } = pool.options;
-      const where =
-        `${host ?? new URL(databaseUrl).host}${port === undefined ? '' : `:${port}`} ${database ?? ''}`.trim();
-      throw new Error(`the ledger's Postgres (${where}) does not answer: check DATABASE_URL`, { cause: error });
+      throw new Error(`the ledger's Postgres (${placeOf(databaseUrl)}) does not answer: check DATABASE_URL`, {
+        cause: error,
+      });
     }
     return new Ledger(pool);
   }
@@ -87,4 +86,11 @@ export class Ledger extends Queries {
   async close(): Promise<void> {
     await this.pool.end();
   }
+}
+
+/** The server and database of a URL, without user and password. */
+function placeOf(databaseUrl: string): string {
+  if (!URL.canParse(databaseUrl)) return 'not a URL';
+  const { host, pathname } = new URL(databaseUrl);
+  return `${host}${pathname}`;
 }

@@ -43,8 +43,12 @@ export const proposalSchema = z.strictObject({
 });
 export type Proposal = z.infer<typeof proposalSchema>;
 
-const siblingSchema = proposalSchema.extend({ trialId: z.string(), index: z.int() });
-export type SiblingProposal = z.infer<typeof siblingSchema>;
+const trialProposalSchema = proposalSchema.extend({
+  trialId: z.string(),
+  /** the trial's position in its phase */
+  index: z.int(),
+});
+export type TrialProposal = z.infer<typeof trialProposalSchema>;
 
 const columns = `p.proposal_key as "proposalKey", p.edit_digest as "editDigest", p.source_id as "sourceId", p.template,
   p.seed::text as seed, p.writer, p.prompts, p.completions, p.invalid_reason as "invalidReason",
@@ -93,14 +97,25 @@ export class Proposals {
   }
 
   /** What the round's candidates for this source, planned before position `beforeIndex`, have proposed so far. */
-  async siblings(roundId: string, sourceId: string, beforeIndex: number): Promise<SiblingProposal[]> {
+  async siblings(roundId: string, sourceId: string, beforeIndex: number): Promise<TrialProposal[]> {
     return rows(
       this.db,
-      siblingSchema,
+      trialProposalSchema,
       `select ${columns}, t.trial_id as "trialId", t.position as index
        from trials t join proposals p using (proposal_key)
        where t.round_id = $1 and t.source_id = $2 and t.phase = 'edits' and t.position < $3 order by t.position`,
       [roundId, sourceId, beforeIndex],
+    );
+  }
+
+  /** What these trials trained on, in no order; nothing for a trial without a proposal. */
+  async ofTrials(trialIds: string[]): Promise<TrialProposal[]> {
+    return rows(
+      this.db,
+      trialProposalSchema,
+      `select ${columns}, t.trial_id as "trialId", t.position as index
+       from trials t join proposals p using (proposal_key) where t.trial_id = any ($1::text[])`,
+      [trialIds],
     );
   }
 }

@@ -9,7 +9,7 @@ import {
   type PolicyVersion,
   type RoundConfig,
 } from '../contract/index.js';
-import { json, maybeRow, NotInLedger, row, run, type Db } from './db.js';
+import { json, NotInLedger, row, run, type Db } from './db.js';
 
 const roundRowSchema = z.strictObject({
   roundId: z.string(),
@@ -115,11 +115,6 @@ export class Rounds {
        on conflict do nothing`,
       [roundId, role, sourceIds],
     );
-  }
-
-  async exists(roundId: string): Promise<boolean> {
-    const sql = `select 1 as found from rounds where round_id = $1`;
-    return (await maybeRow(this.db, z.object({ found: z.literal(1) }), sql, [roundId])) !== null;
   }
 }
 

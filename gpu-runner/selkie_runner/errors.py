@@ -1,0 +1,87 @@
+"""The engine's errors: one tree, each naming its type in the contract (`src/contract/errors.ts`).
+
+Whoever hosts the engine catches `EngineError` and answers with `error_type`; whether a type is retried is for the
+contract to say. Anything else that the engine raises is a defect.
+"""
+
+# ruff: noqa: N818 -- the names are those of the contract
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import torch
+
+
+class EngineError(Exception):
+    """Base of every error that a caller of the engine can meet."""
+
+    error_type: ClassVar[str]
+
+
+class InvalidRegistry(EngineError, ValueError):
+    """The model registry file does not parse; the message lists every problem and the valid keys."""
+
+    error_type = "InvalidConfig"
+
+
+class InvalidTraining(EngineError, ValueError):
+    """The training asks for what the model or a server cannot do: its length, its targets, the rank of the stack."""
+
+    error_type = "InvalidRequest"
+
+
+class ModelNotFound(EngineError, LookupError):
+    """The model is not in the registry, or its source is not on this machine."""
+
+    error_type = "ModelNotFound"
+
+
+class InvalidDataset(EngineError, ValueError):
+    """The dataset cannot be read, is empty, or holds a line with nothing to learn; the message names the line."""
+
+    error_type = "InvalidDataset"
+
+
+class InvalidAdapter(EngineError, ValueError):
+    """The folder is no PEFT LoRA adapter of this base; the message says which key, shape or option is wrong."""
+
+    error_type = "InvalidRequest"
+
+
+class CorruptArtifact(EngineError):
+    """An artifact's bytes do not match its address."""
+
+    error_type = "CorruptArtifact"
+
+
+class ArtifactMissing(EngineError, FileNotFoundError):
+    """This store has no artifact of that address."""
+
+    error_type = "CorruptArtifact"
+
+
+class Diverged(EngineError, ArithmeticError):
+    """The loss, the gradient or the trained weights became non-finite."""
+
+    error_type = "Diverged"
+
+
+class OutOfMemory(EngineError, MemoryError):
+    """The device or the machine has too little memory; another attempt may find more."""
+
+    error_type = "OutOfMemory"
+
+
+@contextmanager
+def memory_errors(doing: str) -> Generator[None]:
+    """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(f"out of memory while {doing}: {error}") from error
+    except RuntimeError as error:
+        # the CPU allocator has no exception type of its own
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise OutOfMemory(f"out of memory while {doing}: {error}") from error

@@ -1,0 +1,129 @@
+"""One gpu-runner process from start to end: model, HTTP server, Temporal worker, shutdown."""
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import uvicorn
+
+from ..artifacts import ArtifactStore
+from ..errors import ModelNotFound
+from ..models import LoadedModel, load_model
+from ..registry import load_registry
+from .activities import GpuActivities
+from .device import DeviceLoop, result_of
+from .http import create_app
+from .logs import event
+from .runner import assemble
+from .trainings import EngineName, Trainings
+from .worker import work
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a process runs; `main` documents each."""
+
+    models: Path | None
+    model: str
+    store: Path
+    work: Path
+    cache: Path
+    device: str
+    threads: int | None
+    http_host: str
+    http_port: int
+    temporal: bool
+    task_queue: str
+    slots: int
+    engine: EngineName
+    checkpoint_every: int
+    decode_batch: int
+    max_adapters: int
+    adapter_roots: list[Path]
+
+
+async def serve(options: Options) -> None:
+    """Run until SIGTERM or SIGINT. Prints one line of JSON on stdout when it can answer.
+
+    Raises:
+        EngineError: the registry or the model cannot be loaded.
+        OSError: the port is taken.
+    """
+    stopping = _stop_on_signals()
+    listener = socket.create_server((options.http_host, options.http_port))
+    device = DeviceLoop().start()
+    try:
+        model = await result_of(device.call(lambda: _load(options), name="load model"))
+        runner = assemble(
+            model,
+            device,
+            ArtifactStore(options.store),
+            decode_batch=options.decode_batch,
+            max_adapters=options.max_adapters,
+            adapter_roots=options.adapter_roots,
+        )
+        trainings = Trainings(
+            runner, options.work, checkpoint_every_steps=options.checkpoint_every, engine=options.engine
+        )
+        server = _Server(uvicorn.Config(create_app(runner), log_config=None, access_log=False))
+        http = asyncio.create_task(server.serve([listener]))
+        await _until_started(server, http)
+        _say_ready(options, listener, model)
+        if options.temporal:
+            await work(GpuActivities(runner, trainings), options.task_queue, options.slots, stopping)
+        else:
+            await stopping.wait()
+        event(logger, logging.INFO, "stopping")
+        server.should_exit = True
+        await http
+    finally:
+        await asyncio.to_thread(device.stop)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to this process, which has more to stop than HTTP."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def _load(options: Options) -> LoadedModel:
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)  # on the device thread: OpenMP keeps the number per thread
+    registry = load_registry(options.models)
+    if options.model not in registry:
+        raise ModelNotFound(f"{options.model} is not in the model registry, which has {', '.join(registry)}")
+    return load_model(registry[options.model], options.cache, options.device)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _until_started(server: uvicorn.Server, http: asyncio.Task[None]) -> None:
+    while not server.started:
+        await asyncio.wait({http}, timeout=0.01)
+        if http.done():
+            http.result()
+            raise RuntimeError("the HTTP server ended while it started")
+
+
+def _say_ready(options: Options, listener: socket.socket, model: LoadedModel) -> None:
+    host, port = options.http_host, listener.getsockname()[1]
+    ready = {"event": "ready", "http": f"http://{host}:{port}", "model": model.name, "digest": model.digest}
+    print(json.dumps(ready), flush=True)
+    event(logger, logging.INFO, "ready", http=ready["http"], model=model.name, device=str(model.device))

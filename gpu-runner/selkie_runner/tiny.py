@@ -1,0 +1,69 @@
+"""Tiny models with random weights and a byte-level tokenizer: real parts, for tests of the machinery in seconds.
+
+They know nothing; the same family is the same bits wherever the same torch runs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+FAMILIES = ("llama-tiny", "qwen2-tiny")
+
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+_SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 8192,
+    # larger than usual: outputs that differ clearly between tokens make faults visible
+    "initializer_range": 0.2,
+}
+
+
+def save_tiny_model(family: str, out: Path) -> None:
+    """Write the model and the tokenizer of one of `FAMILIES` into the folder `out`."""
+    tokenizer = _tokenizer()
+    ids: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model: PreTrainedModel
+        if family == "llama-tiny":
+            model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **_SIZES, **ids))
+        else:
+            model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), **_SIZES, **ids))
+            for name, parameter in model.named_parameters():
+                if name.endswith("proj.bias"):
+                    # transformers starts biases at zero, which would hide their part
+                    torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate([*_SPECIAL, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.add_special_tokens(list(_SPECIAL))
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=_SPECIAL[1], eos_token=_SPECIAL[2], pad_token=_SPECIAL[2]
+    )
+    fast.chat_template = _TEMPLATE
+    return fast

@@ -1,0 +1,106 @@
+import {
+  mediaTypes,
+  resolveRecipe,
+  type ActivityRequest,
+  type ActivityResult,
+  type Example,
+  type ModelRef,
+  type Prompt,
+  type TrainRequest,
+} from '../../contract/index.js';
+import type { Ledger, PreparedRound, Proposal } from '../../ledger/index.js';
+import { deriveSeed, trainingKey } from '../../seal/keys.js';
+import { failure } from '../failures.js';
+import type { ControlDeps } from './deps.js';
+
+/** The chosen edits, of this round and of those before it, as what the policy shall write when it is asked again. */
+export async function buildPolicyTraining(
+  { ledger, store }: ControlDeps,
+  { roundId }: ActivityRequest<'buildPolicyTraining'>,
+): Promise<ActivityResult<'buildPolicyTraining'>> {
+  const asked = await ledger.policies.get(roundId);
+  if (asked !== null) return { pairs: asked.pairs, training: asked.request };
+  const round = await ledger.rounds.prepared(roundId);
+  const pairs = (await chosenProposals(ledger, round)).flatMap(pairsOf);
+  if (pairs.length === 0) return { pairs: 0, training: null };
+  const dataset = await store.put(mediaTypes.dataset, {
+    'data.jsonl': pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''),
+  });
+  const { pairs: stored, request } = await ledger.policies.request(roundId, {
+    pairs: pairs.length,
+    request: requestOf(round, dataset),
+  });
+  return { pairs: stored, training: request };
+}
+
+/** Keeps the trained policy: the base, or the policy that the round started from, with the new layer on top. */
+export async function recordPolicy(
+  { ledger }: ControlDeps,
+  { roundId, training }: ActivityRequest<'recordPolicy'>,
+): Promise<ActivityResult<'recordPolicy'>> {
+  const round = await ledger.rounds.prepared(roundId);
+  const asked = await ledger.policies.get(roundId);
+  if (asked?.request.trainingKey !== training.trainingKey) {
+    const expected =
+      asked === null ? 'no policy training was built' : `its policy's training is ${asked.request.trainingKey}`;
+    throw failure(
+      'InvalidRequest',
+      `recordPolicy: training ${training.trainingKey} is not of round ${roundId}: ${expected}`,
+    );
+  }
+  const model: ModelRef = { ...round.old, stack: [...asked.request.stack, training.adapter] };
+  return ledger.transaction(async ({ policies, rounds }) => {
+    const stored = await policies.record(roundId, { training, model });
+    const recorded = stored.model ?? model;
+    await rounds.setNew(roundId, recorded);
+    return { new: recorded };
+  });
+}
+
+/** In order of rounds, then of documents; a proposal that several rounds chose is learnt once. */
+async function chosenProposals(ledger: Ledger, { roundId, config }: PreparedRound): Promise<Proposal[]> {
+  const chosen = new Map<string, Proposal>();
+  for (const id of [...config.earlierRounds.filter((earlier) => earlier !== roundId), roundId]) {
+    const trialIds = (await ledger.selections.get(id))?.chosen.map(({ trialId }) => trialId) ?? [];
+    const proposals = new Map((await ledger.proposals.ofTrials(trialIds)).map((found) => [found.trialId, found]));
+    for (const trialId of trialIds) {
+      const proposal = proposals.get(trialId);
+      if (proposal === undefined) {
+        throw failure('InvalidRequest', `the chosen trial ${trialId} has no proposal in the ledger`);
+      }
+      chosen.set(proposal.proposalKey, proposal);
+    }
+  }
+  return [...chosen.values()];
+}
+
+/** One pair for each step that wrote the edit: the policy learns to plan as well as to write. */
+function pairsOf({ proposalKey, prompts, completions }: Proposal): Example[] {
+  return prompts.map((prompt, step) => {
+    const completion = completions[step];
+    if (completion === undefined) throw new RangeError(`proposal ${proposalKey} has fewer completions than prompts`);
+    return pairOf(prompt, completion);
+  });
+}
+
+const pairOf = (prompt: Prompt, completion: string): Example =>
+  prompt.kind === 'text'
+    ? { prompt: prompt.text, completion }
+    : { messages: [...prompt.messages, { role: 'assistant', content: completion }] };
+
+function requestOf({ config, old }: PreparedRound, dataset: TrainRequest['dataset']): TrainRequest {
+  const training = {
+    baseDigest: old.baseDigest,
+    stack: config.policyFrom === 'previous' ? old.stack : [],
+    recipe: resolveRecipe(config.policyRecipe),
+    seed: deriveSeed(config.seed, 'policy'),
+  };
+  return {
+    ...training,
+    trainingKey: trainingKey({ ...training, datasetSha256: dataset.sha256 }),
+    base: old.base,
+    dataset,
+    tenant: config.tenant,
+    maxDeviceSeconds: config.caps.maxDeviceSeconds,
+  };
+}

@@ -1,0 +1,50 @@
+import type { OutcomeCounts } from '../../../contract/index.js';
+import type { Trial } from '../../../ledger/index.js';
+import type { ProbeAnswers } from './evidence.js';
+
+export interface ProbeNumbers {
+  asked: number;
+  rightBefore: number;
+  /** null: there is no new policy, or it was not asked */
+  rightAfter: number | null;
+  /** right before and wrong after */
+  lost: number | null;
+}
+
+/** Old against new policy on questions of no document; those that only one of them was asked are left out. */
+export function probeNumbers(answers: ProbeAnswers[]): ProbeNumbers {
+  const before = answers.filter(({ old }) => old !== null);
+  const both = before.filter((answer) => answer.new !== null);
+  if (both.length === 0) {
+    return { asked: before.length, rightBefore: countRight(before, 'old'), rightAfter: null, lost: null };
+  }
+  return {
+    asked: both.length,
+    rightBefore: countRight(both, 'old'),
+    rightAfter: countRight(both, 'new'),
+    lost: both.filter((answer) => answer.old === true && answer.new === false).length,
+  };
+}
+
+/** Recorded outcomes; trials without one (a round that was cancelled) are not counted. */
+export function outcomeCounts(trials: Trial[]): OutcomeCounts {
+  const counts: OutcomeCounts = {};
+  for (const { result } of trials) {
+    if (result !== null) counts[result.outcome] = (counts[result.outcome] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Seconds of the device; a training that several trials share (the same key) was done once. */
+export function deviceSecondsOf(trials: Trial[]): number {
+  const byKey = new Map<string, number>();
+  for (const { spec, result } of trials) {
+    if (result === null) continue;
+    const key = result.trainingKey ?? spec.trialId;
+    byKey.set(key, Math.max(byKey.get(key) ?? 0, result.deviceSeconds));
+  }
+  return [...byKey.values()].reduce((sum, seconds) => sum + seconds, 0);
+}
+
+const countRight = (answers: ProbeAnswers[], policy: 'old' | 'new'): number =>
+  answers.filter((answer) => answer[policy] === true).length;

@@ -1,0 +1,105 @@
+import type { Arms, OutcomeCounts } from '../../../contract/index.js';
+import type { Interval } from '../../../seal/statistics.js';
+import { policyAlias } from '../alias.js';
+import type { Comparison } from './by-source.js';
+import type { ProbeNumbers } from './counts.js';
+import type { RoundReport } from './report.js';
+
+/** Reasons that are shown for documents left out; the artifact has all. */
+const shownMissing = 5;
+
+/**
+ * What a person needs to decide on a release, as markdown below 8 KB for the Web UI.
+ *
+ * @param releaseDigest what the decision is bound to
+ */
+export function reportMarkdown(report: RoundReport, { releaseDigest }: { releaseDigest: string }): string {
+  const { round, heldOut, baseline, gain, probes, deviceSeconds } = report;
+  return [
+    `**${headline(report)}**`,
+    '',
+    ...armTable(report),
+    '',
+    `| held-out: ${heldOut.sources} documents, ${heldOut.questions} questions | old policy learns | new policy learns |`,
+    '|---|---|---|',
+    `| before training on the document | ${percent(baseline.old)} | ${percent(baseline.new)} |`,
+    `| old policy wrote the edit | ${percent(heldOut.cells.oldOld)} | ${percent(heldOut.cells.oldNew)} |`,
+    `| new policy wrote the edit | ${percent(heldOut.cells.newOld)} | ${percent(heldOut.cells.newNew)} |`,
+    '',
+    `- New policy against old, each on its own edits: ${intervalText(gain)}`,
+    `- Canaries: ${probeText(probes.canaries)}`,
+    `- Frozen set: ${probeText(probes.frozen)}`,
+    `- Candidates: ${outcomesText(report.outcomes.edits)}`,
+    ...missingLines(report),
+    `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy`,
+    `- Model ${round.model.model}, ${round.old.stack.length} policy layer(s) before the round`,
+    '',
+    `A decision is bound to the digest \`${releaseDigest}\`.`,
+  ].join('\n');
+}
+
+function headline({ round, policy }: RoundReport): string {
+  return policy === null
+    ? `${round.roundId}: no edit was chosen, so no policy was trained and there is nothing to release`
+    : `${round.roundId}: release the policy trained on ${policy.pairs} chosen edit(s) as ${policyAlias(round.config.tenant)}?`;
+}
+
+const armLabels = {
+  base: 'base, closed book',
+  inContext: 'base, document in the prompt',
+  rawPassage: 'trained on the raw passage',
+  selfEditMean: 'trained on a self-edit, mean of all',
+  chosenOnB: 'trained on the chosen self-edit',
+  otherSourceControl: "chosen adapters, another document's questions",
+} as const satisfies Record<keyof Arms, string>;
+
+function armTable({ arms, comparisons, documents }: RoundReport): string[] {
+  const against: Partial<Record<keyof Arms, string>> = {
+    rawPassage: gainText(comparisons.rawPassage, 'over base'),
+    selfEditMean: gainText(comparisons.selfEditMean, 'over base'),
+    chosenOnB: gainText(comparisons.chosenOnB, 'over base'),
+    otherSourceControl: gainText(comparisons.ownOverOther, 'own over other'),
+  };
+  return [
+    '| questions B, which chose nothing | match | documents | difference on the same documents |',
+    '|---|---|---|---|',
+    ...(Object.keys(armLabels) as (keyof Arms)[]).map(
+      (arm) => `| ${armLabels[arm]} | ${percent(arms[arm])} | ${documents[arm]} | ${against[arm] ?? ''} |`,
+    ),
+  ];
+}
+
+const gainText = ({ gain }: Comparison, over: string): string =>
+  gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
+
+function intervalText({ estimate, low, high, clusters }: Interval): string {
+  if (estimate === null) return 'not measured';
+  const range = low === null || high === null ? 'too few for an interval' : `95 %: ${points(low)} to ${points(high)}`;
+  return `${points(estimate)} points (${range}; ${clusters} documents)`;
+}
+
+const probeText = ({ asked, rightBefore, rightAfter, lost }: ProbeNumbers): string =>
+  asked === 0
+    ? 'none asked'
+    : `${rightBefore} of ${asked} right before` +
+      (rightAfter === null || lost === null ? ', no new policy asked' : `, ${rightAfter} after, ${lost} lost`);
+
+const outcomesText = (counts: OutcomeCounts): string =>
+  Object.entries(counts)
+    .map(([outcome, count]) => `${count} ${outcome}`)
+    .join(', ') || 'none recorded';
+
+function missingLines({ missing }: RoundReport): string[] {
+  if (missing.length === 0) return [];
+  const shown = missing
+    .slice(0, shownMissing)
+    .map(({ sourceId, reasons }) => `${sourceId} (${reasons[0] ?? 'not run'})`);
+  const more = missing.length > shownMissing ? ` and ${missing.length - shownMissing} more` : '';
+  return [
+    `- Held-out documents left out, because a policy has no score on them: ${cut(shown.join('; '), 1500)}${more}`,
+  ];
+}
+
+const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
+const points = (share: number): string => `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
+const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);

@@ -1,0 +1,94 @@
+import {
+  bounds,
+  type ActivityRequest,
+  type ActivityResult,
+  type ModelRef,
+  type Phase,
+  type TrialResult,
+  type TrialSpec,
+} from '../../contract/index.js';
+import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
+import { groupBy } from '../../seal/group-by.js';
+import { modelDigest } from '../../seal/keys.js';
+import { failure } from '../failures.js';
+import type { ControlDeps } from './deps.js';
+import { draftConfirm, draftControls, draftCross, draftEdits, draftExamine, place, type Draft } from './plan.js';
+
+/** Writes a phase's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
+export async function planTrials(
+  { ledger }: ControlDeps,
+  { roundId, phase }: ActivityRequest<'planTrials'>,
+): Promise<ActivityResult<'planTrials'>> {
+  const round = await ledger.rounds.prepared(roundId);
+  const cap = phase === 'edits' ? round.config.caps.maxEditsPerRound : Infinity;
+  const planned = place(roundId, phase, await draft(ledger, round, phase), cap);
+  const run = planned.filter(({ shard }) => shard !== null).length;
+  refuseTooMany(phase, run);
+  await ledger.transaction(({ trials }) => trials.plan(planned));
+  return { trials: run, skipped: planned.length - run, shards: shardsOf(planned) };
+}
+
+async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promise<Draft[]> {
+  const { roundId, config } = round;
+  const idsOf = async (role: 'train' | 'heldOut'): Promise<string[]> =>
+    (await ledger.corpora.roundSources(roundId, role)).map(({ sourceId }) => sourceId);
+  switch (phase) {
+    case 'edits':
+      return draftEdits(config, await idsOf('train'));
+    case 'controls':
+      return draftControls(config, await idsOf('train'));
+    case 'confirm': {
+      const chosen = new Set((await ledger.selections.get(roundId))?.chosen.map(({ trialId }) => trialId));
+      const specs = (await ledger.trials.ofPhase(roundId, 'edits')).map(({ spec }) => spec);
+      return draftConfirm(
+        config,
+        specs.filter(({ trialId }) => chosen.has(trialId)),
+      );
+    }
+    case 'examine':
+      return draftExamine(config, await idsOf('heldOut'), round.new !== null);
+    case 'cross':
+      return round.new === null ? [] : draftCross(await examinedByBoth(ledger, roundId));
+  }
+}
+
+/** The examined trials of those documents on which both policies were scored: no other document can be compared. */
+async function examinedByBoth(ledger: Ledger, roundId: string): Promise<TrialSpec[]> {
+  const scored = (await ledger.trials.ofPhase(roundId, 'examine')).filter(({ result }) => result?.outcome === 'scored');
+  const bySource = groupBy(
+    scored.map(({ spec }) => spec),
+    ({ sourceId }) => sourceId,
+  );
+  return [...bySource.values()].filter(({ length }) => length === 2).flat();
+}
+
+function refuseTooMany(phase: Phase, trials: number): void {
+  const most = bounds.trialsPerShard * bounds.shardsPerRound;
+  if (trials > most) {
+    throw failure('InvalidConfig', `phase "${phase}" has ${trials} trials; a round holds at most ${most} in a phase`);
+  }
+}
+
+const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({ shard }) => shard ?? [])).size;
+
+export async function loadShard(
+  { ledger }: ControlDeps,
+  { roundId, phase, shard }: ActivityRequest<'loadShard'>,
+): Promise<ActivityResult<'loadShard'>> {
+  return { trials: await ledger.trials.shard(roundId, phase, shard) };
+}
+
+/** The one authority on how a trial ended: the first write wins, and every later caller is told what it was. */
+export async function recordOutcome({ ledger }: ControlDeps, result: TrialResult): Promise<TrialResult> {
+  const { spec } = await ledger.trials.get(result.trialId);
+  const trained =
+    result.adapter === null
+      ? null
+      : withLayer(modelOf(await ledger.rounds.prepared(spec.roundId), spec.learner), result.adapter);
+  return ledger.trials.record(result, trained === null ? null : modelDigest(trained));
+}
+
+const withLayer = (model: ModelRef, layer: ModelRef['stack'][number]): ModelRef => ({
+  ...model,
+  stack: [...model.stack, layer],
+});

@@ -1,0 +1,42 @@
+import { Context, log } from '@temporalio/activity';
+import { activityContracts, type ActivityRequest, type ActivityResult, type LlmActivities } from '../contract/index.js';
+import { AdapterLeases } from '../inference/index.js';
+import { asFailure, parseRequest } from './failures.js';
+import { measureBaseline } from './llm/baseline.js';
+import type { LlmDeps, LlmRun } from './llm/deps.js';
+import { evaluateAdapter } from './llm/evaluation.js';
+import { withHeartbeat } from './llm/progress.js';
+import { proposeSelfEdit } from './llm/proposal.js';
+import { screenSelfEdit } from './llm/screening.js';
+
+export type { LlmDeps } from './llm/deps.js';
+
+/** The activities that ask a model server. Each may be retried: what was written or answered before is not asked again. */
+export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivities {
+  const leases = new AdapterLeases(inference, {
+    folderOf: async (adapter) => (await deps.store.open(adapter)).folder,
+    warn: (message) => {
+      log.warn(message);
+    },
+  });
+  const serve =
+    <N extends keyof LlmActivities>(
+      name: N,
+      work: (run: LlmRun, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,
+    ) =>
+    async (request: ActivityRequest<N>): Promise<ActivityResult<N>> => {
+      try {
+        const parsed = parseRequest(name, activityContracts[name].request, request) as ActivityRequest<N>;
+        const signal = Context.current().cancellationSignal;
+        return await withHeartbeat((progress) => work({ ...deps, leases, signal, progress }, parsed));
+      } catch (error) {
+        throw asFailure(error);
+      }
+    };
+  return {
+    measureBaseline: serve('measureBaseline', measureBaseline),
+    proposeSelfEdit: serve('proposeSelfEdit', proposeSelfEdit),
+    screenSelfEdit: serve('screenSelfEdit', screenSelfEdit),
+    evaluateAdapter: serve('evaluateAdapter', evaluateAdapter),
+  };
+}

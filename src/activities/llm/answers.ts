@@ -1,0 +1,103 @@
+import type { ModelRef, Prompt } from '../../contract/index.js';
+import type { AskableModel, Probe } from '../../inference/index.js';
+import type { Answer } from '../../ledger/index.js';
+import { modelDigest } from '../../seal/keys.js';
+import type { Asked } from './asked.js';
+import { concurrently } from './concurrently.js';
+import type { LlmRun } from './deps.js';
+
+/** Questions of one adapter that are open at once: the server decodes them in one batch. */
+const openQuestions = 8;
+/** Questions by which an adapter is shown to take effect. */
+const probeQuestions = 2;
+
+/**
+ * The model's answers, in the order asked. What the ledger has is not asked again, and each answer is kept as it comes, so
+ * a retried attempt asks only what is missing. Where nothing is missing, no adapter is loaded.
+ */
+export async function answersOf(
+  run: LlmRun,
+  model: ModelRef,
+  questions: Asked[],
+  doing: string,
+): Promise<{ answers: Answer[]; asked: number }> {
+  const digest = modelDigest(model);
+  const known = await knownAnswers(run, digest, questions);
+  const missing = new Map(questions.filter((one) => !known.has(keyOf(one))).map((one) => [keyOf(one), one]));
+  if (missing.size > 0) {
+    const open = [...missing.values()];
+    run.progress.begin(doing, open.length);
+    await run.leases.withAdapter(model, probesOf(open), run.signal, (served) =>
+      concurrently(open, openQuestions, async (question) => {
+        const answer = await ask(run, served, digest, question);
+        for (const kept of await run.ledger.answers.insert([answer])) known.set(keyOf(kept), kept);
+        run.progress.step();
+      }),
+    );
+  }
+  return { answers: questions.map((question) => found(known, question)), asked: missing.size };
+}
+
+const keyOf = ({ arm, itemDigest }: Pick<Answer, 'arm' | 'itemDigest'>): string => `${arm} ${itemDigest}`;
+
+function found(known: Map<string, Answer>, question: Asked): Answer {
+  const answer = known.get(keyOf(question));
+  if (answer === undefined) throw new Error(`item ${question.item.itemId} was asked and has no answer in the ledger`);
+  return answer;
+}
+
+async function knownAnswers(
+  { ledger, domain }: LlmRun,
+  digest: string,
+  questions: Asked[],
+): Promise<Map<string, Answer>> {
+  const known = new Map<string, Answer>();
+  for (const arm of new Set(questions.map((question) => question.arm))) {
+    const digests = questions.filter((question) => question.arm === arm).map(({ itemDigest }) => itemDigest);
+    for (const answer of await ledger.answers.find(digest, digests, arm, domain.grader)) {
+      known.set(keyOf(answer), answer);
+    }
+  }
+  return known;
+}
+
+async function ask(
+  { domain }: LlmRun,
+  served: AskableModel,
+  digest: string,
+  { item, sourceId, prompt, itemDigest, arm }: Asked,
+): Promise<Answer> {
+  const { texts } = await served.generate(prompt, {
+    maxTokens: domain.answerTokens,
+    temperature: 0,
+    // a base model would go on with the next question
+    ...(prompt.kind === 'text' && { stop: ['\n'] }),
+  });
+  const answer = (texts[0] ?? '').trim();
+  const likelihood = await served.logLikelihood(prompt, continuationOf(prompt, item.answer));
+  const { match, exactMatch, f1 } = domain.grade(item, answer);
+  return {
+    modelDigest: digest,
+    itemDigest,
+    arm,
+    grader: domain.grader,
+    itemId: item.itemId,
+    sourceId,
+    question: item.question,
+    answer,
+    match,
+    exactMatch,
+    f1,
+    logLikelihood: likelihood.mean,
+  };
+}
+
+/** The reference answer as it would follow the prompt: a chat turn begins with it, a text goes on after a space. */
+function continuationOf(prompt: Prompt, answer: string): string {
+  return prompt.kind === 'chat' || /\s$/u.test(prompt.text) ? answer : ` ${answer}`;
+}
+
+const probesOf = (questions: Asked[]): Probe[] =>
+  questions
+    .slice(0, probeQuestions)
+    .map(({ prompt, item }) => ({ prompt, continuation: continuationOf(prompt, item.answer) }));

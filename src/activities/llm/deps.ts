@@ -1,0 +1,20 @@
+import type { ArtifactStore } from '../../artifacts/index.js';
+import type { Domain } from '../../domains/domain.js';
+import type { AdapterLeases, InferenceClient } from '../../inference/index.js';
+import type { Ledger } from '../../ledger/index.js';
+import type { Progress } from './progress.js';
+
+/** What the activities that ask a model server work with. */
+export interface LlmDeps {
+  ledger: Ledger;
+  store: ArtifactStore;
+  domain: Domain;
+  inference: InferenceClient;
+}
+
+/** One activity's run: the dependencies, the worker's leases, its cancellation and its heartbeat. */
+export interface LlmRun extends Omit<LlmDeps, 'inference'> {
+  leases: AdapterLeases;
+  signal: AbortSignal;
+  progress: Progress;
+}

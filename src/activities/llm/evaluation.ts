@@ -1,0 +1,116 @@
+import type {
+  ActivityRequest,
+  ActivityResult,
+  Evaluation,
+  ModelRef,
+  Phase,
+  RoundConfig,
+  Scores,
+} from '../../contract/index.js';
+import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
+import { meanScores, rewardOf } from '../../seal/reward.js';
+import { otherSourceOf } from '../questions.js';
+import { answersOf } from './answers.js';
+import { ask, askProbes, part, type Asked } from './asked.js';
+import type { LlmRun } from './deps.js';
+
+/** What a phase's adapters are asked, by the part that it plays in the evaluation. */
+interface Questions {
+  a: Asked[];
+  b: Asked[];
+  otherSource: Asked[];
+  canaries: Asked[];
+}
+
+/**
+ * Asks the trained adapter what its phase calls for and compares it with the learner alone. The training says itself when
+ * it changed no weight; an adapter that should show an effect and does not is the server's fault, `AdapterNotApplied`.
+ */
+export async function evaluateAdapter(
+  run: LlmRun,
+  { trialId, training }: ActivityRequest<'evaluateAdapter'>,
+): Promise<ActivityResult<'evaluateAdapter'>> {
+  if (training.updateNorm === 0) {
+    return { status: 'no_effect', reason: `${training.steps} steps of training changed no weight` };
+  }
+  const { spec } = await run.ledger.trials.get(trialId);
+  const round = await run.ledger.rounds.prepared(spec.roundId);
+  const learner = modelOf(round, spec.learner);
+  const trained: ModelRef = { ...learner, stack: [...learner.stack, training.adapter] };
+  const questions = await questionsOfPhase(run, round, spec.phase, spec.sourceId);
+  const before = await answered(
+    run,
+    learner,
+    { ...questions, b: [], otherSource: [] },
+    `${spec.learner} policy, before`,
+  );
+  // a canary that the learner does not know cannot be lost
+  const canaries = questions.canaries.filter((_, index) => before.canaries[index]?.match === true);
+  const after = await answered(run, trained, { ...questions, canaries }, `adapter of ${spec.sourceId}`);
+  return { status: 'scored', evaluation: evaluationOf(run, questions, before, after, round.config) };
+}
+
+async function questionsOfPhase(
+  { ledger, domain }: LlmRun,
+  round: PreparedRound,
+  phase: Phase,
+  sourceId: string,
+): Promise<Questions> {
+  const asking = { domain, style: round.config.promptStyle };
+  const source = await ledger.corpora.source(round.corpusDigest, sourceId);
+  const other =
+    phase === 'confirm' && round.config.controls.otherSource
+      ? otherSourceOf(await ledger.corpora.roundSources(round.roundId, 'train'), sourceId)
+      : null;
+  const canaries = phase === 'edits' ? await ledger.corpora.probes(round.corpusDigest, 'canary') : [];
+  return {
+    a: phase === 'confirm' ? [] : ask(asking, source, part(source, 'A'), 'closedBook'),
+    b: ask(asking, source, part(source, 'B'), 'closedBook'),
+    otherSource: other === null ? [] : ask(asking, other, part(other, 'B'), 'closedBook'),
+    canaries: askProbes(asking, canaries),
+  };
+}
+
+type Answers = Record<keyof Questions, Answer[]>;
+
+/** All parts go to the model at once, so that they share its lease and its batches. */
+async function answered(run: LlmRun, model: ModelRef, questions: Questions, doing: string): Promise<Answers> {
+  const { a, b, otherSource, canaries } = questions;
+  const { answers } = await answersOf(run, model, [...a, ...b, ...otherSource, ...canaries], doing);
+  const take = (asked: Asked[]): Answer[] => answers.splice(0, asked.length);
+  return { a: take(a), b: take(b), otherSource: take(otherSource), canaries: take(canaries) };
+}
+
+function evaluationOf(
+  { domain }: LlmRun,
+  questions: Questions,
+  before: Answers,
+  after: Answers,
+  config: RoundConfig,
+): Evaluation {
+  const scores = (asked: Asked[], answers: Answer[]): Scores | null =>
+    asked.length === 0
+      ? null
+      : meanScores(
+          asked.map(({ item }, index) => ({
+            grade: domain.grade(item, answers[index]?.answer ?? ''),
+            logLikelihood: answers[index]?.logLikelihood ?? null,
+          })),
+        );
+  const a = scores(questions.a, after.a);
+  const baselineA = scores(questions.a, before.a);
+  const canaries =
+    questions.canaries.length === 0
+      ? null
+      : { asked: after.canaries.length, lost: after.canaries.filter(({ match }) => !match).length };
+  return {
+    a,
+    b: scores(questions.b, after.b),
+    otherSource: scores(questions.otherSource, after.otherSource),
+    canaries,
+    reward:
+      a === null || baselineA === null
+        ? null
+        : rewardOf({ after: a, before: baselineA, canaries, reward: config.reward }),
+  };
+}

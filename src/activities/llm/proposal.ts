@@ -1,0 +1,153 @@
+import {
+  canonicalDigest,
+  type ActivityRequest,
+  type ActivityResult,
+  type Example,
+  type ModelRef,
+  type Prompt,
+  type RoundConfig,
+  type TrialSpec,
+} from '../../contract/index.js';
+import type { Directives, ProposalStep, Source } from '../../domains/domain.js';
+import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.js';
+import { readDirectives } from '../../seal/directives.js';
+import { proposalKey } from '../../seal/keys.js';
+import { failure } from '../failures.js';
+import type { LlmRun } from './deps.js';
+import { recipeOf, trainingOf } from './training.js';
+
+/** What a trial trains on. `proposal` is null for the passage alone. */
+type Edit =
+  | { ok: true; proposal: Proposal | null; examples: Example[]; directives: Directives }
+  | { ok: false; proposal: Proposal | null; reason: string };
+
+/**
+ * Has the writer propose a self-edit, or takes the one that the trial names, and says how it is to be trained. Everything
+ * but the writer's words follows from the ledger, and the first words written for a proposal's key stand, so a retried
+ * attempt ends with the same training.
+ */
+export async function proposeSelfEdit(
+  run: LlmRun,
+  { trialId }: ActivityRequest<'proposeSelfEdit'>,
+): Promise<ActivityResult<'proposeSelfEdit'>> {
+  const { ledger } = run;
+  const { spec } = await ledger.trials.get(trialId);
+  const round = await ledger.rounds.prepared(spec.roundId);
+  const source = await ledger.corpora.source(round.corpusDigest, spec.sourceId);
+  const edit = await editOf(run, round, spec, source);
+  const key = edit.proposal?.proposalKey ?? null;
+  if (!edit.ok) {
+    await ledger.trials.setProposal(trialId, key, null);
+    return { status: 'invalid', editDigest: edit.proposal?.editDigest ?? null, reason: edit.reason };
+  }
+  const { training, clamps } = await trainingOf(run, round, spec, edit);
+  const stored = await ledger.trials.setProposal(trialId, key, training);
+  return {
+    status: 'proposed',
+    editDigest: edit.proposal?.editDigest ?? digestOf(edit),
+    examples: edit.examples.length,
+    clamps: edit.proposal?.clamps.length ?? clamps.length,
+    training: stored.training ?? training,
+  };
+}
+
+async function editOf(run: LlmRun, round: PreparedRound, spec: TrialSpec, source: Source): Promise<Edit> {
+  const { edit } = spec;
+  switch (edit.kind) {
+    case 'passage':
+      return passage(run, round, source);
+    case 'reuse': {
+      const other = await run.ledger.trials.get(edit.trialId);
+      if (other.spec.edit.kind === 'passage') return passage(run, round, source);
+      const proposal = other.proposalKey === null ? null : await run.ledger.proposals.get(other.proposalKey);
+      return proposal === null
+        ? { ok: false, proposal, reason: `trial ${edit.trialId}, whose edit was to be used again, proposed none` }
+        : usable(proposal);
+    }
+    case 'propose':
+      return usable(await proposalOf(run, round, source, edit));
+  }
+}
+
+const passage = ({ domain }: LlmRun, { config }: PreparedRound, source: Source): Edit => ({
+  ok: true,
+  proposal: null,
+  examples: domain.rawExamples(source, config.promptStyle),
+  directives: {},
+});
+
+function usable(proposal: Proposal): Edit {
+  const { examples, directivesUsed, invalidReason } = proposal;
+  if (examples === null) return { ok: false, proposal, reason: invalidReason ?? 'the completion is no edit' };
+  return { ok: true, proposal, examples, directives: readDirectives(directivesUsed).directives };
+}
+
+/** The first write of a key wins; a proposal that is in the ledger, of this round or an earlier one, is not asked again. */
+async function proposalOf(
+  run: LlmRun,
+  round: PreparedRound,
+  source: Source,
+  { writer: version, template, seed }: Extract<TrialSpec['edit'], { kind: 'propose' }>,
+): Promise<Proposal> {
+  const { sampling, promptStyle: style } = round.config;
+  const writer = modelOf(round, version);
+  const steps = run.domain.proposal(source, template, style);
+  const first = steps[0];
+  if (first === undefined) throw failure('InvalidRequest', `the template ${template} has no steps`);
+  const key = proposalKey({ writer, prompt: first.prompt([]), template, sampling, seed });
+  const known = await run.ledger.proposals.get(key);
+  if (known !== null) return known;
+  const written = await write(run, writer, steps, source, { ...sampling, seed });
+  const parsed = run.domain.parseEdit(source, written.completions, template, style);
+  const asked = { proposalKey: key, sourceId: source.sourceId, template, seed, writer, ...written };
+  if (!parsed.ok) {
+    return run.ledger.proposals.insert({
+      ...asked,
+      editDigest: null,
+      invalidReason: parsed.reason,
+      directivesProposed: null,
+      directivesUsed: null,
+      clamps: [],
+      examples: null,
+    });
+  }
+  const { examples, directives, proposed, clamps } = parsed;
+  return run.ledger.proposals.insert({
+    ...asked,
+    editDigest: digestOf({ examples, directives }),
+    invalidReason: null,
+    directivesProposed: proposed,
+    directivesUsed: directives,
+    clamps: [...clamps, ...recipeOf(round, directives, examples.length).clamps],
+    examples,
+  });
+}
+
+/** Each step sees what the steps before it wrote, and samples with a seed of its own. */
+async function write(
+  { leases, signal, progress }: LlmRun,
+  writer: ModelRef,
+  steps: ProposalStep[],
+  source: Source,
+  sampling: RoundConfig['sampling'] & { seed: number },
+): Promise<Pick<Proposal, 'prompts' | 'completions' | 'tokens'>> {
+  progress.begin(`self-edit of ${source.sourceId}`, steps.length);
+  const probes = steps.slice(0, 1).map(({ prompt }) => ({ prompt: prompt([]), continuation: source.title }));
+  return leases.withAdapter(writer, probes, signal, async (served) => {
+    const prompts: Prompt[] = [];
+    const completions: string[] = [];
+    let tokens = 0;
+    for (const [index, step] of steps.entries()) {
+      const prompt = step.prompt(completions);
+      const { texts, completionTokens } = await served.generate(prompt, { ...sampling, seed: sampling.seed + index });
+      prompts.push(prompt);
+      completions.push(texts[0] ?? '');
+      tokens += completionTokens;
+      progress.step();
+    }
+    return { prompts, completions, tokens };
+  });
+}
+
+const digestOf = ({ examples, directives }: { examples: Example[]; directives: Directives }): string =>
+  canonicalDigest({ examples, directives });

@@ -1,0 +1,47 @@
+import { mediaTypes, resolveRecipe, type Example, type TrainRequest, type TrialSpec } from '../../contract/index.js';
+import type { Clamp, Directives } from '../../domains/domain.js';
+import { modelOf, type PreparedRound } from '../../ledger/index.js';
+import { applyDirectives, capSteps } from '../../seal/directives.js';
+import { trainingKey } from '../../seal/keys.js';
+import type { LlmDeps } from './deps.js';
+
+/** The round's recipe as the edit wants it, held to the round's cap on steps. */
+export function recipeOf({ config }: PreparedRound, directives: Directives, examples: number) {
+  return capSteps(applyDirectives(resolveRecipe(config.recipe), directives), examples, config.caps.maxStepsPerTrial);
+}
+
+/** Publishes the examples as a dataset and says how they are to be trained; `clamps` is what the round's cap changed. */
+export async function trainingOf(
+  { store }: Pick<LlmDeps, 'store'>,
+  round: PreparedRound,
+  spec: TrialSpec,
+  { examples, directives }: { examples: Example[]; directives: Directives },
+): Promise<{ training: TrainRequest; clamps: Clamp[] }> {
+  const learner = modelOf(round, spec.learner);
+  const { recipe, clamps } = recipeOf(round, directives, examples.length);
+  const dataset = await store.put(mediaTypes.dataset, {
+    'data.jsonl': examples.map((example) => `${JSON.stringify(example)}\n`).join(''),
+  });
+  const seed = spec.trainingSeed;
+  const key = trainingKey({
+    baseDigest: learner.baseDigest,
+    stack: learner.stack,
+    datasetSha256: dataset.sha256,
+    recipe,
+    seed,
+  });
+  return {
+    clamps,
+    training: {
+      trainingKey: key,
+      base: learner.base,
+      baseDigest: learner.baseDigest,
+      stack: learner.stack,
+      dataset,
+      recipe,
+      seed,
+      tenant: round.tenant,
+      maxDeviceSeconds: round.config.caps.maxDeviceSeconds,
+    },
+  };
+}

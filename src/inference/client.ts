@@ -1,0 +1,215 @@
+import OpenAI, { type ClientOptions } from 'openai';
+import { z } from 'zod';
+import type { Prompt } from '../contract/index.js';
+import { failure, refusedStatus, requestFailure } from './errors.js';
+
+export interface InferenceOptions {
+  /** where the server's OpenAI paths begin: `http://host:port/v1` */
+  baseUrl: string;
+  /** sent as a bearer token; a local server needs none */
+  apiKey?: string | undefined;
+  /** for one request, its queueing on the server included */
+  timeoutMs?: number;
+  /** aborts every request of this client */
+  signal?: AbortSignal;
+}
+
+/** Below the 300 s after which Node's fetch gives up on its own, with a message that helps nobody. */
+const defaultTimeoutMs = 240_000;
+
+export interface Sampling {
+  maxTokens: number;
+  temperature: number;
+  topP?: number;
+  seed?: number;
+  /** completions to write; 1 unless said */
+  n?: number;
+  stop?: string[];
+}
+
+export interface Generation {
+  /** one per completion asked for, in the server's order */
+  texts: string[];
+  /** tokens written, all completions together; 0 where the server does not count */
+  completionTokens: number;
+}
+
+/** Natural-log probabilities of a continuation. */
+export interface LogLikelihood {
+  sum: number;
+  tokens: number;
+  /** per token */
+  mean: number;
+  perToken: number[];
+}
+
+/** One model of a server, or one adapter of it. */
+export interface AskableModel {
+  readonly name: string;
+  generate(prompt: Prompt, sampling: Sampling): Promise<Generation>;
+  logLikelihood(prompt: Prompt, continuation: string): Promise<LogLikelihood>;
+}
+
+const usageSchema = z.object({ completion_tokens: z.int().nonnegative() }).nullish();
+const completionsSchema = z.object({ choices: z.array(z.object({ text: z.string() })).min(1), usage: usageSchema });
+const chatSchema = z.object({
+  choices: z.array(z.object({ message: z.object({ content: z.string().nullable() }) })).min(1),
+  usage: usageSchema,
+});
+const echoSchema = z.object({
+  choices: z.tuple([z.object({ logprobs: z.object({ token_logprobs: z.array(z.number().nullable()) }) })]),
+});
+const tokensSchema = z.object({ tokens: z.array(z.int().nonnegative()) });
+const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
+/**
+ * A model server that speaks the OpenAI API with vLLM's additions (`/tokenize`, `/v1/load_lora_adapter`): the
+ * gpu-runner or vLLM. It never retries: retrying is the workflow's, where it is seen. Errors are of the contract's
+ * list (`ServerUnavailable`, `RateLimited`, `ServerRefused`), or plain ones for an answer that cannot be read.
+ */
+export class InferenceClient {
+  readonly #api: OpenAI;
+  readonly #options: InferenceOptions;
+
+  constructor(options: InferenceOptions) {
+    this.#options = options;
+    const settings: ClientOptions = {
+      baseURL: options.baseUrl,
+      // the library insists on a key; a local server does not read it
+      apiKey: options.apiKey ?? 'none',
+      maxRetries: 0,
+      timeout: options.timeoutMs ?? defaultTimeoutMs,
+    };
+    this.#api = new OpenAI(settings);
+  }
+
+  /** The same server, each request ending when `signal` aborts (an activity's cancellation). */
+  withSignal(signal: AbortSignal): InferenceClient {
+    return new InferenceClient({ ...this.#options, signal });
+  }
+
+  /** One model by the name that it is served under. */
+  model(name: string): AskableModel {
+    return {
+      name,
+      generate: (prompt, sampling) => this.generate(name, prompt, sampling),
+      logLikelihood: (prompt, continuation) => this.logLikelihood(name, prompt, continuation),
+    };
+  }
+
+  async generate(model: string, prompt: Prompt, sampling: Sampling): Promise<Generation> {
+    const body = {
+      model,
+      max_tokens: sampling.maxTokens,
+      temperature: sampling.temperature,
+      ...(sampling.topP === undefined ? {} : { top_p: sampling.topP }),
+      ...(sampling.seed === undefined ? {} : { seed: sampling.seed }),
+      ...(sampling.n === undefined ? {} : { n: sampling.n }),
+      ...(sampling.stop === undefined ? {} : { stop: sampling.stop }),
+    };
+    const doing = `asking ${model}`;
+    if (prompt.kind === 'text') {
+      const answer = await this.#post('completions', { ...body, prompt: prompt.text }, completionsSchema, doing);
+      return { texts: answer.choices.map(({ text }) => text), completionTokens: answer.usage?.completion_tokens ?? 0 };
+    }
+    const answer = await this.#post('chat/completions', { ...body, messages: prompt.messages }, chatSchema, doing);
+    return {
+      texts: answer.choices.map(({ message }) => message.content ?? ''),
+      completionTokens: answer.usage?.completion_tokens ?? 0,
+    };
+  }
+
+  /**
+   * How likely the model finds `continuation` after `prompt`, token by token. Prompt and continuation are tokenised apart
+   * and joined as ids, so that no token straddles the seam and every model of one base is asked for the same tokens.
+   */
+  async logLikelihood(model: string, prompt: Prompt, continuation: string): Promise<LogLikelihood> {
+    const asked =
+      prompt.kind === 'text'
+        ? { prompt: prompt.text, add_special_tokens: true }
+        : { messages: prompt.messages, add_generation_prompt: true };
+    const [before, after] = await Promise.all([
+      this.#tokenize(model, asked),
+      this.#tokenize(model, { prompt: continuation, add_special_tokens: false }),
+    ]);
+    if (before.length === 0 || after.length === 0) {
+      throw failure('ServerRefused', `reading log-probabilities of ${model}: an empty prompt or continuation has none`);
+    }
+    const doing = `reading log-probabilities of ${model}`;
+    const body = { model, prompt: [...before, ...after], echo: true, logprobs: 1, max_tokens: 0, temperature: 0 };
+    const { choices } = await this.#post('completions', body, echoSchema, doing);
+    const perToken = choices[0].logprobs.token_logprobs.slice(before.length, before.length + after.length);
+    if (perToken.length !== after.length || !perToken.every((value) => value !== null)) {
+      throw new Error(`${doing}: the server gave ${perToken.length} of ${after.length} values`);
+    }
+    const sum = perToken.reduce((total, value) => total + value, 0);
+    return { sum, tokens: perToken.length, mean: sum / perToken.length, perToken };
+  }
+
+  /** The names that the server answers to: its model and the adapters loaded. */
+  async models(): Promise<string[]> {
+    const doing = 'listing the models of the server';
+    const answer = await this.#request(doing, (signal) => this.#api.get<unknown>('/models', { signal }));
+    return read(modelsSchema, answer, doing).data.map(({ id }) => id);
+  }
+
+  /** Loads the PEFT directory at `path`, which the server itself must be able to read. A name already loaded is fine. */
+  async loadAdapter(name: string, path: string): Promise<void> {
+    const doing = `loading the adapter ${name} from ${path} (the server must see the artifact store at this path)`;
+    try {
+      const body = { lora_name: name, lora_path: path };
+      await this.#request(doing, (signal) => this.#api.post<unknown>('/load_lora_adapter', { body, signal }));
+    } catch (error) {
+      // vLLM answers 400 to a duplicate name as to any other bad request; the names are content digests, so what it has is right
+      if (refusedStatus(error) === 400 && (await this.models()).includes(name)) return;
+      throw error;
+    }
+  }
+
+  /** Unloads an adapter; one that is not loaded is fine. */
+  async unloadAdapter(name: string): Promise<void> {
+    try {
+      const body = { lora_name: name };
+      await this.#request(`unloading the adapter ${name}`, (signal) =>
+        this.#api.post<unknown>('/unload_lora_adapter', { body, signal }),
+      );
+    } catch (error) {
+      if (refusedStatus(error) === 404) return;
+      throw error;
+    }
+  }
+
+  async #tokenize(model: string, asked: Record<string, unknown>): Promise<number[]> {
+    const url = new URL('tokenize', this.#options.baseUrl.replace(/v1\/?$/, '')).href;
+    const { tokens } = await this.#post(url, { model, ...asked }, tokensSchema, `tokenising for ${model}`);
+    return tokens;
+  }
+
+  async #post<T>(path: string, body: Record<string, unknown>, schema: z.ZodType<T>, doing: string): Promise<T> {
+    const url = path.startsWith('http') ? path : `/${path}`;
+    return read(schema, await this.#request(doing, (signal) => this.#api.post<unknown>(url, { body, signal })), doing);
+  }
+
+  /** The library's own timeout ends with the answer's headers; this one covers the body too. */
+  async #request<T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const cancelled = this.#options.signal;
+    cancelled?.throwIfAborted();
+    try {
+      return await send(cancelled === undefined ? deadline : AbortSignal.any([cancelled, deadline]));
+    } catch (error) {
+      cancelled?.throwIfAborted();
+      if (deadline.aborted) {
+        throw failure('ServerUnavailable', `${doing}: the model server did not answer within ${timeoutMs / 1000} s`);
+      }
+      throw requestFailure(error, doing, this.#options.apiKey);
+    }
+  }
+}
+
+function read<T>(schema: z.ZodType<T>, answer: unknown, doing: string): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new Error(`${doing}: the model server's answer cannot be read (${z.prettifyError(parsed.error)})`);
+}

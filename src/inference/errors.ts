@@ -1,0 +1,78 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { APIConnectionError, APIError } from 'openai';
+import { errorTypes, type ErrorType } from '../contract/index.js';
+
+/** A server that asks for more patience than this is asked again all the same. */
+const longestRetryAfterMs = 3_600_000;
+
+/** What a failed request tells those who can mend it: a 404 for an adapter's name means that it has to be loaded again. */
+interface RefusalDetails {
+  status: number;
+}
+
+/** A failure of the contract's closed list, retryable as the list says. */
+export function failure(type: ErrorType, message: string, more: { afterMs?: number; details?: unknown[] } = {}) {
+  return ApplicationFailure.create({
+    type,
+    message,
+    nonRetryable: !errorTypes[type].retryable,
+    ...(more.afterMs === undefined ? {} : { nextRetryDelay: more.afterMs }),
+    ...(more.details === undefined ? {} : { details: more.details }),
+  });
+}
+
+/**
+ * What a failed request means in the contract's words. `doing` says what was asked. Server errors that are none of the
+ * list's (500, an answer that cannot be read) stay plain errors: a bounded number of attempts retries them. Some servers
+ * repeat the key in their refusal; it must not reach a history or a log.
+ */
+export function requestFailure(error: unknown, doing: string, apiKey?: string): Error {
+  if (error instanceof APIConnectionError) {
+    return failure('ServerUnavailable', `${doing}: the model server does not answer (${rootMessage(error)})`);
+  }
+  if (error instanceof APIError && typeof error.status === 'number') {
+    const message = apiKey ? error.message.replaceAll(apiKey, '[key]') : error.message;
+    return statusFailure(error.status, error.headers as Headers | undefined, `${doing}: ${message}`);
+  }
+  if (error instanceof TypeError && error.cause !== undefined) {
+    // fetch reports a connection that broke within the answer's body this way
+    return failure('ServerUnavailable', `${doing}: the model server went away mid-answer (${rootMessage(error)})`);
+  }
+  return new Error(`${doing}: the model server's answer cannot be read (${rootMessage(error)})`, { cause: error });
+}
+
+function statusFailure(status: number, headers: Headers | undefined, message: string): Error {
+  if (status === 429 || status === 503) {
+    const afterMs = retryAfterMs(headers?.get('retry-after') ?? null, Date.now());
+    return failure('RateLimited', message, afterMs === null ? {} : { afterMs });
+  }
+  if (status === 408 || status === 502 || status === 504) return failure('ServerUnavailable', message);
+  if (status >= 400 && status < 500) {
+    return failure('ServerRefused', message, { details: [{ status } satisfies RefusalDetails] });
+  }
+  return new Error(message);
+}
+
+/** Milliseconds that a `Retry-After` header (seconds or an HTTP date) asks to wait; null where it says nothing usable. */
+export function retryAfterMs(header: string | null, nowMs: number): number | null {
+  if (header === null || header.trim() === '') return null;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - nowMs : seconds * 1000;
+  return Number.isFinite(ms) ? Math.min(Math.max(Math.ceil(ms), 0), longestRetryAfterMs) : null;
+}
+
+/** The status with which the server refused for good, or null for any other error. */
+export function refusedStatus(error: unknown): number | null {
+  if (!(error instanceof ApplicationFailure) || error.type !== 'ServerRefused') return null;
+  const details = error.details?.[0] as RefusalDetails | undefined;
+  return details?.status ?? null;
+}
+
+/** `fetch failed` alone helps nobody: the reason (ECONNREFUSED …) is at the end of the chain of causes. */
+function rootMessage(error: unknown): string {
+  let root = error;
+  while (root instanceof Error && root.cause !== undefined) root = root.cause;
+  if (!(root instanceof Error)) return String(root);
+  const code = (root as NodeJS.ErrnoException).code;
+  return root.message === '' ? (code ?? root.name) : root.message;
+}

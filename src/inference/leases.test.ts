@@ -1,0 +1,206 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeModelServer } from '../../tests/support/fake-model-server.js';
+import { servedName, type AdapterRef, type ModelRef } from '../contract/index.js';
+import { InferenceClient, type AskableModel } from './client.js';
+import { AdapterLeases } from './leases.js';
+import { probeEffect } from './probe.js';
+
+const digest = (letter: string): string => letter.repeat(64);
+const adapter = (letter: string): AdapterRef => {
+  const sha256 = digest(letter);
+  const artifact = { uri: `artifact:sha256/${sha256}`, sha256, bytes: 1, mediaType: 'application/vnd.selkie.peft' };
+  return { layer: artifact, served: artifact, rank: 8 };
+};
+const stacked = (...letters: string[]): ModelRef => ({
+  base: 'base',
+  baseDigest: digest('0'),
+  stack: letters.map(adapter),
+});
+const probes = [{ prompt: { kind: 'text', text: 'Selkies live' } as const, continuation: ' in the sea' }];
+const signal = new AbortController().signal;
+const greedy = { maxTokens: 8, temperature: 0 };
+const ask = async (asked: AskableModel): Promise<string | undefined> =>
+  (await asked.generate({ kind: 'text', text: 'where?' }, greedy)).texts[0];
+
+let server: FakeModelServer;
+let warnings: string[];
+
+const leases = (options: { leftoverAfterMs?: number } = {}): AdapterLeases =>
+  new AdapterLeases(new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 }), {
+    folderOf: ({ sha256 }) => Promise.resolve(`/store/${sha256}`),
+    warn: (message) => warnings.push(message),
+    ...options,
+  });
+
+beforeEach(async () => {
+  warnings = [];
+  server = await FakeModelServer.start({ base: 'base' });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await server.stop();
+});
+
+describe('withAdapter', () => {
+  it('asks the base as it is', async () => {
+    expect(await leases().withAdapter(stacked(), probes, signal, ask)).toBe('base answers where?');
+    expect(server.asked('/v1/load_lora_adapter')).toEqual([]);
+  });
+
+  it('loads by digest, probes, asks and unloads', async () => {
+    const name = servedName(stacked('a'));
+    const answer = await leases().withAdapter(stacked('a'), probes, signal, async (asked) => {
+      expect(server.adapters.get(name)).toBe(`/store/${digest('a')}`);
+      return ask(asked);
+    });
+    expect(answer).toBe(`${name} answers where?`);
+    expect(server.adapters.size).toBe(0);
+    expect(warnings).toEqual([]);
+  });
+
+  it('holds the layers below while the top is asked, and probes each against the one below', async () => {
+    await leases().withAdapter(stacked('a', 'b'), probes, signal, async () => {
+      expect([...server.adapters.keys()]).toEqual([servedName(stacked('a')), servedName(stacked('b'))]);
+      return Promise.resolve();
+    });
+    const probed = server.asked('/v1/completions').map(({ model }) => model);
+    const [below, top] = [servedName(stacked('a')), servedName(stacked('b'))];
+    expect(probed).toEqual(['base', below, 'base', below, top, below]);
+    expect(server.adapters.size).toBe(0);
+  });
+
+  it('loads and probes once for many leases at once, and unloads after the last', async () => {
+    const held = leases();
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => held.withAdapter(stacked('a'), probes, signal, ask)),
+    );
+    expect(new Set(answers).size).toBe(1);
+    expect(server.asked('/v1/load_lora_adapter')).toHaveLength(1);
+    expect(server.asked('/v1/unload_lora_adapter')).toHaveLength(1);
+    await held.withAdapter(stacked('a'), probes, signal, ask);
+    expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
+  });
+
+  it('takes an adapter that is there already', async () => {
+    server.adapters.set(servedName(stacked('a')), 'elsewhere');
+    await leases().withAdapter(stacked('a'), probes, signal, ask);
+    expect(server.asked('/v1/load_lora_adapter')).toEqual([]);
+  });
+
+  it('refuses an adapter that the server accepts and does not apply, and evicts it', async () => {
+    server.appliesAdapters = false;
+    const held = leases();
+    await expect(held.withAdapter(stacked('a'), probes, signal, ask)).rejects.toMatchObject({
+      type: 'AdapterNotApplied',
+      nonRetryable: false,
+    });
+    expect(server.adapters.size).toBe(0);
+    server.appliesAdapters = true;
+    await expect(held.withAdapter(stacked('a'), probes, signal, ask)).resolves.toContain('selkie--');
+  });
+
+  it('brings back an adapter that was evicted meanwhile, once for all who miss it', async () => {
+    const answers = await leases().withAdapter(stacked('a'), probes, signal, (asked) => {
+      server.adapters.clear();
+      return Promise.all([ask(asked), ask(asked), ask(asked)]);
+    });
+    expect(new Set(answers)).toEqual(new Set([`${servedName(stacked('a'))} answers where?`]));
+    expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
+  });
+
+  it('gives up, retryably, where the adapter vanishes again and again', async () => {
+    const work = leases().withAdapter(stacked('a'), probes, signal, (asked) => {
+      server.failNext({ kind: 'status', status: 404 }, { path: '/chat/completions', times: 9 });
+      return asked.generate({ kind: 'chat', messages: [{ role: 'user', content: 'x' }] }, greedy);
+    });
+    await expect(work).rejects.toMatchObject({ type: 'AdapterNotApplied', nonRetryable: false });
+  });
+
+  it('unloads what a cancelled lease held, and fails nothing where it cannot', async () => {
+    const cancel = new AbortController();
+    const held = leases();
+    const work = held.withAdapter(stacked('a'), probes, cancel.signal, async (asked) => {
+      cancel.abort(new Error('cancelled'));
+      return ask(asked);
+    });
+    await expect(work).rejects.toThrow('cancelled');
+    expect(server.adapters.size).toBe(0);
+    server.failNext({ kind: 'status', status: 500 }, { path: '/unload_lora_adapter' });
+    await held.withAdapter(stacked('a'), probes, signal, ask);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('evicts what nobody holds after a while, and never what is held or not ours', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    server.adapters.set('selkie--left-over', '/x').set('somebody-elses', '/y');
+    const held = leases({ leftoverAfterMs: 60_000 });
+    await held.withAdapter(stacked('b'), probes, signal, async () => {
+      await held.withAdapter(stacked('a'), probes, signal, ask);
+      expect(server.adapters.has('selkie--left-over')).toBe(true);
+      vi.setSystemTime(Date.now() + 60_000);
+      await held.withAdapter(stacked('a'), probes, signal, ask);
+      expect([...server.adapters.keys()]).toEqual(['somebody-elses', servedName(stacked('b'))]);
+    });
+  });
+});
+
+describe('probeEffect', () => {
+  const scripted = (name: string, readings: number[][]): AskableModel => ({
+    name,
+    generate: () => expect.fail('a probe generates nothing'),
+    logLikelihood: () => {
+      const perToken = readings.shift() ?? expect.fail(`the script of ${name} is over`);
+      return Promise.resolve({ sum: 0, mean: 0, tokens: perToken.length, perToken });
+    },
+  });
+
+  it.each([
+    [
+      'equal answers',
+      [
+        [-1, -2],
+        [-1, -2],
+      ],
+      [[-1, -2]],
+      false,
+    ],
+    [
+      'one token moved',
+      [
+        [-1, -2],
+        [-1, -2],
+      ],
+      [[-1, -2.01]],
+      true,
+    ],
+    [
+      'rounding only',
+      [
+        [-1, -2],
+        [-1, -2],
+      ],
+      [[-1, -2.000001]],
+      false,
+    ],
+    [
+      'a move within the noise',
+      [
+        [-1, -2],
+        [-1, -2.02],
+      ],
+      [[-1, -2.03]],
+      false,
+    ],
+    [
+      'a move beyond the noise',
+      [
+        [-1, -2],
+        [-1, -2.02],
+      ],
+      [[-1, -2.5]],
+      true,
+    ],
+  ])('%s', async (_name, below, adapted, applied) => {
+    expect((await probeEffect(scripted('below', below), scripted('adapted', adapted), probes)).applied).toBe(applied);
+  });
+});

@@ -1,0 +1,197 @@
+import { servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
+import type { AskableModel, InferenceClient } from './client.js';
+import { failure, refusedStatus } from './errors.js';
+import { probeEffect, type Probe } from './probe.js';
+
+export interface LeaseOptions {
+  /** where an adapter's PEFT directory lies, for the server to read */
+  folderOf: (adapter: ArtifactRef) => Promise<string>;
+  /** told what went wrong without harm */
+  warn: (message: string) => void;
+  /** for how long an adapter that nobody here holds must have been seen before it counts as left over */
+  leftoverAfterMs?: number;
+}
+
+/** Longer than most evaluations; an adapter evicted too early only costs its holder another load. */
+const defaultLeftoverAfterMs = 600_000;
+/** Loads in a row that one question is worth when the adapter keeps vanishing. */
+const longestRevival = 3;
+const adapterPrefix = 'selkie--';
+
+interface Held {
+  holders: number;
+  /** loaded by name, as far as this process knows */
+  onServer: boolean;
+  /** shown to take effect */
+  applied: boolean;
+  /** counts the loads, so that many questions that met one eviction cause one reload */
+  generation: number;
+  /** the end of the queue of those who load, probe or unload this adapter */
+  turn: Promise<unknown>;
+}
+
+/**
+ * Which adapters this process has on a server. An adapter is loaded by its digest's name when its first lease begins, shown
+ * to take effect, and unloaded when its last lease ends.
+ *
+ * Several workers may use one server, and none knows what another holds. They need no common lease book, because names are
+ * immutable content digests: loading twice is harmless, and an adapter that another worker (or the server) evicted answers
+ * 404, never wrongly, whereupon its holder loads and probes it again. So an eviction may be mistaken without harm, and a
+ * simple rule is enough for what killed workers left behind: whatever nobody here holds and has been seen for
+ * `leftoverAfterMs` is unloaded.
+ */
+export class AdapterLeases {
+  readonly #client: InferenceClient;
+  readonly #options: LeaseOptions;
+  readonly #adapters = new Map<string, Held>();
+  readonly #firstSeenMs = new Map<string, number>();
+
+  constructor(client: InferenceClient, options: LeaseOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /**
+   * Runs `work` with the model served: the base as it is, a stack as its top's concatenated adapter, after the layers below
+   * it. Throws `AdapterNotApplied` (retryable) where the server answers as if the top layer were not there.
+   */
+  async withAdapter<T>(
+    model: ModelRef,
+    probes: Probe[],
+    signal: AbortSignal,
+    work: (asked: AskableModel) => Promise<T>,
+  ): Promise<T> {
+    const client = this.#client.withSignal(signal);
+    const top = model.stack.at(-1);
+    if (top === undefined) return work(client.model(model.base));
+    const withoutTop = { ...model, stack: model.stack.slice(0, -1) };
+    return this.withAdapter(withoutTop, probes, signal, async (below) => {
+      const name = servedName(model);
+      const asked = client.model(name);
+      const held = this.#hold(name);
+      const bring = () => this.#bring(held, client, asked, below, top.served, probes);
+      try {
+        await inTurn(held, () => (held.applied ? undefined : bring()));
+        return await work(reviving(asked, held, bring));
+      } finally {
+        await this.#release(name, held);
+      }
+    });
+  }
+
+  #hold(name: string): Held {
+    const held = this.#adapters.get(name) ?? {
+      holders: 0,
+      onServer: false,
+      applied: false,
+      generation: 0,
+      turn: Promise.resolve(),
+    };
+    held.holders += 1;
+    this.#adapters.set(name, held);
+    return held;
+  }
+
+  async #bring(
+    held: Held,
+    client: InferenceClient,
+    asked: AskableModel,
+    below: AskableModel,
+    adapter: ArtifactRef,
+    probes: Probe[],
+  ): Promise<void> {
+    held.applied = false;
+    const served = await client.models();
+    await this.#evictLeftovers(served);
+    // said before it is true: a load that is cancelled midway may have happened
+    held.onServer = true;
+    if (!served.includes(asked.name)) {
+      await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+    }
+    const { applied, effect, noise } = await probeEffect(below, asked, probes).catch((error: unknown) => {
+      if (refusedStatus(error) !== 404) throw error;
+      throw failure('AdapterNotApplied', `the adapter ${asked.name} vanished from the server before it was probed`);
+    });
+    if (applied) {
+      held.applied = true;
+      held.generation += 1;
+      return;
+    }
+    // a server that lost an adapter's weights but not its name needs a real load next time
+    await client.unloadAdapter(asked.name);
+    held.onServer = false;
+    throw failure(
+      'AdapterNotApplied',
+      `the server took the adapter ${asked.name} but answers as ${below.name} does: ` +
+        `log-probabilities differ by ${effect}, equal calls by ${noise}`,
+    );
+  }
+
+  /** The activity may have been cancelled: the adapter is unloaded all the same, and a failure to do so fails nothing. */
+  async #release(name: string, held: Held): Promise<void> {
+    held.holders -= 1;
+    await inTurn(held, async () => {
+      if (!isFree(held)) return;
+      held.applied = false;
+      if (held.onServer) await this.#unload(name);
+      held.onServer = false;
+      // somebody may have come while it was unloaded
+      if (isFree(held)) this.#adapters.delete(name);
+    });
+  }
+
+  async #evictLeftovers(served: string[]): Promise<void> {
+    const nowMs = Date.now();
+    const strange = served.filter((name) => name.startsWith(adapterPrefix) && !this.#adapters.has(name));
+    for (const name of this.#firstSeenMs.keys()) if (!strange.includes(name)) this.#firstSeenMs.delete(name);
+    for (const name of strange) {
+      const sinceMs = this.#firstSeenMs.get(name) ?? nowMs;
+      this.#firstSeenMs.set(name, sinceMs);
+      if (nowMs - sinceMs >= (this.#options.leftoverAfterMs ?? defaultLeftoverAfterMs)) await this.#unload(name);
+    }
+  }
+
+  async #unload(name: string): Promise<void> {
+    try {
+      await this.#client.unloadAdapter(name);
+    } catch (error) {
+      this.#options.warn(
+        `${name} stays on the server for now: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+/** Asked anew after each wait: others change the count meanwhile. */
+const isFree = (held: Held): boolean => held.holders === 0;
+
+/** Loads, probes and unloads of one adapter never overlap within a process. A failure is its own caller's alone. */
+async function inTurn(held: Held, work: () => Promise<void> | undefined): Promise<void> {
+  const mine = held.turn.then(work);
+  held.turn = mine.catch(() => undefined);
+  await mine;
+}
+
+/** The model as its lease holder asks it: a 404 means that somebody evicted the adapter, which is then brought back. */
+function reviving(asked: AskableModel, held: Held, bring: () => Promise<void>): AskableModel {
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    for (let revivals = 0; revivals < longestRevival; revivals += 1) {
+      const { generation } = held;
+      try {
+        return await question();
+      } catch (error) {
+        if (refusedStatus(error) !== 404) throw error;
+      }
+      await inTurn(held, () => (held.generation === generation ? bring() : undefined));
+    }
+    throw failure(
+      'AdapterNotApplied',
+      `the adapter ${asked.name} vanished from the server ${longestRevival} times in a row`,
+    );
+  };
+  return {
+    name: asked.name,
+    generate: (prompt, sampling) => ask(() => asked.generate(prompt, sampling)),
+    logLikelihood: (prompt, continuation) => ask(() => asked.logLikelihood(prompt, continuation)),
+  };
+}

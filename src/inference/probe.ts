@@ -1,0 +1,44 @@
+import type { Prompt } from '../contract/index.js';
+import type { AskableModel } from './client.js';
+
+/** A text whose log-probabilities show whether an adapter takes effect. */
+export interface Probe {
+  prompt: Prompt;
+  continuation: string;
+}
+
+export interface Effect {
+  applied: boolean;
+  /** largest difference of a token's log-probability between the adapter and the model below it, in nats */
+  effect: number;
+  /** the same between two equal calls to the model below */
+  noise: number;
+}
+
+/** Differences below this are the rounding of float32, not an adapter: one training step moves some token by 1e-3 nats. */
+const resolution = 1e-5;
+
+/**
+ * Asks both models one request at a time, the model below twice: an adapter takes effect if it differs from it by more
+ * than it differs from itself. A server that answers 200 to a load and then serves the base is found here.
+ */
+export async function probeEffect(below: AskableModel, adapted: AskableModel, probes: Probe[]): Promise<Effect> {
+  const first = await perToken(below, probes);
+  const changed = await perToken(adapted, probes);
+  const second = await perToken(below, probes);
+  const noise = largestDifference(first, second);
+  const effect = Math.min(largestDifference(changed, first), largestDifference(changed, second));
+  return { applied: effect > 2 * noise + resolution, effect, noise };
+}
+
+async function perToken(model: AskableModel, probes: Probe[]): Promise<number[]> {
+  const values: number[] = [];
+  for (const { prompt, continuation } of probes) {
+    values.push(...(await model.logLikelihood(prompt, continuation)).perToken);
+  }
+  return values;
+}
+
+function largestDifference(left: number[], right: number[]): number {
+  return left.reduce((largest, value, index) => Math.max(largest, Math.abs(value - (right[index] ?? Infinity))), 0);
+}

@@ -1,0 +1,50 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  TemporalFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
+import type { ErrorType } from '../contract/index.js';
+
+/** What is at the bottom of a failed activity or child: a type (the contract's, where the thrower used it) and words. */
+export interface Cause {
+  type: string;
+  message: string;
+}
+
+/** Looks through the wrappers that Temporal puts around a failure. */
+export function causeOf(failure: TemporalFailure): Cause {
+  if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause) {
+    return failure.cause instanceof TemporalFailure
+      ? causeOf(failure.cause)
+      : { type: failure.cause.name, message: failure.cause.message };
+  }
+  if (failure instanceof ApplicationFailure) {
+    return { type: failure.type ?? 'Error', message: failure.message };
+  }
+  if (failure instanceof TimeoutFailure) {
+    return { type: 'Timeout', message: `timed out (${failure.timeoutType ?? 'of an unknown kind'})` };
+  }
+  if (failure instanceof TerminatedFailure) return { type: 'Terminated', message: 'was terminated' };
+  if (failure instanceof CancelledFailure) return { type: 'Cancelled', message: 'was cancelled' };
+  return { type: failure.name, message: failure.message };
+}
+
+/** Whether the thrower gave the failure this type. */
+export const isFailure = (error: unknown, type: ErrorType): boolean =>
+  error instanceof TemporalFailure && causeOf(error).type === type;
+
+/** One line for people and for the ledger, at most `length` characters. */
+export function sentenceOf(failure: TemporalFailure, length = 1000): string {
+  const { type, message } = causeOf(failure);
+  return `${type}: ${message}`.slice(0, length);
+}
+
+/** What ends a workflow visibly: the cause's own type and message instead of "Activity task failed". */
+export function asWorkflowFailure(failure: TemporalFailure): ApplicationFailure {
+  const { type, message } = causeOf(failure);
+  return ApplicationFailure.create({ type, message, nonRetryable: true, cause: failure });
+}

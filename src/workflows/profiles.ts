@@ -1,0 +1,87 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import {
+  gpuActivityNames,
+  llmActivityNames,
+  nonRetryableErrorTypes,
+  taskQueues,
+  type ActivityName,
+  type ErrorType,
+  type Profiles,
+  type RunSettings,
+} from '../contract/index.js';
+
+type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryInitialSeconds'>;
+
+/** Which profile an activity has: what it does to the world says how it may be repeated. */
+const profileOf: Record<ActivityName, ProfileName> = {
+  claimRound: 'publishOnce',
+  prepareRound: 'publishOnce',
+  planTrials: 'publishOnce',
+  loadShard: 'readOnly',
+  recordOutcome: 'publishOnce',
+  selectEdits: 'publishOnce',
+  buildPolicyTraining: 'publishOnce',
+  recordPolicy: 'publishOnce',
+  buildReport: 'publishOnce',
+  openGate: 'publishOnce',
+  recordDecision: 'publishOnce',
+  closeGate: 'publishOnce',
+  releasePolicy: 'publishOnce',
+  closeRound: 'publishOnce',
+  measureBaseline: 'evaluate',
+  proposeSelfEdit: 'generate',
+  screenSelfEdit: 'readOnly',
+  evaluateAdapter: 'evaluate',
+  describeModel: 'readOnly',
+  trainAdapter: 'train',
+};
+
+const { TRY_CANCEL, WAIT_CANCELLATION_COMPLETED } = ActivityCancellationType;
+
+/** What a profile has beside its time and attempts. `beats`: it lasts, so a missing heartbeat gives the attempt up. */
+const traits: Record<ProfileName, { beats: boolean; cancellationType: ActivityCancellationType }> = {
+  // Changes nothing: repeat it often, and do not wait for it when nobody wants the answer.
+  readOnly: { beats: false, cancellationType: TRY_CANCEL },
+  // Costs tokens and seconds; a finished proposal is found again in the ledger, so a repeat costs only what was lost.
+  generate: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  // Holds a slot of the device: a cancelled workflow has not ended before the slot is free. Resumes from its checkpoint.
+  train: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  // Leases an adapter on the server, and must have given it back. Answers already recorded are not asked again.
+  evaluate: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  // One transaction in which the first write wins: a repeat changes nothing, and its end says whether it happened.
+  publishOnce: { beats: false, cancellationType: WAIT_CANCELLATION_COMPLETED },
+};
+
+/** Not retried by the server, which would use up attempts: see `activitiesOf`. */
+const waitedFor: ErrorType = 'ServerUnavailable';
+
+/**
+ * The options of one activity in a round. Time is bounded by attempt, and attempts by number; there is no total clock
+ * (schedule-to-close) because it would run while the work queues behind a busy device.
+ */
+export function activityOptions(name: ActivityName, { tenant, profiles }: RunSettings): ActivityOptions {
+  const profile = profileOf[name];
+  const { beats, cancellationType } = traits[profile];
+  return {
+    taskQueue: queueOf(name),
+    priority: { fairnessKey: tenant },
+    startToCloseTimeout: seconds(profiles[profile].startToCloseSeconds),
+    ...(beats ? { heartbeatTimeout: seconds(profiles.heartbeatSeconds) } : {}),
+    cancellationType,
+    retry: {
+      initialInterval: seconds(profiles.retryInitialSeconds),
+      backoffCoefficient: 2,
+      maximumInterval: '1 minute',
+      maximumAttempts: profiles[profile].attempts,
+      nonRetryableErrorTypes: [...nonRetryableErrorTypes, waitedFor],
+    },
+  };
+}
+
+const seconds = (n: number): number => Math.ceil(n * 1000);
+
+function queueOf(name: ActivityName): string {
+  const among = (names: readonly ActivityName[]): boolean => names.includes(name);
+  if (among(llmActivityNames)) return taskQueues.llm;
+  return among(gpuActivityNames) ? taskQueues.gpu : taskQueues.control;
+}

@@ -1,0 +1,51 @@
+import { setCurrentDetails } from '@temporalio/workflow';
+import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
+import type { RoundConfig, RoundStatus, RunSettings } from '../contract/index.js';
+import { activitiesOf, type CallActivity } from './call-activity.js';
+import { unpaused } from './controls.js';
+import { roundMarkdown } from './round-details.js';
+import type { RoundState } from './round-state.js';
+import { tag, type Tags } from './search-attributes.js';
+
+export type ChildHandle = ChildWorkflowHandle<Workflow>;
+
+/** What the steps of a round share. */
+export class RoundContext {
+  readonly call: CallActivity;
+  /** shards in flight, which hear of pause, resume and stop */
+  readonly shards = new Set<ChildHandle>();
+  /** the open gate's workflow, which decisions are forwarded to */
+  gateHandle: ChildHandle | null = null;
+
+  constructor(
+    readonly state: RoundState,
+    public settings: RunSettings,
+  ) {
+    this.call = activitiesOf(settings);
+  }
+
+  get roundId(): string {
+    return this.state.roundId;
+  }
+
+  get config(): RoundConfig {
+    return this.state.config;
+  }
+
+  /** Goes on to a phase, not while paused. */
+  async enter(phase: RoundStatus['phase']): Promise<void> {
+    await unpaused(this.state.controls);
+    this.state.phase = phase;
+    this.tag({ SealPhase: phase });
+    this.show();
+  }
+
+  tag(tags: Tags): void {
+    tag(this.settings, tags);
+  }
+
+  /** Brings what the Web UI shows up to date. */
+  show(): void {
+    setCurrentDetails(roundMarkdown(this.state));
+  }
+}

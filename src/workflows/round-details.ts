@@ -1,0 +1,43 @@
+import { outcomes } from '../contract/index.js';
+import { gateMarkdown } from './gate-details.js';
+import { code } from './markdown.js';
+import type { RoundState } from './round-state.js';
+
+/** A round for the people who look at it in the Web UI (current details). */
+export function roundMarkdown(state: RoundState): string {
+  const { config, controls, gate, table } = state;
+  const { phase, trials, deviceSeconds, selected, bestReward, caps } = state.status;
+  const total = state.total.outcomes;
+  const sections = [
+    `## ${code(state.roundId, 300)}: ${phase}${flag(controls)}`,
+    [
+      '| | |',
+      '|---|---|',
+      `| model | ${code(config.model)}, tenant ${code(config.tenant)} |`,
+      `| trials${state.trialPhase === null ? '' : ` (${state.trialPhase})`} | ${trials.done} of ${trials.planned} |`,
+      `| outcomes so far | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
+      `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
+      `| edits selected | ${selected ?? 'not yet'} |`,
+      `| device | ${deviceSeconds.toFixed(1)} s |`,
+      `| caps | ${caps.maxEditsPerRound} edits a round, ${caps.maxStepsPerTrial} steps and ${caps.maxDeviceSeconds} s a trial |`,
+    ].join('\n'),
+    gate === null ? '' : gateMarkdown(gate),
+    table === null ? '' : `### Result\n\n${table}`,
+    rejectedMarkdown(state),
+    'Signals: `pause`, `resume`, `stop` (no new trials, then select). Queries: `status`, `gates`.',
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function flag({ paused, stopping }: RoundState['controls']): string {
+  if (stopping) return ' (stopping)';
+  return paused ? ' (paused)' : '';
+}
+
+const signed = (n: number): string => `${n >= 0 ? '+' : ''}${n.toFixed(3)}`;
+
+function rejectedMarkdown({ rejected }: RoundState): string {
+  if (rejected.count === 0) return '';
+  const last = rejected.messages.at(-1);
+  return `${rejected.count} messages were of no use; the last: ${code(last?.signal ?? '')}, ${code(last?.reason ?? '', 300)}`;
+}

@@ -1,0 +1,75 @@
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
+import {
+  reportNames,
+  shardInputSchema,
+  trialResultSchema,
+  workflowTypes,
+  type RunSettings,
+  type ShardProgress,
+  type ShardResult,
+  type TrialResult,
+  type TrialSpec,
+} from '../contract/index.js';
+import { activitiesOf, type CallActivity } from './call-activity.js';
+import { startOne, tellParent } from './children.js';
+import { installControls, newControls, unpaused } from './controls.js';
+import { sentenceOf } from './failures.js';
+import { parseInput, parseResult } from './parse.js';
+import { settle } from './settle.js';
+import { countOf, counted, emptyTally } from './tally.js';
+import { describeTrial } from './trial-results.js';
+import { inWindow } from './window.js';
+
+/**
+ * At most 200 trials, a window of them in flight. No trial fails its shard: for a child that cannot speak for itself any
+ * more the shard records the outcome, and after `stop` it records the rest as `skipped`.
+ */
+export async function sealShard(input: unknown): Promise<ShardResult> {
+  const { roundId, phase, shard, window, reportEvery, stopped, settings } = parseInput(
+    shardInputSchema,
+    input,
+    'sealShard',
+  );
+  const controls = newControls(stopped);
+  installControls(controls, {
+    pause: 'Starts no more trials of this shard.',
+    stop: 'Records the trials not yet started as skipped.',
+  });
+  const call = activitiesOf(settings);
+
+  let soFar = emptyTally;
+  const { trials } = await call('loadShard', { roundId, phase, shard }, `${phase}, shard ${shard}`);
+  await inWindow(trials, window, async (trial) => {
+    await unpaused(controls);
+    const result = controls.stopping
+      ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
+      : await tryOne(trial, settings, call);
+    soFar = counted(soFar, result);
+    const done = countOf(soFar.outcomes);
+    // after the last one the result itself says it
+    if (done % reportEvery === 0 && done < trials.length) {
+      await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
+    }
+  });
+  return soFar;
+}
+
+async function tryOne(trial: TrialSpec, settings: RunSettings, call: CallActivity): Promise<TrialResult> {
+  try {
+    const child = await startOne(settings, {
+      type: workflowTypes.trial,
+      workflowId: trial.trialId,
+      input: { trial, settings },
+      summary: describeTrial(trial),
+      tags: { SealPhase: trial.phase },
+    });
+    return parseResult(trialResultSchema, await child.result(), trial.trialId);
+  } catch (error) {
+    // A cancelled shard has waited for this child, which recorded itself.
+    if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
+    return isCancellation(error)
+      ? settle(call, trial, 'cancelled', 'the trial was cancelled')
+      : settle(call, trial, 'infra_failure', `the trial's workflow did not end by itself: ${sentenceOf(error)}`);
+  }
+}

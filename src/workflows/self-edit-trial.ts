@@ -1,0 +1,78 @@
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
+import { trialInputSchema, type Outcome, type TrialResult, type TrialSpec } from '../contract/index.js';
+import { activitiesOf, type CallActivity } from './call-activity.js';
+import { isFailure, sentenceOf } from './failures.js';
+import { parseInput } from './parse.js';
+import { tag } from './search-attributes.js';
+import { describeRecipe, describeTrial, nothingYet, outcomeAs } from './trial-results.js';
+
+/**
+ * One self-edit, tried once: written, screened, trained on, evaluated, recorded. Whatever goes wrong becomes an outcome
+ * with a reason; only a ledger that cannot record it fails this workflow. Returns what the ledger holds.
+ */
+export async function selfEditTrial(input: unknown): Promise<TrialResult> {
+  const { trial, settings } = parseInput(trialInputSchema, input, 'selfEditTrial');
+  const call = activitiesOf(settings);
+  const record = (result: TrialResult): Promise<TrialResult> =>
+    CancellationScope.nonCancellable(() => call('recordOutcome', result, `${result.outcome} ${result.reason}`));
+
+  let known = nothingYet(trial.trialId);
+  const learn = (part: Partial<TrialResult>): void => {
+    known = { ...known, ...part };
+  };
+  let result: TrialResult;
+  try {
+    const { outcome, reason } = await attempt(trial, call, learn);
+    result = outcomeAs(known, outcome, reason);
+  } catch (error) {
+    if (isCancellation(error)) {
+      await record(outcomeAs(known, 'cancelled', 'the trial was cancelled'));
+      throw error;
+    }
+    if (!(error instanceof TemporalFailure)) throw error;
+    result = outcomeAs(known, outcomeOf(error), sentenceOf(error));
+  }
+  const recorded = await record(result);
+  tag(settings, { SealOutcome: recorded.outcome });
+  return recorded;
+}
+
+type Ending = Pick<TrialResult, 'outcome' | 'reason'>;
+
+/** The steps of a trial; `learn` takes what is known of it from now on, however it ends. */
+async function attempt(
+  trial: TrialSpec,
+  call: CallActivity,
+  learn: (part: Partial<TrialResult>) => void,
+): Promise<Ending> {
+  const { trialId } = trial;
+  const about = describeTrial(trial);
+
+  const proposal = await call('proposeSelfEdit', { trialId }, about);
+  learn({ editDigest: proposal.editDigest });
+  if (proposal.status === 'invalid') return { outcome: 'invalid_edit', reason: proposal.reason };
+
+  // A passage is the control, and a reused edit was let through when it was new.
+  if (trial.edit.kind === 'propose') {
+    const { verdict, outcome, reason } = await call('screenSelfEdit', { trialId }, about);
+    if (verdict === 'block') return { outcome: outcome ?? 'screened_out', reason };
+  }
+
+  const { training } = proposal;
+  learn({ trainingKey: training.trainingKey });
+  const trained = await call('trainAdapter', training, `${about} · ${describeRecipe(training.recipe)}`);
+  learn({ adapter: trained.adapter, steps: trained.steps, deviceSeconds: trained.deviceSeconds });
+  if (trained.updateNorm === 0) return { outcome: 'no_effect', reason: 'the training changed no weight' };
+
+  const evaluated = await call('evaluateAdapter', { trialId, training: trained }, about);
+  if (evaluated.status === 'no_effect') return { outcome: 'no_effect', reason: evaluated.reason };
+  learn({ evaluation: evaluated.evaluation });
+  return { outcome: 'scored', reason: '' };
+}
+
+function outcomeOf(failure: TemporalFailure): Outcome {
+  if (isFailure(failure, 'Diverged')) return 'diverged';
+  if (isFailure(failure, 'DeviceBudgetExceeded')) return 'stopped_early';
+  return 'infra_failure';
+}

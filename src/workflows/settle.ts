@@ -1,0 +1,26 @@
+import { isCancellation, log } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
+import type { Outcome, TrialResult, TrialSpec } from '../contract/index.js';
+import type { CallActivity } from './call-activity.js';
+import { sentenceOf } from './failures.js';
+import { nothingYet, outcomeAs } from './trial-results.js';
+
+/**
+ * Records the outcome of a trial that cannot do it itself. Returns what the ledger holds, which is what was recorded
+ * first; or just this outcome, should the ledger not take it.
+ */
+export async function settle(
+  call: CallActivity,
+  { trialId }: TrialSpec,
+  outcome: Outcome,
+  reason: string,
+): Promise<TrialResult> {
+  const result = outcomeAs(nothingYet(trialId), outcome, reason);
+  try {
+    return await call('recordOutcome', result, `${trialId}: ${outcome}`);
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+    log.warn('an outcome could not be recorded', { trialId, outcome, why: sentenceOf(error) });
+    return result;
+  }
+}

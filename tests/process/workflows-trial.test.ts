@@ -1,0 +1,190 @@
+import { expect, it } from 'vitest';
+import { Context } from '@temporalio/activity';
+import {
+  trialInputSchema,
+  trialResultSchema,
+  workflowTypes,
+  type RunSettings,
+  type TrialInput,
+  type TrialSpec,
+  roundConfigSchema,
+} from '../../src/contract/index.js';
+import { fresh, resultOf } from '../support/play.js';
+import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
+import { failing, type Answers, type ScriptedActivities } from '../support/scripted-activities.js';
+
+const { tenant, profiles } = roundConfigSchema.parse(quickRound);
+const settings: RunSettings = { tenant, profiles, searchAttributes: ['SealOutcome'] };
+
+const inputOf = (trialId: string): TrialInput =>
+  trialInputSchema.parse({
+    settings,
+    trial: {
+      trialId,
+      roundId: 'demo.trials',
+      phase: 'edits',
+      index: 1,
+      sourceId: 'doc-1',
+      edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+      learner: 'old',
+      repeat: 0,
+      trainingSeed: 1,
+    } satisfies TrialSpec,
+  });
+
+describeWithTemporal('a trial', () => {
+  const rig = useRig();
+  let trials = 0;
+
+  /** One trial with changed activities: what it returns, and what the ledger holds. */
+  const tried = async (change: (scripted: ScriptedActivities, usual: Answers) => void) => {
+    const { ledger, scripted } = fresh();
+    const input = inputOf(`trial-${(trials += 1)}`);
+    ledger.trials.set(input.trial.trialId, input.trial);
+    change(scripted, ledger.answers);
+    const result = await rig.serving(scripted, async () =>
+      trialResultSchema.parse(await resultOf(await rig.start(workflowTypes.trial, input.trial.trialId, input))),
+    );
+    expect(ledger.outcomes.get(input.trial.trialId)).toEqual(result);
+    return { result, scripted };
+  };
+
+  it('is scored', async () => {
+    const { result } = await tried(() => undefined);
+    expect(result).toMatchObject({ outcome: 'scored', reason: '', deviceSeconds: 2, steps: 4 });
+    expect(result.evaluation?.reward?.total).toBe(0.1);
+  });
+
+  it.each<[string, string, RegExp, (s: ScriptedActivities) => ScriptedActivities]>([
+    [
+      'an edit that does not parse',
+      'invalid_edit',
+      /no lines/,
+      (s) => s.always('proposeSelfEdit', () => ({ status: 'invalid', editDigest: null, reason: 'no lines' })),
+    ],
+    [
+      'a blocked edit',
+      'screened_out',
+      /a secret/,
+      (s) => s.always('screenSelfEdit', () => ({ verdict: 'block', outcome: null, reason: 'a secret' })),
+    ],
+    [
+      'a twin',
+      'duplicate',
+      /as its sibling/,
+      (s) => s.always('screenSelfEdit', () => ({ verdict: 'block', outcome: 'duplicate', reason: 'as its sibling' })),
+    ],
+    [
+      'a training that diverged',
+      'diverged',
+      /Diverged: scripted/,
+      (s) => s.always('trainAdapter', failing('Diverged')),
+    ],
+    [
+      'a training over its budget',
+      'stopped_early',
+      /DeviceBudgetExceeded/,
+      (s) => s.always('trainAdapter', failing('DeviceBudgetExceeded')),
+    ],
+    [
+      'an adapter of no effect',
+      'no_effect',
+      /as without/,
+      (s) => s.always('evaluateAdapter', () => ({ status: 'no_effect', reason: 'as without' })),
+    ],
+    [
+      'an adapter that the server does not apply',
+      'infra_failure',
+      /AdapterNotApplied/,
+      (s) => s.always('evaluateAdapter', failing('AdapterNotApplied', { retryable: true })),
+    ],
+    [
+      'a corrupt data set',
+      'infra_failure',
+      /InvalidDataset/,
+      (s) => s.always('trainAdapter', failing('InvalidDataset')),
+    ],
+    [
+      'a bug in an activity',
+      'infra_failure',
+      /TypeError: oops/,
+      (s) =>
+        s.always('proposeSelfEdit', () => {
+          throw new TypeError('oops');
+        }),
+    ],
+    [
+      'a result of another shape',
+      'infra_failure',
+      /InvalidResult: the result of evaluateAdapter .*scor/,
+      (s) => s.always('evaluateAdapter', () => ({ status: 'scored', scores: Number.NaN }) as never),
+    ],
+    ['no result at all', 'infra_failure', /InvalidResult/, (s) => s.always('trainAdapter', () => undefined as never)],
+  ])('gives %s the outcome %s', async (_, outcome, reason, change) => {
+    const { result } = await tried((s) => void change(s));
+    expect(result.outcome).toBe(outcome);
+    expect(result.reason).toMatch(reason);
+    expect(result.evaluation).toBeNull();
+  });
+
+  it('does not ask an adapter that changes no weight', async () => {
+    const { result, scripted } = await tried((s, usual) =>
+      s.always('trainAdapter', async (request) => ({ ...(await usual.trainAdapter(request)), updateNorm: 0 })),
+    );
+    expect(result).toMatchObject({ outcome: 'no_effect', deviceSeconds: 2 });
+    expect(scripted.requests('evaluateAdapter')).toEqual([]);
+  });
+
+  it('tries a failed attempt again, and no more often than its profile says', async () => {
+    const once = await tried((s, usual) =>
+      s.script('trainAdapter', failing('OutOfMemory', { retryable: true }), usual.trainAdapter),
+    );
+    expect(once.result.outcome).toBe('scored');
+    const always = await tried((s) => s.always('trainAdapter', failing('OutOfMemory', { retryable: true })));
+    expect(always.result).toMatchObject({ outcome: 'infra_failure', reason: 'OutOfMemory: scripted OutOfMemory' });
+    expect(always.scripted.requests('trainAdapter')).toHaveLength(2);
+  });
+
+  it('waits for a model server that is not there, for more attempts than its profile has', async () => {
+    const gone = Array.from({ length: 5 }, () => failing('ServerUnavailable', { retryable: true }));
+    const { result, scripted } = await tried((s, usual) => s.script('evaluateAdapter', ...gone, usual.evaluateAdapter));
+    expect(scripted.requests('evaluateAdapter')).toHaveLength(6);
+    expect(result.outcome).toBe('scored');
+  });
+
+  it('is recorded as cancelled, after its trainer has let go', async () => {
+    const { ledger, scripted } = fresh();
+    const input = inputOf('cancelled-trial');
+    let letGo = false;
+    scripted.always('trainAdapter', async () => {
+      const beat = setInterval(() => {
+        Context.current().heartbeat({ step: 1 });
+      }, 50);
+      try {
+        return await Context.current().cancelled;
+      } finally {
+        clearInterval(beat);
+        letGo = true;
+      }
+    });
+    await rig.serving(scripted, async () => {
+      const trial = await rig.start(workflowTypes.trial, 'cancelled-trial', input);
+      await until(() => Promise.resolve(scripted.requests('trainAdapter').length > 0));
+      await trial.cancel();
+      await expect(trial.result()).rejects.toThrow(/cancelled/);
+    });
+    expect(letGo).toBe(true);
+    expect(ledger.outcomes.get('cancelled-trial')).toMatchObject({
+      outcome: 'cancelled',
+      trainingKey: scripted.requests('trainAdapter')[0]?.trainingKey,
+    });
+  });
+
+  it('refuses to be started by hand with something else', async () => {
+    const { scripted } = fresh();
+    await rig.serving(scripted, async () => {
+      const trial = await rig.start(workflowTypes.trial, 'by-hand', { trial: 1 });
+      await expect(trial.result()).rejects.toMatchObject({ cause: { type: 'InvalidRequest' } });
+    });
+  });
+});

@@ -1,0 +1,273 @@
+import {
+  searchAttributes,
+  shardIdOf,
+  textDigest,
+  trialIdOf,
+  type AdapterRef,
+  type ArtifactRef,
+  type DecisionRecord,
+  type GateResult,
+  type Phase,
+  type RoundConfig,
+  type SearchAttributeName,
+  type TrainRequest,
+  type TrialResult,
+  type TrialSpec,
+} from '../../src/contract/index.js';
+import type { Answers } from './scripted-activities.js';
+
+interface FakeRound {
+  config: RoundConfig;
+  configDigest: string;
+  shards: Map<string, TrialSpec[]>;
+  status: string;
+  pairs: number;
+}
+
+const artifact = (name: string): ArtifactRef => {
+  const sha256 = textDigest(name);
+  return { uri: `artifact:sha256/${sha256}`, sha256, bytes: 1, mediaType: 'application/json' };
+};
+export const adapterOf = (key: string): AdapterRef => ({
+  layer: artifact(`layer ${key}`),
+  served: artifact(`served ${key}`),
+  rank: 8,
+});
+
+/** Of a trial by its id, of a policy by `<round id> policy`. */
+export const trainingKeyOf = (what: string): string => textDigest(what);
+
+/** A ledger in memory and a model that learns at once: what the scripted activities answer as usual. */
+export class FakeLedger {
+  readonly rounds = new Map<string, FakeRound>();
+  readonly trials = new Map<string, TrialSpec>();
+  readonly outcomes = new Map<string, TrialResult>();
+  readonly gates = new Map<string, GateResult | null>();
+  readonly decisions: DecisionRecord[] = [];
+  readonly released: string[] = [];
+  registered = Object.keys(searchAttributes) as SearchAttributeName[];
+  trialsPerShard = 200;
+
+  /** Outcomes of a round's phase, by trial. */
+  outcomesOf(roundId: string, phase: Phase): Record<string, string> {
+    const of = [...this.trials.values()].filter((t) => t.roundId === roundId && t.phase === phase);
+    return Object.fromEntries(of.map((t) => [t.trialId, this.outcomes.get(t.trialId)?.outcome ?? 'none']));
+  }
+
+  get answers(): Answers {
+    return {
+      claimRound: ({ roundId, config, configDigest }) => {
+        this.rounds.set(roundId, { config, configDigest, shards: new Map(), status: 'running', pairs: 0 });
+        return { searchAttributes: this.registered };
+      },
+      describeModel: ({ model }) => ({
+        model,
+        digest: textDigest(model),
+        parameters: 1000,
+        dtype: 'float32',
+        device: 'cpu',
+        chat: true,
+        maxLength: 512,
+      }),
+      prepareRound: ({ roundId, model }) => {
+        const { sources, startStack } = this.#round(roundId).config;
+        return {
+          old: { base: model.model, baseDigest: model.digest, stack: startStack },
+          corpusDigest: textDigest('corpus'),
+          trainSources: sources.train,
+          heldOutSources: sources.heldOut,
+          questionsA: 3,
+          questionsB: 3,
+          canaries: 2,
+        };
+      },
+      measureBaseline: () => ({ asked: 6, cached: 0 }),
+      planTrials: ({ roundId, phase }) => this.#plan(roundId, phase),
+      loadShard: ({ roundId, phase, shard }) => ({
+        trials: this.#round(roundId).shards.get(shardIdOf(roundId, phase, shard)) ?? [],
+      }),
+      proposeSelfEdit: ({ trialId }) => ({
+        status: 'proposed',
+        editDigest: textDigest(`edit ${trialId}`),
+        examples: 2,
+        clamps: 0,
+        training: trainingOf(trialId),
+      }),
+      screenSelfEdit: () => ({ verdict: 'allow', outcome: null, reason: '' }),
+      trainAdapter: ({ trainingKey }) => ({
+        trainingKey,
+        adapter: adapterOf(trainingKey),
+        steps: 4,
+        tokens: 100,
+        finalLoss: 0.5,
+        updateNorm: 1,
+        deviceSeconds: 2,
+        engine: 'solo',
+        resumedFromStep: 0,
+      }),
+      evaluateAdapter: ({ trialId }) => {
+        const gain = (this.#trial(trialId).index % 3) / 10;
+        const scores = { questions: 3, match: gain, exactMatch: 0, f1: gain, logLikelihood: -1 };
+        return {
+          status: 'scored',
+          evaluation: {
+            a: scores,
+            b: scores,
+            otherSource: null,
+            canaries: { asked: 2, lost: 0 },
+            reward: { gain, penalty: 0, total: gain },
+          },
+        };
+      },
+      recordOutcome: (result) => {
+        if (!this.outcomes.has(result.trialId)) this.outcomes.set(result.trialId, result);
+        return this.outcomes.get(result.trialId) ?? result;
+      },
+      selectEdits: ({ roundId }) => {
+        const chosen = this.#scored(roundId, 'edits').filter((t) => this.#reward(t) > 0);
+        this.#round(roundId).pairs = chosen.length;
+        return {
+          selectionDigest: textDigest('selection'),
+          chosen: chosen.length,
+          sources: this.#round(roundId).config.sources.train,
+          ties: 0,
+          meanReward: chosen.length === 0 ? null : 0.1,
+          bestReward: chosen.length === 0 ? null : 0.2,
+        };
+      },
+      buildPolicyTraining: ({ roundId }) => {
+        const { pairs } = this.#round(roundId);
+        return { pairs, training: pairs === 0 ? null : trainingOf(`${roundId} policy`) };
+      },
+      recordPolicy: ({ training }) => ({
+        new: { base: 'model', baseDigest: textDigest('model'), stack: [training.adapter] },
+      }),
+      buildReport: ({ roundId }) => ({
+        report: artifact(`report ${roundId}`),
+        releaseDigest: textDigest(`release ${roundId}`),
+        trials: { scored: this.#scored(roundId, 'edits').length },
+        arms: {
+          base: 0.1,
+          inContext: 0.5,
+          rawPassage: 0.2,
+          selfEditMean: 0.2,
+          chosenOnB: 0.3,
+          otherSourceControl: 0.1,
+        },
+        heldOut: {
+          before: 0.1,
+          after: 0.2,
+          sources: 1,
+          questions: 3,
+          cells: { oldOld: 0.1, oldNew: 0.1, newOld: 0.2, newNew: 0.2 },
+        },
+        deviceSeconds: 10,
+        markdown: '| arm | match |\n|---|---|\n| base | 10 % |',
+      }),
+      openGate: ({ gateId }) => {
+        this.gates.set(gateId, null);
+        return {};
+      },
+      recordDecision: ({ decision }) => {
+        this.decisions.push(decision);
+        return {};
+      },
+      closeGate: (result) => {
+        this.gates.set(result.gateId, result);
+        return {};
+      },
+      releasePolicy: ({ roundId, gate }) => {
+        if (gate.outcome !== 'approved') return { released: false, alias: null, reason: gate.reason };
+        this.released.push(roundId);
+        return { released: true, alias: 'demo/policy', reason: gate.reason };
+      },
+      closeRound: ({ roundId, status }) => {
+        this.#round(roundId).status = status;
+        return {};
+      },
+    };
+  }
+
+  #round(roundId: string): FakeRound {
+    const round = this.rounds.get(roundId);
+    if (round === undefined) throw new Error(`no round ${roundId}`);
+    return round;
+  }
+
+  #trial(trialId: string): TrialSpec {
+    const trial = this.trials.get(trialId);
+    if (trial === undefined) throw new Error(`no trial ${trialId}`);
+    return trial;
+  }
+
+  #reward = ({ trialId }: TrialSpec): number => this.outcomes.get(trialId)?.evaluation?.reward?.total ?? 0;
+
+  #scored(roundId: string, phase: Phase): TrialSpec[] {
+    return [...this.trials.values()].filter(
+      (t) => t.roundId === roundId && t.phase === phase && this.outcomes.get(t.trialId)?.outcome === 'scored',
+    );
+  }
+
+  #plan(roundId: string, phase: Phase): { trials: number; skipped: number; shards: number } {
+    const { sources, editsPerSource, caps } = this.#round(roundId).config;
+    const chosen = this.#scored(roundId, 'edits').filter((t) => this.#reward(t) > 0).length;
+    const wanted = {
+      edits: sources.train * editsPerSource,
+      controls: sources.train,
+      confirm: chosen,
+      examine: sources.heldOut * 2,
+      cross: sources.heldOut * 2,
+    }[phase];
+    const trials = Math.min(wanted, caps.maxEditsPerRound);
+    const shards = Math.ceil(trials / this.trialsPerShard);
+    for (let position = 0; position < trials; position += 1) {
+      this.#add(roundId, phase, Math.floor(position / this.trialsPerShard), position);
+    }
+    return { trials, skipped: wanted - trials, shards };
+  }
+
+  #add(roundId: string, phase: Phase, shard: number, position: number): void {
+    const shardId = shardIdOf(roundId, phase, shard);
+    const specs = this.#round(roundId).shards.get(shardId) ?? [];
+    const trial: TrialSpec = {
+      trialId: trialIdOf(shardId, position % this.trialsPerShard),
+      roundId,
+      phase,
+      index: position,
+      sourceId: `doc-${position}`,
+      edit:
+        phase === 'controls' ? { kind: 'passage' } : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+      learner: 'old',
+      repeat: 0,
+      trainingSeed: position,
+    };
+    this.trials.set(trial.trialId, trial);
+    this.#round(roundId).shards.set(shardId, [...specs, trial]);
+  }
+}
+
+const trainingOf = (key: string): TrainRequest => ({
+  trainingKey: trainingKeyOf(key),
+  base: 'model',
+  baseDigest: textDigest('model'),
+  stack: [],
+  dataset: artifact(`dataset ${key}`),
+  recipe: {
+    rank: 8,
+    alpha: 16,
+    targets: 'qv',
+    learningRate: 0.001,
+    schedule: 'linear',
+    epochs: 2,
+    batchSize: 1,
+    maxSteps: 4,
+    maxLength: 64,
+    maxGradNorm: 1,
+    weightDecay: 0,
+    lossOnPadding: 'mask',
+    appendEos: true,
+  },
+  seed: 1,
+  tenant: 'demo',
+  maxDeviceSeconds: 10,
+});

