@@ -58,7 +58,7 @@ export class Rig {
   #up: { env: TestWorkflowEnvironment; bundle: WorkflowBundlePath; converterPath: string } | null = null;
   readonly #workers = new Map<string, { worker: Worker; ended: Promise<void> }>();
   #scripted: ScriptedActivities | null = null;
-  #started: string[] = [];
+  #started: { workflowId: string; runId: string }[] = [];
 
   get #parts() {
     if (this.#up === null) throw new Error('the rig is not up');
@@ -134,14 +134,35 @@ export class Rig {
   }
 
   /** Starts a workflow whose history, with all its descendants', is checked and replayed after the test. */
-  async start(type: string, workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
-    this.#started.push(workflowId);
-    return await this.client.start(type, { workflowId, taskQueue: taskQueues.control, args });
+  async start(workflowType: string, workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
+    const handle = await this.client.start(workflowType, { workflowId, taskQueue: taskQueues.control, args });
+    this.track(workflowId, handle.firstExecutionRunId);
+    return handle;
+  }
+
+  /** As {@link start}, with a signal that is there before the workflow's first step. */
+  async startWithSignal(
+    workflowType: string,
+    workflowId: string,
+    input: unknown,
+    signal: string,
+    ...signalArgs: unknown[]
+  ): Promise<WorkflowHandle> {
+    const options = { workflowId, taskQueue: taskQueues.control, args: [input], signal, signalArgs };
+    const handle = await this.client.signalWithStart(workflowType, options);
+    this.track(workflowId, handle.signaledRunId);
+    return handle;
+  }
+
+  /** Has a workflow that was started by other means checked, too. */
+  track(workflowId: string, runId: string): void {
+    this.#started.push({ workflowId, runId });
   }
 
   /** The histories of everything started in this test. */
   async histories(): Promise<RecordedHistory[]> {
-    return (await Promise.all(this.#started.map((id) => historiesOf(this.client, id, undefined)))).flat();
+    const found = this.#started.map(({ workflowId, runId }) => historiesOf(this.client, workflowId, runId));
+    return (await Promise.all(found)).flat();
   }
 
   async checkHistories(): Promise<void> {

@@ -1,0 +1,168 @@
+import { expect, it } from 'vitest';
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { shardIdOf, signalNames, trialIdOf, workflowTypes } from '../../src/contract/index.js';
+import { closedLatch } from '../support/latch.js';
+import { fresh, resultOf, statusOf } from '../support/play.js';
+import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
+import { failing, type Answer } from '../support/scripted-activities.js';
+
+/** Eight edits, two in flight, no gate to wait for. */
+const longRound = {
+  ...quickRound,
+  sources: { train: 4, heldOut: 0 },
+  controls: { rawPassage: false, freshSeeds: false },
+  window: 2,
+  gate: { deadlineSeconds: 1 },
+};
+const editsOf = (roundId: string): string[] =>
+  Array.from({ length: 8 }, (_, i) => trialIdOf(shardIdOf(roundId, 'edits', 0), i));
+
+/** A training that beats and never ends until it is cancelled. */
+const endless: Answer<'trainAdapter'> = async () => {
+  const beat = setInterval(() => {
+    Context.current().heartbeat({ step: 1 });
+  }, 50);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(beat);
+  }
+};
+
+describeWithTemporal('control of a round', () => {
+  const rig = useRig();
+  const isRunning = async (workflow: WorkflowHandle): Promise<boolean> =>
+    (await workflow.describe()).status.name === 'RUNNING';
+
+  it('stop: finishes what is in flight, skips the rest, then selects', async () => {
+    const { ledger, scripted } = fresh();
+    const latch = closedLatch();
+    scripted.always('proposeSelfEdit', async (request) => {
+      await latch.passed;
+      return ledger.answers.proposeSelfEdit(request);
+    });
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'stopped', longRound);
+      await until(() => Promise.resolve(scripted.requests('proposeSelfEdit').length === 2));
+      await round.signal(signalNames.stop);
+      await until(async () => (await statusOf(round)).stopping);
+      latch.open();
+      expect(await resultOf(round)).toMatchObject({ selected: 1 });
+    });
+    const outcomes = editsOf('stopped').map((id) => ledger.outcomes.get(id)?.outcome);
+    expect(outcomes).toEqual(['scored', 'scored', ...Array<string>(6).fill('skipped')]);
+    expect(scripted.requests('planTrials')).toHaveLength(1);
+  });
+
+  it('stop before the first trial: every trial is recorded as skipped', async () => {
+    const { ledger, scripted } = fresh();
+    await rig.serving(scripted, async () => {
+      const round = await rig.startWithSignal(workflowTypes.round, 'stopped-early', longRound, signalNames.stop);
+      expect(await resultOf(round)).toMatchObject({ selected: 0, policy: null });
+    });
+    expect(new Set(Object.values(ledger.outcomesOf('stopped-early', 'edits')))).toEqual(new Set(['skipped']));
+    expect(scripted.requests('proposeSelfEdit')).toEqual([]);
+  });
+
+  it('pause: starts no trial until resume', async () => {
+    const { ledger, scripted } = fresh();
+    const latch = closedLatch();
+    scripted.always('proposeSelfEdit', async (request) => {
+      await latch.passed;
+      return ledger.answers.proposeSelfEdit(request);
+    });
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'paused', longRound);
+      await until(() => Promise.resolve(scripted.requests('proposeSelfEdit').length === 2));
+      await round.signal(signalNames.pause);
+      await until(async () => (await statusOf(round)).paused);
+      latch.open();
+      await until(async () => (await statusOf(round)).trials.done === 2);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(scripted.requests('proposeSelfEdit')).toHaveLength(2);
+      await round.signal(signalNames.resume);
+      await resultOf(round);
+    });
+    expect(new Set(Object.values(ledger.outcomesOf('paused', 'edits')))).toEqual(new Set(['scored']));
+  });
+
+  it('cancel in mid-training: the trainers let go, no child runs on, the ledger knows', async () => {
+    const { ledger, scripted } = fresh();
+    scripted.always('trainAdapter', endless);
+    const id = 'cancelled';
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, id, longRound);
+      await until(() => Promise.resolve(scripted.requests('trainAdapter').length === 2));
+      await round.cancel();
+      await expect(resultOf(round)).rejects.toThrow(/cancelled/);
+
+      const children = (await rig.histories()).map(({ workflowId }) => workflowId);
+      expect(children).toHaveLength(4);
+      for (const child of children) expect(await isRunning(rig.client.getHandle(child)), child).toBe(false);
+    });
+    const [first, second, third] = editsOf(id).map((trialId) => ledger.outcomes.get(trialId)?.outcome);
+    expect([first, second, third]).toEqual(['cancelled', 'cancelled', undefined]);
+    expect(ledger.rounds.get(id)?.status).toBe('cancelled');
+    expect(scripted.requests('selectEdits')).toEqual([]);
+  });
+
+  it('a terminated and a cancelled trial are recorded by the shard, and the round goes on', async () => {
+    const { ledger, scripted } = fresh();
+    const [killed, dropped] = editsOf('children').slice(0, 2);
+    const slow = new Set(
+      [killed, dropped]
+        .map((id) => ledger.answers.proposeSelfEdit({ trialId: id ?? '' }))
+        .map((p) => ('training' in p ? p.training.trainingKey : '')),
+    );
+    scripted.always('trainAdapter', (request) =>
+      slow.has(request.trainingKey) ? endless(request) : ledger.answers.trainAdapter(request),
+    );
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'children', longRound);
+      await until(() => Promise.resolve(scripted.requests('trainAdapter').length === 2));
+      await rig.client.getHandle(killed ?? '').terminate('by an operator');
+      await rig.client.getHandle(dropped ?? '').cancel();
+      expect(await resultOf(round)).toMatchObject({ gate: 'hold' });
+    });
+    expect(ledger.outcomes.get(killed ?? '')).toMatchObject({
+      outcome: 'infra_failure',
+      reason: expect.stringMatching(/Terminated/) as string,
+    });
+    expect(ledger.outcomes.get(dropped ?? '')).toMatchObject({ outcome: 'cancelled' });
+  });
+
+  it('a terminated shard: the round speaks for its trials', async () => {
+    const { ledger, scripted } = fresh();
+    scripted.always('trainAdapter', endless);
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'shardless', longRound);
+      await until(() => Promise.resolve(scripted.requests('trainAdapter').length === 2));
+      await rig.client.getHandle(shardIdOf('shardless', 'edits', 0)).terminate('by an operator');
+      await expect(resultOf(round)).rejects.toMatchObject({ cause: { type: 'TooManyFailedTrials' } });
+    });
+    expect(Object.values(ledger.outcomesOf('shardless', 'edits')).filter((o) => o === 'none')).toEqual([]);
+    expect(ledger.rounds.get('shardless')?.status).toBe('failed');
+  });
+
+  it('too many failures of the infrastructure end the round; bad edits do not', async () => {
+    const { ledger, scripted } = fresh();
+    const spec = editsOf('failing').slice(0, 3);
+    scripted.always('proposeSelfEdit', (request) =>
+      spec.includes(request.trialId) ? failing('CorruptArtifact')() : ledger.answers.proposeSelfEdit(request),
+    );
+    await rig.serving(scripted, async () => {
+      const error: unknown = await resultOf(await rig.start(workflowTypes.round, 'failing', longRound)).catch(
+        (e: unknown) => e,
+      );
+      expect(error).toMatchObject({ cause: { type: 'TooManyFailedTrials' } });
+      expect((error as { cause: Error }).cause.message).toMatch(/38 % .* \(3\); maxFailedFraction allows 25 %/);
+    });
+    scripted.always('proposeSelfEdit', () => ({ status: 'invalid', editDigest: null, reason: 'no lines' }));
+    await rig.serving(scripted, async () => {
+      expect(await resultOf(await rig.start(workflowTypes.round, 'bad-edits', longRound))).toMatchObject({
+        selected: 0,
+      });
+    });
+  });
+});
