@@ -23,6 +23,8 @@ export interface ChildSpec {
   stopWithinMs: number;
   /** what to try when it does not start, for the message */
   advice: string;
+  /** how long to wait before each start after a crash; when they are used up within ten minutes, it stays down */
+  restartDelaysMs?: readonly number[];
 }
 
 export interface ChildEvents {
@@ -33,7 +35,7 @@ export interface ChildEvents {
 }
 
 const pollMs = 100;
-const restartDelaysMs = [500, 1000, 2000, 5000, 10_000];
+const defaultRestartDelaysMs = [500, 1000, 2000, 5000, 10_000];
 const restartWindowMs = 10 * 60_000;
 const rotateAtBytes = 20 * 1024 * 1024;
 
@@ -132,7 +134,7 @@ export class SupervisedChild {
     for (let why = reason; !this.#stopping;) {
       const nowMs = Date.now();
       this.#crashes = [...this.#crashes.filter((atMs) => nowMs - atMs < restartWindowMs), nowMs];
-      const delayMs = restartDelaysMs[this.#crashes.length - 1];
+      const delayMs = (this.spec.restartDelaysMs ?? defaultRestartDelaysMs)[this.#crashes.length - 1];
       if (delayMs === undefined) {
         this.events.onGiveUp(
           this.spec.name,

@@ -33,5 +33,6 @@ def to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for chatty in ("httpx", "urllib3", "filelock"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

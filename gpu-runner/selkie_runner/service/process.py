@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import uvicorn
+from transformers.utils import logging as transformers_logging
 
 from ..artifacts import ArtifactStore
 from ..errors import ModelNotFound
@@ -99,6 +100,10 @@ class _Server(uvicorn.Server):
 
 
 def _load(options: Options) -> LoadedModel:
+    # transformers writes bars and lines of its own to stderr, which is for JSON lines here
+    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
     if options.threads is not None:
         torch.set_num_threads(options.threads)  # on the device thread: OpenMP keeps the number per thread
     registry = load_registry(options.models)
