@@ -1,5 +1,6 @@
+import { failure } from '../contract/index.js';
 import type { AskableModel } from './client.js';
-import { failure, refusedStatus } from './errors.js';
+import { refusedStatus } from './errors.js';
 
 /** Loads in a row that one question is worth. */
 const mostTries = 3;

@@ -1,6 +1,5 @@
-import { servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
+import { failure, servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
 import type { AskableModel, InferenceClient } from './client.js';
-import { failure } from './errors.js';
 import { noticing, untilThere } from './gone.js';
 import { probeEffect, type Effect, type Probe } from './probe.js';
 
