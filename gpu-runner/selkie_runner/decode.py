@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from .errors import memory_errors
+
 FinishReason = Literal["stop", "length"]
 
 #: below this a temperature is greedy, as vLLM takes it
@@ -175,6 +177,7 @@ class _Batch:
         ids = torch.tensor(tokens, device=self._mask.device)[:, None]
         self.logits = self._forward(ids, self._mask.sum(1, keepdim=True) - 1)
 
+    @memory_errors("decoding")
     @torch.no_grad()
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         output = self._model(
@@ -244,6 +247,7 @@ def _logprobs(logits: Tensor, tokens: Sequence[int], top: int) -> list[TokenLogp
     ]
 
 
+@memory_errors("scoring")
 @torch.no_grad()
 def _score_together(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[ScoredRow]:
     width = max(len(row.tokens) for row in rows)

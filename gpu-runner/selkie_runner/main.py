@@ -1,4 +1,4 @@
-"""The command line: `python -m selkie_runner serve …`. Every option may come from the environment as SELKIE_<NAME>."""
+"""The command line: `python -m selkie_runner serve …`. Options with one value may come from SELKIE_<NAME> as well."""
 
 import argparse
 import asyncio
@@ -24,6 +24,7 @@ examples:
   # answers that repeat bit for bit
   python -m selkie_runner serve --store .selkie/store --work .selkie/runner --decode-batch 1
 
+Options with one value may come from the environment: SELKIE_STORE, SELKIE_HTTP_PORT, SELKIE_DECODE_BATCH, …
 Where Temporal is comes from Temporal's own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …
 """
 
@@ -71,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
     def option(name: str, **settings: object) -> None:
         # argparse passes a default that is a string through `type`, as it does what is typed
-        default = os.environ.get("SELKIE_" + name.upper().replace("-", "_"), settings.pop("default", None))
+        default = settings.pop("default", None)
+        default = os.environ.get("SELKIE_" + name.upper().replace("-", "_")) or default
         required = settings.pop("required", False) and default is None
         command.add_argument(f"--{name}", default=default, required=required, **settings)  # pyright: ignore[reportArgumentType]
 

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from selkie_runner.artifacts import ADAPTER
+from selkie_runner.decode import DecodeRow
 from selkie_runner.service import contract
 from selkie_runner.service.activities import GpuActivities
 from selkie_runner.service.runner import Runner
@@ -203,6 +204,25 @@ def test_several_trainings_interleave(bench: Bench):
 
     first, second = asyncio.run(scenario())
     assert first["adapter"] == second["adapter"]
+
+
+def test_answers_and_trainings_on_one_model_do_not_touch_each_other(bench: Bench):
+    alone = asyncio.run(bench.train(steps=60))
+    folder = write_random_adapter(bench.runner.store.root / "made", bench.runner.model, 3)
+    rows = [DecodeRow(tuple(bench.runner.model.tokenizer.encode("The selkie")), max_tokens=12, top_logprobs=0)]
+
+    async def scenario() -> dict[str, Any]:
+        adapter = await bench.runner.adapters.load("other", str(folder), in_place=False)
+        quiet = [await bench.runner.decoder.answer(asked, rows) for asked in (None, adapter)]
+        assert quiet[0] != quiet[1]
+        attempt = asyncio.create_task(bench.train(key="b", steps=60))
+        await bench.until_step(1)
+        for _ in range(3):
+            assert [await bench.runner.decoder.answer(asked, rows) for asked in (None, adapter)] == quiet
+        assert not attempt.done()
+        return await attempt
+
+    assert asyncio.run(scenario())["adapter"] == alone["adapter"]
 
 
 def test_the_device_budget_counts_over_attempts(bench: Bench):

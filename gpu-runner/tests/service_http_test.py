@@ -307,3 +307,16 @@ def test_a_stopped_device_is_unhealthy_and_answers_503(tmp_path: Path):
         parts.device.stop(5)
         assert ask(parts, lambda client: client.get("/health")).status_code == 503
         assert post(parts, "/v1/completions", prompt="seal").status_code == 503
+
+
+def test_stopping_answers_every_request_under_way(tmp_path: Path):
+    with running(tmp_path, decode_batch=1) as parts:
+
+        async def scenario(client: httpx.AsyncClient) -> list[int]:
+            body = {"prompt": "seal", "max_tokens": 250, "n": 20, "temperature": 1.0}
+            requests = [asyncio.create_task(client.post("/v1/completions", json=body)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(parts.device.stop, 5)
+            return [answer.status_code for answer in await asyncio.gather(*requests)]
+
+        assert ask(parts, scenario) == [503] * 3

@@ -1,10 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { z } from 'zod';
-import { canonicalDigest } from '../contract/index.js';
+import { failure, canonicalDigest } from '../contract/index.js';
 import type { Domain, Problem, Source } from '../domains/domain.js';
 import type { Corpus, Probe, ProbeKind } from '../ledger/index.js';
-import { failure } from './failures.js';
 
 /** A file as the domain gets it: which documents are in it is the domain's to say. */
 interface CorpusFile {
@@ -55,7 +54,9 @@ export async function readCorpus(name: string, domain: Domain, sampleDir: string
 
 async function filesOf(origin: string, problems: Problem[]): Promise<CorpusFile[]> {
   const found = await stat(origin).catch((error: unknown) => {
-    throw failure('InvalidCorpus', `${origin}: the worker cannot read it (${reasonOf(error)})`, error);
+    throw failure('InvalidCorpus', `${origin}: the worker cannot read it (${reasonOf(error)})`, {
+      ...(error instanceof Error && { cause: error }),
+    });
   });
   const paths = found.isDirectory()
     ? (await readdir(origin))

@@ -1,13 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
-import { errorTypes, type ErrorType } from '../contract/index.js';
+import { errorTypes, failure, type ErrorType } from '../contract/index.js';
 import { NotInLedger } from '../ledger/index.js';
-
-/** An error of the contract's closed list, retryable as the list says. */
-export function failure(type: ErrorType, message: string, cause?: unknown): ApplicationFailure {
-  const nonRetryable = !errorTypes[type].retryable;
-  return ApplicationFailure.create({ type, message, nonRetryable, ...(cause instanceof Error && { cause }) });
-}
 
 /** A request that does not parse is refused for good. */
 export function parseRequest<S extends z.ZodType>(activity: string, schema: S, request: unknown): z.output<S> {
@@ -20,8 +14,8 @@ export function parseRequest<S extends z.ZodType>(activity: string, schema: S, r
 /** Errors of the lower folders, which know no Temporal, as what the contract calls them; any other is left to be retried. */
 export function asFailure(error: unknown): unknown {
   if (error instanceof ApplicationFailure || !(error instanceof Error)) return error;
-  if (error instanceof NotInLedger) return failure('InvalidRequest', error.message, error);
-  return isErrorType(error.name) ? failure(error.name, error.message, error) : error;
+  if (error instanceof NotInLedger) return failure('InvalidRequest', error.message, { cause: error });
+  return isErrorType(error.name) ? failure(error.name, error.message, { cause: error }) : error;
 }
 
 const isErrorType = (name: string): name is ErrorType => Object.hasOwn(errorTypes, name);

@@ -1,7 +1,7 @@
 import OpenAI, { type ClientOptions } from 'openai';
 import { z } from 'zod';
-import type { Prompt } from '../contract/index.js';
-import { failure, refusedStatus, requestFailure } from './errors.js';
+import { failure, type Prompt } from '../contract/index.js';
+import { refusedStatus, requestFailure } from './errors.js';
 
 export interface InferenceOptions {
   /** where the server's OpenAI paths begin: `http://host:port/v1` */

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { APIConnectionError, APIError } from 'openai';
-import { errorTypes, type ErrorType } from '../contract/index.js';
+import { failure } from '../contract/index.js';
 
 /** A server that asks for more patience than this is asked again all the same. */
 const longestRetryAfterMs = 3_600_000;
@@ -8,17 +8,6 @@ const longestRetryAfterMs = 3_600_000;
 /** What a failed request tells those who can mend it: a 404 for an adapter's name means that it has to be loaded again. */
 interface RefusalDetails {
   status: number;
-}
-
-/** A failure of the contract's closed list, retryable as the list says. */
-export function failure(type: ErrorType, message: string, more: { afterMs?: number; details?: unknown[] } = {}) {
-  return ApplicationFailure.create({
-    type,
-    message,
-    nonRetryable: !errorTypes[type].retryable,
-    ...(more.afterMs === undefined ? {} : { nextRetryDelay: more.afterMs }),
-    ...(more.details === undefined ? {} : { details: more.details }),
-  });
 }
 
 /**

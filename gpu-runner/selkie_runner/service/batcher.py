@@ -85,24 +85,24 @@ class Batcher(Generic[Row, Out]):
 
     def _start(self, adapter: ServedAdapter | None) -> None:
         try:
-            self._device.run(self._serve(adapter), lane="decode", name=self._name)
+            job = self._device.run(self._serve(adapter), lane="decode", name=self._name)
         except DeviceStopped as error:
             self._abandon(adapter, error)
+        else:
+            job.future.add_done_callback(
+                lambda future: self._abandon(adapter, _stopped()) if future.cancelled() else None
+            )
 
     def _serve(self, adapter: ServedAdapter | None) -> Generator[None, None, None]:
-        items: list[_Item[Row, Out]] = []
-        try:
-            while items := self._take(adapter):
-                try:
-                    with self._adapters.held(adapter):
-                        yield from self._batch(adapter, items)
-                except Exception as error:
-                    event(logger, logging.WARNING, "batch_failed", job=self._name, rows=len(items), exc_info=True)
-                    _fail(items, error)
-        finally:
-            stopped = DeviceStopped("the runner is shutting down")
-            _fail(items, stopped)
-            self._abandon(adapter, stopped)
+        while items := self._take(adapter):
+            try:
+                with self._adapters.held(adapter):
+                    yield from self._batch(adapter, items)
+            except Exception as error:
+                event(logger, logging.WARNING, "batch_failed", job=self._name, rows=len(items), exc_info=True)
+                _fail(items, error)
+            finally:
+                _fail(items, _stopped())  # only when this generator was closed is any row still without an answer
 
     def _batch(self, adapter: ServedAdapter | None, items: list[_Item[Row, Out]]) -> Generator[None, None, None]:
         steps = self._work(
@@ -132,6 +132,10 @@ class Batcher(Generic[Row, Out]):
     def _abandon(self, adapter: ServedAdapter | None, error: Exception) -> None:
         with self._lock:
             _fail(self._waiting.pop(adapter, ()), error)
+
+
+def _stopped() -> DeviceStopped:
+    return DeviceStopped("the runner is shutting down")
 
 
 def _fail(items: Iterable[_Item[Row, Out]], error: Exception) -> None:

@@ -34,5 +34,5 @@ def to_stderr(level: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for chatty in ("httpx", "urllib3", "filelock"):
+    for chatty in ("httpx", "urllib3", "filelock", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

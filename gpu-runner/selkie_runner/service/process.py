@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
 import uvicorn
@@ -25,6 +26,9 @@ from .logs import event
 from .runner import assemble
 from .trainings import EngineName, Trainings
 from .worker import work
+
+#: requests under way when the process is told to stop have this long
+_HTTP_GRACE_SECONDS: Final = 5
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +79,11 @@ async def serve(options: Options) -> None:
         trainings = Trainings(
             runner, options.work, checkpoint_every_steps=options.checkpoint_every, engine=options.engine
         )
-        server = _Server(uvicorn.Config(create_app(runner), log_config=None, access_log=False))
+        server = _Server(
+            uvicorn.Config(
+                create_app(runner), log_config=None, access_log=False, timeout_graceful_shutdown=_HTTP_GRACE_SECONDS
+            )
+        )
         http = asyncio.create_task(server.serve([listener]))
         await _until_started(server, http)
         _say_ready(options, listener, model)

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
+from .. import checkpoint
 from ..artifacts import ADAPTER, ArtifactStore
 from ..artifacts import ArtifactRef as StoredRef
-from ..errors import ArtifactMissing, CorruptArtifact, EngineError, InvalidDataset, ModelNotFound
+from ..errors import ArtifactMissing, CorruptArtifact, Diverged, EngineError, InvalidDataset, ModelNotFound
 from ..jobs import Recipe, TrainingJob, TrainingProgress, TrainingResult
 from ..models import LoadedModel
 from ..solo import train_solo
@@ -129,6 +130,9 @@ class Trainings:
             trained = await result_of(device_job)
         except asyncio.CancelledError:
             await asyncio.wrap_future(device_job.closed)
+            raise
+        except Diverged:
+            (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
             raise
         finally:
             meter.save()

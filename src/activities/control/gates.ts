@@ -1,5 +1,4 @@
-import type { ActivityRequest, ActivityResult } from '../../contract/index.js';
-import { failure } from '../failures.js';
+import { failure, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
 import type { ControlDeps } from './deps.js';
 
 /** Keeps what a gate decides on, before anybody can decide. */

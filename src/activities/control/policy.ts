@@ -1,4 +1,5 @@
 import {
+  failure,
   mediaTypes,
   resolveRecipe,
   type ActivityRequest,
@@ -10,7 +11,6 @@ import {
 } from '../../contract/index.js';
 import type { Ledger, PreparedRound, Proposal } from '../../ledger/index.js';
 import { deriveSeed, trainingKey } from '../../seal/keys.js';
-import { failure } from '../failures.js';
 import type { ControlDeps } from './deps.js';
 
 /** The chosen edits, of this round and of those before it, as what the policy shall write when it is asked again. */

@@ -1,4 +1,5 @@
 import {
+  failure,
   bounds,
   searchAttributes,
   type ActivityRequest,
@@ -9,7 +10,6 @@ import {
 import type { Source } from '../../domains/domain.js';
 import type { PreparedRound } from '../../ledger/index.js';
 import { readCorpus } from '../corpus.js';
-import { failure } from '../failures.js';
 import { policyAlias } from './alias.js';
 import type { ControlDeps } from './deps.js';
 

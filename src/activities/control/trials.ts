@@ -1,4 +1,5 @@
 import {
+  failure,
   bounds,
   type ActivityRequest,
   type ActivityResult,
@@ -10,7 +11,6 @@ import {
 import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
 import { groupBy } from '../../seal/group-by.js';
 import { modelDigest } from '../../seal/keys.js';
-import { failure } from '../failures.js';
 import type { ControlDeps } from './deps.js';
 import { draftConfirm, draftControls, draftCross, draftEdits, draftExamine, place, type Draft } from './plan.js';
 

@@ -1,4 +1,5 @@
 import {
+  failure,
   canonicalDigest,
   type ActivityRequest,
   type ActivityResult,
@@ -12,7 +13,6 @@ import type { Directives, ProposalStep, Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.js';
 import { readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
-import { failure } from '../failures.js';
 import type { LlmRun } from './deps.js';
 import { recipeOf, trainingOf } from './training.js';
 

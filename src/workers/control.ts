@@ -1,0 +1,59 @@
+import { hostname } from 'node:os';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { taskQueues, type ControlActivities, type LlmActivities } from '../contract/index.js';
+import { payloadConverterPath, workflowBundlePath } from './paths.js';
+
+export interface ControlWorkerOptions {
+  connection: NativeConnection;
+  namespace: string;
+  control: ControlActivities;
+  llm: LlmActivities;
+}
+
+/**
+ * The workers of the control process: workflows and light activities on one queue, what asks a model server on another, so
+ * that a slow server holds up no bookkeeping. Bounds:
+ *
+ * - a ledger activity is a transaction, and the ledger's pool has ten connections;
+ * - the model server batches what is asked at once, more than this only waits there and runs into timeouts;
+ * - heartbeats are passed on every second, because a cancellation comes with the answer to one;
+ * - at a shutdown activities may end by themselves for a moment, then they are cancelled and begin again elsewhere.
+ */
+export async function createControlWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
+  const { connection, namespace, control, llm } = options;
+  const shared = {
+    connection,
+    namespace,
+    dataConverter: { payloadConverterPath },
+    maxHeartbeatThrottleInterval: '1 second',
+    shutdownGraceTime: '5 seconds',
+    shutdownForceTime: '12 seconds',
+  } satisfies Partial<WorkerOptions>;
+  return [
+    await Worker.create({
+      ...shared,
+      taskQueue: taskQueues.control,
+      identity: identityOf('control'),
+      workflowBundle: { codePath: workflowBundlePath },
+      activities: { ...control },
+      maxConcurrentActivityTaskExecutions: 20,
+    }),
+    await Worker.create({
+      ...shared,
+      taskQueue: taskQueues.llm,
+      identity: identityOf('llm'),
+      activities: { ...llm },
+      maxConcurrentActivityTaskExecutions: 16,
+    }),
+  ];
+}
+
+/** Runs workers until the process is told to end (SIGTERM, SIGINT), or until one of them breaks, which ends them all. */
+export async function runTogether(workers: readonly Worker[]): Promise<void> {
+  const endAll = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  await Promise.all(workers.map((worker) => worker.run().finally(endAll)));
+}
+
+const identityOf = (role: string): string => `${role}@${hostname()}:${process.pid}`;

@@ -1,0 +1,48 @@
+import type { NativeConnection } from '@temporalio/worker';
+import type { ControlDeps } from '../activities/control.js';
+import type { LlmDeps } from '../activities/llm.js';
+import { ArtifactStore } from '../artifacts/index.js';
+import { knowledge } from '../domains/knowledge/index.js';
+import { InferenceClient } from '../inference/index.js';
+import { Ledger, migrate } from '../ledger/index.js';
+import type { WorkerSettings } from './settings.js';
+
+export interface Dependencies {
+  control: ControlDeps;
+  llm: LlmDeps;
+  close(): Promise<void>;
+}
+
+/** What activities work with, connected: the ledger with its schema up to date, the store, the model server. */
+export async function connectDependencies(
+  settings: WorkerSettings,
+  temporal: { connection: NativeConnection; namespace: string },
+): Promise<Dependencies> {
+  await migrate(settings.databaseUrl);
+  const ledger = await Ledger.connect(settings.databaseUrl);
+  const shared = { ledger, store: new ArtifactStore(settings.storeDir), domain: knowledge };
+  return {
+    control: {
+      ...shared,
+      corpusDir: settings.corpusDir,
+      temporal: { searchAttributes: () => registeredSearchAttributes(temporal) },
+    },
+    llm: {
+      ...shared,
+      inference: new InferenceClient({ baseUrl: settings.inferenceUrl, apiKey: settings.inferenceKey }),
+    },
+    close: () => ledger.close(),
+  };
+}
+
+/** The custom search attributes that the server has in a namespace. */
+async function registeredSearchAttributes({
+  connection,
+  namespace,
+}: {
+  connection: NativeConnection;
+  namespace: string;
+}): Promise<string[]> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  return Object.keys(customAttributes);
+}

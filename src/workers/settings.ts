@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+const sampleCorpus = fileURLToPath(new URL('../../corpus', import.meta.url));
+
+const settingsSchema = z
+  .object({
+    DATABASE_URL: z
+      .url({ protocol: /^postgres(ql)?$/, error: 'the ledger: postgres://user:password@host:port/database' })
+      .describe('the ledger'),
+    SELKIE_STORE: z.string({ error: 'the folder of the artifact store, shared with the gpu-runner' }).min(1),
+    SELKIE_INFERENCE_URL: z.url({
+      protocol: /^https?$/,
+      error: "where the model server's OpenAI paths begin: http://host:port/v1",
+    }),
+    SELKIE_INFERENCE_KEY: z.string().min(1).optional(),
+    SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
+  })
+  .transform((env) => ({
+    databaseUrl: env.DATABASE_URL,
+    storeDir: env.SELKIE_STORE,
+    inferenceUrl: env.SELKIE_INFERENCE_URL,
+    inferenceKey: env.SELKIE_INFERENCE_KEY,
+    /** the folder of the sample corpus */
+    corpusDir: env.SELKIE_CORPUS_DIR,
+  }));
+
+/** What a control worker must be told, beside Temporal's own environment configuration. */
+export type WorkerSettings = z.output<typeof settingsSchema>;
+
+/** The environment does not say all that a worker needs. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/**
+ * Settings from environment variables.
+ * @throws SettingsError that lists every variable that is missing or wrong, and what it is for
+ */
+export function readSettings(env: NodeJS.ProcessEnv): WorkerSettings {
+  const parsed = settingsSchema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map(({ path, message }) => {
+    const name = path.map(String).join('.');
+    return `- ${name} ${env[name] === undefined ? 'is not set' : 'is wrong'}: ${message}`;
+  });
+  throw new SettingsError(['the worker cannot start:', ...lines, '`npm run up` sets all of them.'].join('\n'));
+}
