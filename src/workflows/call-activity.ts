@@ -35,15 +35,14 @@ export function activitiesOf(settings: RunSettings): CallActivity {
     const anyName: ActivityName = name;
     const options = { ...activityOptions(name, settings), summary: summaryOf(summary) };
     const activity = proxyActivities<AnyActivities>(options)[anyName];
-    let waitSeconds = settings.profiles.retryInitialSeconds;
-    for (;;) {
+    const firstWait = settings.profiles.retryInitialSeconds;
+    for (let waitSeconds = firstWait; ; waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds)) {
       try {
         return parseResult(contract.result, await activity(request), name) as ActivityResult<N>;
       } catch (error) {
         if (!isFailure(error, 'ServerUnavailable')) throw error;
       }
       await sleep(waitSeconds * 1000, { summary: summaryOf(`the model server does not answer, then ${name} again`) });
-      waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds);
     }
   };
 }

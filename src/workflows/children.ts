@@ -13,6 +13,8 @@ import type { reportNames, workflowTypes, RunSettings } from '../contract/index.
 import { summaryOf } from './markdown.js';
 import { pairsOf, type Tags } from './search-attributes.js';
 
+const longestWaitSeconds = 60;
+
 interface Child {
   type: (typeof workflowTypes)[keyof typeof workflowTypes];
   workflowId: string;
@@ -30,7 +32,7 @@ export async function startOne(
   settings: RunSettings,
   { type, workflowId, input, summary, tags = {} }: Child,
 ): Promise<ChildWorkflowHandle<Workflow>> {
-  for (;;) {
+  for (let waitSeconds = 2; ; waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds)) {
     try {
       return await startChild(type, {
         workflowId,
@@ -43,7 +45,7 @@ export async function startOne(
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await sleep('2 seconds', { summary: summaryOf(`an older run of ${workflowId} has not ended yet`) });
+      await sleep(waitSeconds * 1000, { summary: summaryOf(`an older run of ${workflowId} has not ended yet`) });
     }
   }
 }

@@ -35,6 +35,11 @@ export class RoundContext {
   /** Goes on to a phase, not while paused. */
   async enter(phase: RoundStatus['phase']): Promise<void> {
     await unpaused(this.state.controls);
+    this.at(phase);
+  }
+
+  /** Says that the round is at a phase. */
+  at(phase: RoundStatus['phase']): void {
     this.state.phase = phase;
     this.tag({ SealPhase: phase });
     this.show();

@@ -30,8 +30,7 @@ export async function decideRelease(round: RoundContext, digest: string, subject
     onTimeout,
   };
 
-  let view = gateView(openGate(spec, workflowNow()));
-  state.gate = view;
+  state.gate = gateView(openGate(spec, workflowNow()));
   let result: GateResult;
   try {
     round.gateHandle = await startOne(settings, {
@@ -46,9 +45,8 @@ export async function decideRelease(round: RoundContext, digest: string, subject
     result = parseResult(gateResultSchema, await round.gateHandle.result(), gateId);
   } catch (error) {
     if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
-    view = state.gate;
     const reason = `the gate's workflow ended without a decision: ${sentenceOf(error, 300)}`;
-    const { decisions, malformed } = view;
+    const { decisions, malformed } = state.gate;
     result = { gateId, digest, outcome: 'hold', reason, decisions, malformed: malformed.length };
     await round.call('closeGate', result, reason);
   } finally {

@@ -61,7 +61,7 @@ export function installRoundMessages(round: RoundContext): void {
     (message) => {
       const parsed = gateViewSchema.safeParse(message);
       if (!parsed.success) refuse(reportNames.gateChanged, issuesOf(parsed.error));
-      else if (round.gateHandle !== null && parsed.data.spec.gateId === state.gate?.spec.gateId) {
+      else if (parsed.data.spec.gateId === state.gate?.spec.gateId) {
         state.gate = parsed.data;
         round.show();
       }

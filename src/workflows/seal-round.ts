@@ -51,7 +51,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     claimed = true;
     const result = await conduct(round);
     await round.call('closeRound', { roundId, status: 'completed', reason: result.releaseReason }, 'completed');
-    await round.enter('done');
+    round.at('done');
     return result;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
@@ -97,8 +97,10 @@ async function conduct(round: RoundContext): Promise<RoundResult> {
   await round.enter('policy');
   const trained = await trainPolicy(round);
 
-  await round.enter('confirming');
-  if (config.controls.freshSeeds && chosen > 0) await runUnlessStopped(round, 'confirm');
+  if (config.controls.freshSeeds && chosen > 0) {
+    await round.enter('confirming');
+    await runUnlessStopped(round, 'confirm');
+  }
 
   await round.enter('examining');
   if (trained.policy !== null && prepared.heldOutSources > 0) {

@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest';
-import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { shardIdOf, signalNames, trialIdOf, workflowTypes } from '../../src/contract/index.js';
 import { closedLatch } from '../support/latch.js';
-import { fresh, resultOf, statusOf } from '../support/play.js';
+import { endlessTraining, fresh, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
-import { failing, type Answer } from '../support/scripted-activities.js';
+import { failing } from '../support/scripted-activities.js';
 
 /** Eight edits, two in flight, no gate to wait for. */
 const longRound = {
@@ -17,18 +16,6 @@ const longRound = {
 };
 const editsOf = (roundId: string): string[] =>
   Array.from({ length: 8 }, (_, i) => trialIdOf(shardIdOf(roundId, 'edits', 0), i));
-
-/** A training that beats and never ends until it is cancelled. */
-const endless: Answer<'trainAdapter'> = async () => {
-  const beat = setInterval(() => {
-    Context.current().heartbeat({ step: 1 });
-  }, 50);
-  try {
-    return await Context.current().cancelled;
-  } finally {
-    clearInterval(beat);
-  }
-};
 
 describeWithTemporal('control of a round', () => {
   const rig = useRig();
@@ -89,7 +76,7 @@ describeWithTemporal('control of a round', () => {
 
   it('cancel in mid-training: the trainers let go, no child runs on, the ledger knows', async () => {
     const { ledger, scripted } = fresh();
-    scripted.always('trainAdapter', endless);
+    scripted.always('trainAdapter', endlessTraining);
     const id = 'cancelled';
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, id, longRound);
@@ -116,7 +103,7 @@ describeWithTemporal('control of a round', () => {
         .map((p) => ('training' in p ? p.training.trainingKey : '')),
     );
     scripted.always('trainAdapter', (request) =>
-      slow.has(request.trainingKey) ? endless(request) : ledger.answers.trainAdapter(request),
+      slow.has(request.trainingKey) ? endlessTraining(request) : ledger.answers.trainAdapter(request),
     );
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'children', longRound);
@@ -134,7 +121,7 @@ describeWithTemporal('control of a round', () => {
 
   it('a terminated shard: the round speaks for its trials', async () => {
     const { ledger, scripted } = fresh();
-    scripted.always('trainAdapter', endless);
+    scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'shardless', longRound);
       await until(() => Promise.resolve(scripted.requests('trainAdapter').length === 2));

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { Context } from '@temporalio/activity';
 import {
   trialInputSchema,
   trialResultSchema,
@@ -9,7 +8,7 @@ import {
   type TrialSpec,
   roundConfigSchema,
 } from '../../src/contract/index.js';
-import { fresh, resultOf } from '../support/play.js';
+import { endlessTraining, fresh, resultOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing, type Answers, type ScriptedActivities } from '../support/scripted-activities.js';
 
@@ -156,14 +155,10 @@ describeWithTemporal('a trial', () => {
     const { ledger, scripted } = fresh();
     const input = inputOf('cancelled-trial');
     let letGo = false;
-    scripted.always('trainAdapter', async () => {
-      const beat = setInterval(() => {
-        Context.current().heartbeat({ step: 1 });
-      }, 50);
+    scripted.always('trainAdapter', async (request) => {
       try {
-        return await Context.current().cancelled;
+        return await endlessTraining(request);
       } finally {
-        clearInterval(beat);
         letGo = true;
       }
     });

@@ -1,3 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { WorkflowClient } from '@temporalio/client';
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -5,6 +8,7 @@ import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import { bounds } from '../../src/contract/index.js';
 
 type History = Awaited<ReturnType<ReturnType<WorkflowClient['getHandle']>['fetchHistory']>>;
+type HistoryEvent = NonNullable<History['events']>[number];
 export interface RecordedHistory {
   workflowId: string;
   history: History;
@@ -17,7 +21,7 @@ const eventBudget = 2_000;
 export async function historiesOf(
   client: WorkflowClient,
   workflowId: string,
-  runId?: string,
+  runId: string,
 ): Promise<RecordedHistory[]> {
   const history = await client.getHandle(workflowId, runId).fetchHistory();
   const found: RecordedHistory[] = [{ workflowId, history }];
@@ -60,8 +64,30 @@ export async function replay(
   return broken;
 }
 
-export const toJSON = (history: History): string => `${JSON.stringify(historyToJSON(history), null, 1)}\n`;
-export const fromJSON = (text: string): History => historyFromJSON(JSON.parse(text));
+/** The corpus: one folder a scenario, one history a file. */
+export const corpusFolder = fileURLToPath(new URL('../histories', import.meta.url));
+
+/** The type of workflow that a history is of. */
+export const typeOf = ({ history }: RecordedHistory): string => startOf(history).workflowType?.name ?? '';
+
+/** As `temporal workflow show --output json` prints it. */
+export const toJSON = (history: History): string => `${historyToJSON(history)}\n`;
+
+/** All recorded histories, by file. */
+export async function readCorpus(): Promise<Map<string, RecordedHistory>> {
+  const files = (await readdir(corpusFolder, { recursive: true })).filter((file) => file.endsWith('.json')).sort();
+  const read = async (file: string): Promise<[string, RecordedHistory]> => {
+    const history = historyFromJSON(JSON.parse(await readFile(path.join(corpusFolder, file), 'utf8')));
+    return [file, { workflowId: startOf(history).workflowId ?? '', history }];
+  };
+  return new Map(await Promise.all(files.map(read)));
+}
+
+function startOf(history: History): NonNullable<HistoryEvent['workflowExecutionStartedEventAttributes']> {
+  const start = history.events?.[0]?.workflowExecutionStartedEventAttributes;
+  if (!start) throw new Error('a history begins with the start of its workflow');
+  return start;
+}
 
 function largestPayload(value: unknown): number {
   if (value instanceof Uint8Array) return value.byteLength;

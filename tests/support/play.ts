@@ -1,8 +1,9 @@
+import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { queryNames, type GateView, type RoundStatus } from '../../src/contract/index.js';
 import { FakeLedger } from './fake-ledger.js';
 import { until } from './rig.js';
-import { ScriptedActivities } from './scripted-activities.js';
+import { ScriptedActivities, type Answer } from './scripted-activities.js';
 
 /** A fresh ledger, and activities that answer from it. */
 export function fresh(): { ledger: FakeLedger; scripted: ScriptedActivities } {
@@ -34,3 +35,15 @@ export const decisionOn = ({ spec }: GateView, approver = 'ann'): Decision => ({
 
 /** A workflow's result, to be parsed. */
 export const resultOf = (workflow: WorkflowHandle): Promise<unknown> => workflow.result() as Promise<unknown>;
+
+/** A training that beats and never ends, until it is cancelled. */
+export const endlessTraining: Answer<'trainAdapter'> = async () => {
+  const beat = setInterval(() => {
+    Context.current().heartbeat({ step: 1 });
+  }, 50);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(beat);
+  }
+};

@@ -165,6 +165,7 @@ export class Rig {
     return (await Promise.all(found)).flat();
   }
 
+  /** Checks and replays what was started since the last time. */
   async checkHistories(): Promise<void> {
     const recorded = await this.histories();
     this.#started = [];

@@ -1,0 +1,76 @@
+import { expect, it } from 'vitest';
+import { roundConfigSchema, textDigest } from '../contract/index.js';
+import { applyDecision, gateView, openGate } from '../governance/gates.js';
+import { newControls } from './controls.js';
+import { roundMarkdown } from './round-details.js';
+import { RoundState } from './round-state.js';
+
+const digest = textDigest('release');
+const spec = {
+  gateId: "ann's round.gate-release",
+  roundId: "ann's round",
+  kind: 'release' as const,
+  subject: 'release the policy',
+  digest,
+  needed: 1,
+  approvers: [],
+  requestedBy: 'bot',
+  deadlineSeconds: 60,
+  onTimeout: 'hold' as const,
+};
+
+const newState = () => new RoundState("ann's round", roundConfigSchema.parse({}), newControls());
+
+it('shows counts of the phase and of the round, the best reward and the caps', () => {
+  const state = newState();
+  state.beginTrials('edits', 4, 1);
+  const soFar = { outcomes: { scored: 2, diverged: 1 }, deviceSeconds: 7.25, bestReward: 0.125 };
+  expect(state.heard({ phase: 'edits', shard: 0, soFar })).toBe(true);
+  state.beginTrials('controls', 2, 0);
+  const text = roundMarkdown(state);
+  expect(text).toContain('| trials (controls) | 0 of 2 |');
+  expect(text).toContain('scored 2, diverged 1, skipped 1');
+  expect(text).toContain('+0.125 over the base');
+  expect(text).toContain('| device | 7.3 s |');
+  expect(text).toContain('400 steps');
+});
+
+it('takes no report of another phase, and none that is older than the last', () => {
+  const state = newState();
+  state.beginTrials('edits', 4, 0);
+  const soFar = (scored: number) => ({ outcomes: { scored }, deviceSeconds: 0, bestReward: null });
+  expect(state.heard({ phase: 'edits', shard: 0, soFar: soFar(2) })).toBe(true);
+  expect(state.heard({ phase: 'edits', shard: 0, soFar: soFar(1) })).toBe(false);
+  expect(state.heard({ phase: 'controls', shard: 0, soFar: soFar(3) })).toBe(false);
+  expect(state.status.trials).toMatchObject({ planned: 4, done: 2 });
+});
+
+it('says how to decide at an open gate, to be pasted as it is', () => {
+  const state = newState();
+  state.gate = gateView(openGate(spec, 0));
+  const text = roundMarkdown(state);
+  const json = `{"gateId":"ann's round.gate-release","digest":"${digest}","approver":"YOUR-NAME"}`;
+  expect(text).toContain(`\n${json}\n`);
+  const inShell = json.replace("'", `'\\''`);
+  expect(text).toContain(`temporal workflow signal -w 'ann'\\''s round.gate-release' --name approve -i '${inShell}'`);
+  expect(text).toContain(`tctl workflow signal -w 'ann'\\''s round.gate-release' -n approve -i '${inShell}'`);
+});
+
+it("renders nothing of an approver's text", () => {
+  const hostile = '![x](http://evil) `|` <b>';
+  const message = { gateId: spec.gateId, digest, approver: hostile, note: `${hostile}\n# big` };
+  const { gate } = applyDecision(openGate(spec, 0), 'reject', message, 1);
+  const state = newState();
+  state.gate = gateView(gate);
+  const text = roundMarkdown(state);
+  expect(text).toContain('- `![x](http://evil) <b>` says **reject**: counted');
+  expect(text).not.toContain('\n# big');
+  expect(text).not.toContain('Send a Signal');
+});
+
+it('shows messages of no use', () => {
+  const state = newState();
+  for (let i = 0; i < 60; i += 1) state.rejected.add({ atMs: i, signal: 'approve', reason: `why ${i}` });
+  expect(roundMarkdown(state)).toContain('60 messages were of no use; the last: `approve`, `why 59`');
+  expect(state.status.rejectedMessages).toHaveLength(50);
+});

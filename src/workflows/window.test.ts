@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { inWindow } from './window.js';
+
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it('has no more than the width in flight, and takes the items in order', async () => {
+  let running = 0;
+  let most = 0;
+  const begun: string[] = [];
+  await inWindow(['a', 'b', 'c', 'd', 'e'], 2, async (item, index) => {
+    begun.push(`${item}${index}`);
+    running += 1;
+    most = Math.max(most, running);
+    await tick();
+    running -= 1;
+  });
+  expect(most).toBe(2);
+  expect(begun).toEqual(['a0', 'b1', 'c2', 'd3', 'e4']);
+});
+
+it('does nothing for nothing', async () => {
+  await inWindow([], 3, () => Promise.reject(new Error('never')));
+});
+
+it('begins nothing after a failure, waits for what is in flight, then throws', async () => {
+  const begun: number[] = [];
+  const ended: number[] = [];
+  const all = inWindow([0, 1, 2, 3], 2, async (item) => {
+    begun.push(item);
+    if (item === 0) throw new Error('zero');
+    await tick();
+    ended.push(item);
+  });
+  await expect(all).rejects.toThrow('zero');
+  expect(begun).toEqual([0, 1]);
+  expect(ended).toEqual([1]);
+});
