@@ -1,26 +1,12 @@
 // The rule by which the bot decides, on its own: a report's numbers in, a decision with its reason out.
 
-/**
- * @typedef {object} Evidence
- * @property {number | null} before held-out match of the old policy
- * @property {number | null} after held-out match of the new policy
- * @property {number} questions held-out questions behind these
- * @property {number | null} canariesLost questions of general knowledge that only the old policy still answers
- * @property {number | null} canariesAsked
- *
- * @typedef {object} Limits
- * @property {number} tolerance how far `after` may lie below `before`
- * @property {number} lostShare the share of the canaries that may be lost
- */
-
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /**
  * Approves only what was measured and is not worse.
  *
- * @param {Evidence} evidence
- * @param {Limits} limits
- * @returns {{ decision: 'approve' | 'reject', note: string }}
+ * @param {import('./rule.mjs').Evidence} evidence
+ * @param {import('./rule.mjs').Limits} limits
  */
 export function decide({ before, after, questions, canariesLost, canariesAsked }, { tolerance, lostShare }) {
   if (before === null || after === null || questions === 0) {

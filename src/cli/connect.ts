@@ -1,8 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { layoutOf, repoRoot, runningStack } from '../stack/index.js';
+import { layoutOf, payloadConverterPath, runningStack } from '../stack/index.js';
 import { CliError, exitCodes } from './errors.js';
 
 export interface Session {
@@ -14,9 +13,6 @@ export interface Session {
 const connectTimeout = '5 seconds';
 /** any of these says which server is meant */
 const variables = ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'];
-
-/** Temporal loads the converter by its path; only the compiled one can be loaded. */
-export const payloadConverterPath = join(repoRoot, 'dist', 'contract', 'payload-converter.js');
 
 /**
  * A client of the server that Temporal's environment configuration names; where that says nothing, of the running stack.

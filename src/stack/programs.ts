@@ -63,7 +63,7 @@ export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv): ChildSpec {
     name: 'worker',
     command: process.execPath,
     args: [join(repoRoot, 'dist', 'workers', 'main.js')],
-    env: { SELKIE_CORPUS_DIR: join(repoRoot, 'corpus'), ...env },
+    env,
     cwd: layout.home,
     logFile: join(layout.logs, 'worker.log'),
     isReady: (log) => Promise.resolve(saysReady(log)),

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../ledger/index.js';
 import { SupervisedChild, type ChildEvents, type ChildSpec } from './child.js';
@@ -12,6 +12,9 @@ import type { PartName } from './records.js';
 import type { RunningPart, StackOptions } from './stack.js';
 import type { Endpoints } from './state.js';
 import { prepareNamespace, temporalAnswers, temporalSpec, writeTemporalConfig } from './temporal.js';
+
+const sayEveryMs = 10_000;
+const freeBytesNeeded = 1024 ** 3;
 
 /** Starts the parts in order, watches them, and stops them in the opposite order. */
 export class Supervisor {
@@ -36,6 +39,7 @@ export class Supervisor {
     mkdirSync(layout.logs, { recursive: true });
     mkdirSync(layout.store, { recursive: true });
     mkdirSync(layout.work, { recursive: true });
+    checkDisk(layout.home);
     this.#guard = startGuard(layout);
     const ports = await choosePorts(layout.ports, this.#env, this.options.ports ?? {});
     const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
@@ -111,8 +115,10 @@ export class Supervisor {
     const child = new SupervisedChild(spec(), this.layout.pids, this.#events);
     this.#children.set(name, child);
     this.#say(`starting ${name}`);
-    await child.start();
-    this.#say(`${name} is ready after ${((Date.now() - startedMs) / 1000).toFixed(1)} s (process ${child.pid})`);
+    const seconds = () => (Date.now() - startedMs) / 1000;
+    const timer = setInterval(() => this.#say(`${name} is still starting (${Math.round(seconds())} s)`), sayEveryMs);
+    await child.start().finally(() => clearInterval(timer));
+    this.#say(`${name} is ready after ${seconds().toFixed(1)} s (process ${child.pid})`);
     return true;
   }
 
@@ -138,6 +144,15 @@ export class Supervisor {
     this.#guard?.stdin?.end();
     this.#guard = null;
   }
+}
+
+function checkDisk(folder: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= freeBytesNeeded) return;
+  const mebibytes = Math.floor((bavail * bsize) / 1024 ** 2);
+  throw new StackError(
+    `only ${mebibytes} MiB are free on the disk of ${folder}; free at least 1024, or set SELKIE_HOME.`,
+  );
 }
 
 /** Waits for both, even when one fails: nothing may start any more once a failure is known. */

@@ -1,11 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { writeFileSync } from 'node:fs';
 import { roundIdOf, type RoundResult } from '../../contract/index.js';
 import { Ledger } from '../../ledger/index.js';
 import { buildDemoSummary, type DemoSummary } from '../../report/index.js';
-import { layoutOf, startStack, watchMemory, type Stack } from '../../stack/index.js';
-import { payloadConverterPath } from '../connect.js';
+import { clientOf, layoutOf, startStack, watchMemory, type Stack } from '../../stack/index.js';
 import { startApprovalBot } from '../demo/bot.js';
 import { campaignResults, editSeconds, isUnderWay, startDemo, viewCampaign } from '../demo/campaign.js';
 import { keepDemo, keptDemo } from '../demo/kept.js';
@@ -84,11 +83,6 @@ async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
     stopBot();
     await stack.stop();
   }
-}
-
-async function clientOf(stack: Stack): Promise<Client> {
-  const connection = await Connection.connect({ address: stack.temporalAddress });
-  return new Client({ connection, dataConverter: { payloadConverterPath } });
 }
 
 interface Campaign {
