@@ -108,6 +108,22 @@ describe('withAdapter', () => {
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
   });
 
+  it('loads again what another worker unloads before it is probed', async () => {
+    server.evictAfterLoad = 1;
+    await leases().withAdapter(stacked('a'), probes, signal, ask);
+    expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
+    expect(server.adapters.size).toBe(0);
+  });
+
+  it('says so where the server has another base', async () => {
+    const strange = { ...stacked('a'), base: 'elsewhere' };
+    await expect(leases().withAdapter(strange, probes, signal, ask)).rejects.toMatchObject({
+      type: 'ServerRefused',
+      message: expect.stringContaining('`elsewhere` does not exist') as string,
+    });
+    expect(server.adapters.size).toBe(0);
+  });
+
   it('gives up, retryably, where the adapter vanishes again and again', async () => {
     const work = leases().withAdapter(stacked('a'), probes, signal, (asked) => {
       server.failNext({ kind: 'status', status: 404 }, { path: '/chat/completions', times: 9 });

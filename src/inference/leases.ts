@@ -1,7 +1,8 @@
 import { servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
 import type { AskableModel, InferenceClient } from './client.js';
-import { failure, refusedStatus } from './errors.js';
-import { probeEffect, type Probe } from './probe.js';
+import { failure } from './errors.js';
+import { noticing, untilThere } from './gone.js';
+import { probeEffect, type Effect, type Probe } from './probe.js';
 
 export interface LeaseOptions {
   /** where an adapter's PEFT directory lies, for the server to read */
@@ -14,8 +15,6 @@ export interface LeaseOptions {
 
 /** Longer than most evaluations; an adapter evicted too early only costs its holder another load. */
 const defaultLeftoverAfterMs = 600_000;
-/** Loads in a row that one question is worth when the adapter keeps vanishing. */
-const longestRevival = 3;
 const adapterPrefix = 'selkie--';
 
 interface Held {
@@ -67,7 +66,7 @@ export class AdapterLeases {
     const withoutTop = { ...model, stack: model.stack.slice(0, -1) };
     return this.withAdapter(withoutTop, probes, signal, async (below) => {
       const name = servedName(model);
-      const asked = client.model(name);
+      const asked = noticing(client.model(name));
       const held = this.#hold(name);
       const bring = () => this.#bring(held, client, asked, below, top.served, probes);
       try {
@@ -101,30 +100,27 @@ export class AdapterLeases {
     probes: Probe[],
   ): Promise<void> {
     held.applied = false;
-    const served = await client.models();
-    await this.#evictLeftovers(served);
-    // said before it is true: a load that is cancelled midway may have happened
-    held.onServer = true;
-    if (!served.includes(asked.name)) {
-      await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+    const load = async (): Promise<Effect> => {
+      const served = await client.models();
+      await this.#evictLeftovers(served);
+      // said before it is true: a load that is cancelled midway may have happened
+      held.onServer = true;
+      if (!served.includes(asked.name)) await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+      return probeEffect(below, asked, probes);
+    };
+    const found = await untilThere(asked.name, load);
+    if (!found.applied) {
+      // a server that lost an adapter's weights but not its name needs a real load next time
+      await client.unloadAdapter(asked.name);
+      held.onServer = false;
+      throw failure(
+        'AdapterNotApplied',
+        `the server took the adapter ${asked.name} but answers as ${below.name} does: ` +
+          `log-probabilities differ by ${found.effect}, equal calls by ${found.noise}`,
+      );
     }
-    const { applied, effect, noise } = await probeEffect(below, asked, probes).catch((error: unknown) => {
-      if (refusedStatus(error) !== 404) throw error;
-      throw failure('AdapterNotApplied', `the adapter ${asked.name} vanished from the server before it was probed`);
-    });
-    if (applied) {
-      held.applied = true;
-      held.generation += 1;
-      return;
-    }
-    // a server that lost an adapter's weights but not its name needs a real load next time
-    await client.unloadAdapter(asked.name);
-    held.onServer = false;
-    throw failure(
-      'AdapterNotApplied',
-      `the server took the adapter ${asked.name} but answers as ${below.name} does: ` +
-        `log-probabilities differ by ${effect}, equal calls by ${noise}`,
-    );
+    held.applied = true;
+    held.generation += 1;
   }
 
   /** The activity may have been cancelled: the adapter is unloaded all the same, and a failure to do so fails nothing. */
@@ -172,21 +168,17 @@ async function inTurn(held: Held, work: () => Promise<void> | undefined): Promis
   await mine;
 }
 
-/** The model as its lease holder asks it: a 404 means that somebody evicted the adapter, which is then brought back. */
+/** The model as its lease holder asks it: an adapter that is gone is brought back, once for all who miss it. */
 function reviving(asked: AskableModel, held: Held, bring: () => Promise<void>): AskableModel {
-  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
-    for (let revivals = 0; revivals < longestRevival; revivals += 1) {
-      const { generation } = held;
-      try {
-        return await question();
-      } catch (error) {
-        if (refusedStatus(error) !== 404) throw error;
-      }
-      await inTurn(held, () => (held.generation === generation ? bring() : undefined));
-    }
-    throw failure(
-      'AdapterNotApplied',
-      `the adapter ${asked.name} vanished from the server ${longestRevival} times in a row`,
+  const ask = <T>(question: () => Promise<T>): Promise<T> => {
+    let { generation } = held;
+    return untilThere(
+      asked.name,
+      () => {
+        generation = held.generation;
+        return question();
+      },
+      () => inTurn(held, () => (held.generation === generation ? bring() : undefined)),
     );
   };
   return {

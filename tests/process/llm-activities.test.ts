@@ -439,6 +439,36 @@ describe('screenSelfEdit', () => {
     expect((await ledger.trials.get(trialId)).screen).toMatchObject(screened);
   });
 
+  it('allows an edit, blocks the same edit again, and keeps the evidence', async () => {
+    const { roundId } = await prepareRound();
+    const text = 'Seals swim far in the cold water every day.\nThey sleep on the rocks at noon.';
+    const first = await propose(roundId, text);
+    expect(await inActivity(() => llm.screenSelfEdit({ trialId: first }))).toEqual({
+      verdict: 'allow',
+      outcome: null,
+      reason: '',
+    });
+    const edit = { kind: 'propose', writer: 'old', template: 'self-qa', seed: 6 } as const;
+    const second = await propose(roundId, text, { index: 1, edit });
+    expect(await inActivity(() => llm.screenSelfEdit({ trialId: second }))).toMatchObject({
+      verdict: 'block',
+      outcome: 'duplicate',
+      reason: expect.stringContaining(first) as string,
+    });
+    expect((await ledger.trials.get(second)).screen).toMatchObject({ findings: [{ rule: 'near-duplicate' }] });
+  });
+
+  it('blocks an edit that asks what it will be asked', async () => {
+    const { roundId } = await prepareRound();
+    const questions = documents[0]?.items.map(({ question, answer }) => `${question} ${answer}`) ?? [];
+    const trialId = await propose(roundId, questions.join('\n'));
+    expect(await inActivity(() => llm.screenSelfEdit({ trialId }))).toMatchObject({
+      verdict: 'block',
+      outcome: 'screened_out',
+      reason: expect.stringContaining('copied-question') as string,
+    });
+  });
+
   it('allows a passage and an edit used again without a look', async () => {
     const { roundId } = await prepareRound();
     const passage = await planTrial(roundId, { phase: 'controls', edit: { kind: 'passage' } });

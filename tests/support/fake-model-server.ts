@@ -50,6 +50,8 @@ export class FakeModelServer {
   readonly adapters = new Map<string, string>();
   /** the most questions (completions asked for) that were open at once */
   mostOpen = 0;
+  /** this many adapters are gone again as soon as they are loaded */
+  evictAfterLoad = 0;
   /** milliseconds that every answer takes */
   delayMs = 0;
   appliesAdapters: boolean;
@@ -155,7 +157,8 @@ export class FakeModelServer {
   #load(body: Json): Reply {
     const name = body['lora_name'] as string;
     if (this.adapters.has(name)) return problem(400, `The lora adapter '${name}' has already been loaded.`);
-    this.adapters.set(name, body['lora_path'] as string);
+    if (this.evictAfterLoad > 0) this.evictAfterLoad -= 1;
+    else this.adapters.set(name, body['lora_path'] as string);
     return ok(`Success: LoRA adapter '${name}' added successfully.`);
   }
 

@@ -4,6 +4,9 @@ import type { Proposal } from '../../ledger/index.js';
 import type { LlmRun } from './deps.js';
 import { secretFindings } from './secrets.js';
 
+/** Characters of a reason, which travels through histories; the ledger keeps all the evidence. */
+const longestReason = 1000;
+
 /**
  * Screens what a model wrote before anything is trained on it, and keeps verdict and evidence with the trial. A passage is
  * the round's own source, and an edit used again was screened when it was proposed.
@@ -26,14 +29,17 @@ export async function screenSelfEdit(
   const siblings = await ledger.proposals.siblings(spec.roundId, spec.sourceId, spec.index);
   const { verdict, outcome, findings } = screenEdit(
     {
-      source: source.text,
+      source,
       siblings: siblings.map((sibling) => ({ trialId: sibling.trialId, text: textOf(sibling) })),
       editText,
       items: source.items,
     },
     await secretFindings(editText),
   );
-  const reason = findings.map(({ rule, evidence }) => `${rule}: ${evidence}`).join('; ');
+  const reason = findings
+    .map(({ rule, evidence }) => `${rule}: ${evidence}`)
+    .join('; ')
+    .slice(0, longestReason);
   const stored = await ledger.trials.setScreen(trialId, { verdict, outcome, reason, findings });
   return resultOf(stored.screen);
 }
