@@ -90,7 +90,7 @@ def test_whole_trainings_equal_solo_in_fp64(family: str, tmp_path: Path) -> None
     max_examples=6,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(order=st.permutations(range(4)), slots=st.integers(1, 4), budget=st.integers(16, 400), late=st.integers(0, 5))
 def test_order_slots_and_budget_do_not_matter_in_fp64(

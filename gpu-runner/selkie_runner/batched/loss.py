@@ -30,8 +30,9 @@ def target_losses(hidden: Tensor, head: Tensor, plan: StepPlan) -> TargetLosses:
     wide = statistics_dtype(hidden.dtype)
     weighted = torch.empty(hidden.shape[0], dtype=wide, device=hidden.device)
     d_hidden = torch.empty_like(hidden)
-    # chunks of one size, so that a chunk's product does not change with how many targets there are
-    size = max(1, MAX_LOGITS // head.shape[0])
+    chunks = max(1, -(-hidden.shape[0] * head.shape[0] // MAX_LOGITS))
+    # of nearly equal size: a small last product would read the whole head for a few rows
+    size = max(1, -(-hidden.shape[0] // chunks))
     for start in range(0, hidden.shape[0], size):
         rows = slice(start, start + size)
         labels = plan.targets[rows, None]

@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 #: where the search for a token budget begins
 _FIRST_BUDGET = {"cpu": 128, "cuda": 1024}
 
+#: a job is let in only where a step of so many tokens still fits beside it
+_RESERVED_TOKENS = 512
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -188,7 +191,7 @@ class BatchedTrainer:
 
     def _fits(self, job: TrainingJob) -> bool:
         layout = AdapterLayout(self._decoder, job.recipe.rank, TARGETS[job.recipe.targets])
-        step = self.budget.tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
+        step = min(self.budget.tokens, _RESERVED_TOKENS) * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
         return bytes_per_job(self._decoder, layout) + step <= available_bytes(self._decoder.device)
 
     def _fitting_tokens(self) -> int:
