@@ -91,7 +91,7 @@ def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family
         wanted_loss = batches.mean_loss(model.model, batches.padded(short, 40, model.eos_id, model.device))
         wanted_loss.backward()
         wanted = {name: value.grad for name, value in model.adapters.parameters("it").items() if value.grad is not None}
-        found = {f"{n}.{s}": g * layer.scale for n, a, b in gradients.modules() for s, g in (("A", a), ("B", b))}
+        found = {f"{n}.{s}": g for n, a, b in gradients.modules() for s, g in (("A", a), ("B", b))}
         assert loss.item() == pytest.approx(wanted_loss.item(), rel=1e-12)
         assert relative(found, wanted) < 1e-10
 
@@ -121,3 +121,20 @@ def test_a_model_that_cannot_be_computed_is_refused(family: str) -> None:
     model.config.hidden_act = "gelu"  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ValueError, match="activation 'gelu'"):
         FrozenDecoder.share(model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_grouped_products_equal_one_adapter_after_the_other(family: str, dtype: torch.dtype) -> None:
+    decoder = FrozenDecoder.share(tiny(family, torch.float32).model, dtype)
+    shapes: list[tuple[int, Targets]] = [(8, "qv"), (8, "qv"), (16, "all-linear"), (16, "all-linear"), (8, "qv")]
+    frozen = random_layer(decoder, 3, 2.0, "qv", 9, size=0.05)
+    batch = [
+        ([frozen] if i == 1 else [], random_layer(decoder, rank, 4.0 + i, targets, i, size=0.05), [row(9 * i + 1)])
+        for i, (rank, targets) in enumerate(shapes)
+    ]
+    lone, together = (engine_gradients(decoder, batch, grouped=grouped) for grouped in (False, True))
+    tolerance = 1e-5 if dtype == torch.float32 else 3e-2
+    for (loss, gradients), (grouped_loss, grouped) in list(zip(lone, together, strict=True))[1:]:
+        assert grouped_loss == pytest.approx(loss, rel=tolerance)
+        assert relative(grouped, gradients) < tolerance

@@ -114,25 +114,31 @@ def oracle_gradients(
 
 
 def engine_gradients(
-    decoder: FrozenDecoder, jobs: Sequence[tuple[Sequence[LoraWeights], LoraWeights, Sequence[Row]]]
+    decoder: FrozenDecoder,
+    jobs: Sequence[tuple[Sequence[LoraWeights], LoraWeights, Sequence[Row]]],
+    *,
+    grouped: bool = False,
 ) -> list[tuple[float, dict[str, Tensor]]]:
     """Loss and gradients of all jobs, given as (stack, layer, rows), in one packed pass."""
     plan = plan_step(
         [[Segment(row.ids, row.first_target, len(row.ids)) for row in rows] for _, _, rows in jobs], decoder
     )
     terms: list[LoraTerm] = []
+    frozen_terms: list[LoraTerm] = []
+    dtype = decoder.dtype
     for (stack, layer, _), span in zip(jobs, plan.spans, strict=True):
         weights = view_of(decoder, layer, decoder.dtype)
         gradients = weights.layout.view(torch.full_like(weights.flat, float("nan")))
         terms.append(LoraTerm(span, weights, layer.scale, gradients))
-        terms += [LoraTerm(span, view_of(decoder, frozen, decoder.dtype), frozen.scale, None) for frozen in stack]
-    losses = forward_backward(decoder, plan, terms)
+        frozen_terms += [LoraTerm(span, view_of(decoder, frozen, dtype), frozen.scale, None) for frozen in stack]
+    terms += frozen_terms
+    losses = forward_backward(decoder, plan, terms, grouped=grouped)
     found: list[tuple[float, dict[str, Tensor]]] = []
     trained = [term for term in terms if term.gradients is not None]
     for term, loss in zip(trained, losses.tolist(), strict=True):
         by_name: dict[str, Tensor] = {}
         for name, a, b in cast(AdapterView, term.gradients).modules():
-            by_name[f"{name}.A"], by_name[f"{name}.B"] = a * term.scale, b * term.scale
+            by_name[f"{name}.A"], by_name[f"{name}.B"] = a, b
         found.append((loss, by_name))
     return found
 

@@ -48,6 +48,7 @@ class AdapterLayout:
 
     def __init__(self, decoder: FrozenDecoder, rank: int, targets: frozenset[str]) -> None:
         self.rank = rank
+        self.targets = targets
         self.blocks: list[_Block] = []
         for index, layer in enumerate(decoder.layers):
             for group, projections in enumerate(layer.groups):

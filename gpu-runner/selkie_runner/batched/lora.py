@@ -1,50 +1,56 @@
 """Linear layers with many adapters: one product with the frozen weight for all rows, each adapter on its own rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .adapter import GroupFactors, LoraTerm
+from .adapter import LoraTerm
 from .decoder import Projection
 
+#: (layer, group)
+Key = tuple[int, int]
 
-@dataclass(frozen=True)
-class _Applied:
-    term: LoraTerm
-    factors: GroupFactors
-    gradients: GroupFactors | None
-    #: x Aᵀ, [rows, n * rank]
-    inner: Tensor
+
+class AppliedTerms(Protocol):
+    """Adapters that were added to the outputs of one group of projections."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether the backward pass needs the group's input."""
+        ...
+
+    def backward(self, d_outputs: Sequence[Tensor], x: Tensor | None, dx: Tensor | None) -> None:
+        """Leave the factors' gradients where their terms say, and add to `dx` where it is wanted."""
+        ...
+
+
+class Terms(Protocol):
+    """One way to compute some adapters of a pass: a `LoraTerm` alone here, many of one shape in `grouped.py`."""
+
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> AppliedTerms | None:
+        """Add the adapters' part to the outputs [T, out] of a group; None where they have no factors on it."""
+        ...
 
 
 @dataclass(frozen=True)
 class SavedGroup:
-    """What the backward pass needs: the input, kept only where an A is trained on it, and each adapter's inner rows."""
+    """What the backward pass needs: the input, kept only where factors are trained on it, and what was applied."""
 
     x: Tensor | None
-    applied: list[_Applied]
+    applied: list[AppliedTerms]
 
 
 def project(
-    x: Tensor, group: tuple[Projection, ...], key: tuple[int, int], terms: list[LoraTerm]
+    x: Tensor, group: tuple[Projection, ...], key: Key, terms: Sequence[Terms]
 ) -> tuple[list[Tensor], SavedGroup]:
-    """Outputs [T, out] of a group of projections that share the input `x` [T, in]; `key` is (layer, group)."""
+    """Outputs [T, out] of a group of projections that share the input `x` [T, in]."""
     outputs = [functional.linear(x, projection.weight, projection.bias) for projection in group]
-    applied: list[_Applied] = []
-    for term in terms:
-        factors = term.weights.factors.get(key)
-        if factors is None:
-            continue
-        rank = term.weights.layout.rank
-        inner = x[term.rows] @ factors.a.T
-        for i, position in enumerate(factors.positions):
-            outputs[position][term.rows].addmm_(inner[:, i * rank : (i + 1) * rank], factors.b[i].T, alpha=term.scale)
-        gradients = None if term.gradients is None else term.gradients.factors[key]
-        applied.append(_Applied(term, factors, gradients, inner))
-    trained = any(entry.gradients is not None for entry in applied)
-    return outputs, SavedGroup(x if trained else None, applied)
+    applied = [one for one in (term.add(key, x, outputs) for term in terms) if one is not None]
+    return outputs, SavedGroup(x if any(one.trained for one in applied) else None, applied)
 
 
 def project_backward(
@@ -59,20 +65,57 @@ def project_backward(
         dx = d_outputs[0] @ group[0].weight
         for d_output, projection in zip(d_outputs[1:], group[1:], strict=True):
             dx.addmm_(d_output, projection.weight)
-    for entry in saved.applied:
-        if entry.gradients is None and dx is None:
-            continue
-        rows, scale = entry.term.rows, entry.term.scale
-        rank = entry.term.weights.layout.rank
-        d_inner = torch.empty_like(entry.inner)
-        for i, position in enumerate(entry.factors.positions):
+    for applied in saved.applied:
+        if dx is not None or applied.trained:
+            applied.backward(d_outputs, saved.x, dx)
+    return dx
+
+
+@dataclass(frozen=True)
+class LoneTerm:
+    """One adapter, in products of its own: any dtype, any rank, any device."""
+
+    term: LoraTerm
+
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "_LoneApplied | None":
+        factors = self.term.weights.factors.get(key)
+        if factors is None:
+            return None
+        rows = self.term.rows
+        inner = _scaled_product(x[rows], factors.a.T, self.term.scale)
+        rank = self.term.weights.layout.rank
+        for i, position in enumerate(factors.positions):
+            outputs[position][rows].addmm_(inner[:, i * rank : (i + 1) * rank], factors.b[i].T)
+        return _LoneApplied(self.term, key, inner)
+
+
+@dataclass(frozen=True)
+class _LoneApplied:
+    term: LoraTerm
+    key: Key
+    #: scale * x Aᵀ, [rows, projections * rank]
+    inner: Tensor
+
+    @property
+    def trained(self) -> bool:
+        return self.term.gradients is not None
+
+    def backward(self, d_outputs: Sequence[Tensor], x: Tensor | None, dx: Tensor | None) -> None:
+        rows, rank = self.term.rows, self.term.weights.layout.rank
+        factors = self.term.weights.factors[self.key]
+        gradients = None if self.term.gradients is None else self.term.gradients.factors[self.key]
+        d_inner = torch.empty_like(self.inner)
+        for i, position in enumerate(factors.positions):
             columns = slice(i * rank, (i + 1) * rank)
             d_output = d_outputs[position][rows]
-            torch.mm(d_output, entry.factors.b[i], out=d_inner[:, columns])
-            if entry.gradients is not None:
-                torch.mm(d_output.T, entry.inner[:, columns], out=entry.gradients.b[i])
-        if entry.gradients is not None and saved.x is not None:
-            torch.mm(d_inner.T, saved.x[rows], out=entry.gradients.a)
+            d_inner[:, columns].addmm_(d_output, factors.b[i], beta=0, alpha=self.term.scale)
+            if gradients is not None:
+                torch.mm(d_output.T, self.inner[:, columns], out=gradients.b[i])
+        if gradients is not None and x is not None:
+            torch.mm(d_inner.T, x[rows], out=gradients.a)
         if dx is not None:
-            dx[rows].addmm_(d_inner, entry.factors.a, alpha=scale)
-    return dx
+            dx[rows].addmm_(d_inner, factors.a)
+
+
+def _scaled_product(x: Tensor, y: Tensor, scale: float) -> Tensor:
+    return x.new_empty(x.shape[0], y.shape[1]).addmm_(x, y, beta=0, alpha=scale)

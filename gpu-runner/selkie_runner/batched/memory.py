@@ -6,7 +6,7 @@ import torch
 
 from .adapter import AdapterLayout
 from .attention import RECOMPUTE_ABOVE
-from .decoder import FrozenDecoder
+from .decoder import GATE_UP, QKV, FrozenDecoder
 from .elementwise import statistics_dtype
 from .loss import MAX_LOGITS
 
@@ -15,18 +15,19 @@ HEADROOM = 0.2
 
 
 def bytes_per_token(decoder: FrozenDecoder) -> int:
-    """Activations that a packed token keeps from the forward to the backward pass, all layers, every linear trained."""
+    """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
     narrow = decoder.dtype.itemsize
     wide = statistics_dtype(decoder.dtype).itemsize
     hidden = decoder.embedding.shape[1]
-    per_layer = 0
+    kept: list[int] = []
     for layer in decoder.layers:
         inputs = sum(group[0].weight.shape[1] for group in layer.groups)
-        gate_up = sum(projection.weight.shape[0] for projection in layer.groups[2])
-        qkv = sum(projection.weight.shape[0] for projection in layer.groups[0])
-        # residuals, inputs of the projections, gate and up; queries, keys and values; the longest probabilities kept
-        per_layer += (2 * hidden + inputs + gate_up) * narrow + (qkv + decoder.heads * RECOMPUTE_ABOVE) * wide
-    return per_layer
+        gate_up = sum(projection.weight.shape[0] for projection in layer.groups[GATE_UP])
+        qkv = sum(projection.weight.shape[0] for projection in layer.groups[QKV])
+        # residuals, inputs of the projections, gate and up; queries, keys and values; probabilities
+        kept.append((2 * hidden + inputs + gate_up) * narrow + (qkv + decoder.heads * RECOMPUTE_ABOVE) * wide)
+    # while one layer's backward pass runs it takes about twice over what the layer kept
+    return sum(kept) + 2 * max(kept)
 
 
 def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -46,8 +47,7 @@ def compute(
         passes.append(together)
     losses = {id(slot): torch.zeros((), device=decoder.device, dtype=torch.float64) for slot in slots}
     for shares in passes:
-        # the same stacks side by side, so that one product serves all rows above one of them
-        shares.sort(key=lambda share: share.slot.handle.job.stack)
+        shares.sort(key=_alike)
         plan = plan_step(
             [share.segments for share in shares], decoder, target_counts=[share.targets for share in shares]
         )
@@ -85,6 +85,12 @@ def _parts(segments: Sequence[Segment], pass_tokens: int) -> Iterator[list[Segme
         part.append(segment)
         tokens += len(segment.ids)
     yield part
+
+
+def _alike(share: _Share) -> tuple[list[Path], int, str]:
+    """Sorts jobs above the same stack side by side, so that one product serves the stack for all, then equal shapes."""
+    recipe = share.slot.training.recipe
+    return share.slot.handle.job.stack, recipe.rank, recipe.targets
 
 
 def _terms(plan: StepPlan, shares: Sequence[_Share]) -> list[LoraTerm]:

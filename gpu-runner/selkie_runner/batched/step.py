@@ -22,6 +22,7 @@ from .elementwise import (
     swiglu,
     swiglu_backward,
 )
+from .grouped import arrange, prefers_grouped
 from .lora import SavedGroup, project, project_backward
 from .loss import target_losses
 from .plan import StepPlan
@@ -42,10 +43,10 @@ class _SavedLayer:
 class _Pass:
     """The decoder layers over one plan; holds what all of them share."""
 
-    def __init__(self, decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm]) -> None:
+    def __init__(self, decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool) -> None:
         self.decoder = decoder
         self.plan = plan
-        self.terms = terms
+        self.terms = arrange(terms, grouped=grouped)
         # queries and keys are rotated, and attention computed, in at least fp32
         self.cos, self.sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
 
@@ -93,13 +94,21 @@ class _Pass:
 
 
 @torch.no_grad()
-def forward_backward(decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm]) -> Tensor:
-    """Run the step and leave every trained term's gradients, *before* its scale, in its `gradients`.
+def forward_backward(
+    decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool | None = None
+) -> Tensor:
+    """Run the step and leave every trained term's gradients in its `gradients`.
+
+    Args:
+        terms: trained ones first, in the order of their rows.
+        grouped: compute adapters of one shape in grouped products; by default where the device is fast at those.
 
     Returns:
         Each job's loss [jobs], the mean over its targets, in the plan's order; 0 for a job without targets.
     """
-    work = _Pass(decoder, plan, terms)
+    if grouped is None:
+        grouped = prefers_grouped(decoder.device, decoder.dtype)
+    work = _Pass(decoder, plan, terms, grouped=grouped)
     x = decoder.embedding.index_select(0, plan.ids)
     saved: list[_SavedLayer] = []
     for index in range(len(decoder.layers)):

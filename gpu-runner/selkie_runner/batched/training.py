@@ -26,7 +26,7 @@ class AdapterTraining:
         step: finished optimizer steps.
         loss: the last step's.
         weights: the layer in the dtype of the pass; up to date after `refresh`.
-        gradients: where a pass leaves gradients, before the layer's scale.
+        gradients: where a pass leaves gradients.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class AdapterTraining:
 
     def gradient_norm(self) -> Tensor:
         """Norm of the whole layer's gradient, a scalar on the device."""
-        return torch.linalg.vector_norm(self._gradient) * self.scale
+        return torch.linalg.vector_norm(self._gradient)
 
     def apply(self, loss: float, norm: float) -> None:
         """One optimizer step with the collected gradient, clipped to the recipe's norm."""
         limit = self.recipe.max_grad_norm
         clip = min(1.0, limit / (norm + 1e-6)) if limit > 0 else 1.0
-        if self.scale * clip != 1.0:
-            self._gradient.mul_(self.scale * clip)
+        if clip != 1.0:
+            self._gradient.mul_(clip)
         self._theta.grad = self._gradient
         self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.of_steps, self.recipe)
         self._optimizer.step()
