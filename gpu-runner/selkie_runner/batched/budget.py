@@ -17,12 +17,10 @@ class TokenBudget:
 
     Attributes:
         tokens: what a step may hold now. A single job whose own step is larger is split into several passes.
-        ceiling: the most that memory allows.
     """
 
     def __init__(self, tokens: int, *, fixed: bool) -> None:
         self.tokens = tokens
-        self.ceiling: int | None = None
         self._climbing = not fixed
         self._rate = 0.0
         self._timings: list[float] = []
@@ -39,8 +37,6 @@ class TokenBudget:
         if rate < WORTHWHILE * self._rate:
             self.tokens //= 2
             self._climbing = False
-        elif self.ceiling is not None and 2 * self.tokens > self.ceiling:
-            self._climbing = False
         else:
             self._rate = rate
             self.tokens *= 2
@@ -50,6 +46,5 @@ class TokenBudget:
         if self.tokens <= SMALLEST:
             return False
         self.tokens = max(SMALLEST, self.tokens // 2)
-        self.ceiling = self.tokens
         self._climbing = False
         return True

@@ -191,9 +191,8 @@ class BatchedTrainer:
 
     def _fits(self, job: TrainingJob) -> bool:
         layout = AdapterLayout(self._decoder, job.recipe.rank, TARGETS[job.recipe.targets])
-        step = min(self.budget.tokens, _RESERVED_TOKENS) * bytes_per_token(self._decoder) + bytes_per_step(
-            self._decoder
-        )
+        tokens = min(self.budget.tokens, _RESERVED_TOKENS)
+        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
         return bytes_per_job(self._decoder, layout) + step <= available_bytes(self._decoder.device)
 
     def _fitting_tokens(self) -> int:
