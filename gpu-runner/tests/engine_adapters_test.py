@@ -4,22 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine_support import FAMILIES, assert_same_bits, base_weights, logits, tiny
+from engine_support import FAMILIES, assert_same_bits, base_weights, logits, random_layer, tiny
+from torch import Tensor
+
 from selkie_runner.adapters import AdapterHost
 from selkie_runner.errors import InvalidAdapter
 from selkie_runner.export import write_adapter
-from selkie_runner.lora import LoraWeights, initial_weights
+from selkie_runner.lora import LoraWeights
 from selkie_runner.models import LoadedModel
-from torch import Tensor
-
-
-def random_layer(model: LoadedModel, rank: int, seed: int, only: str = "") -> LoraWeights:
-    """A layer that has an effect: B is random as well."""
-    shapes = {module: shape for module, shape in model.adapters.linear_shapes().items() if only in module}
-    layer = initial_weights(shapes, rank=rank, alpha=2 * rank, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    b = {module: torch.randn(tensor.shape, generator=generator) * 0.05 for module, tensor in layer.b.items()}
-    return LoraWeights(rank=rank, alpha=layer.alpha, a=layer.a, b=b)
 
 
 def merged_logits(model: LoadedModel, layers: list[LoraWeights]) -> Tensor:

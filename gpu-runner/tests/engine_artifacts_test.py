@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from selkie_runner.artifacts import ArtifactRef, ArtifactStore
 from selkie_runner.errors import ArtifactMissing, CorruptArtifact
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from engine_adapters_test import random_layer
-from engine_support import FAMILIES, logits, tiny
+from engine_support import FAMILIES, logits, random_layer, tiny
 from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import save_file
+
 from selkie_runner.errors import InvalidAdapter, InvalidTraining
 from selkie_runner.export import concatenate, read_adapter, write_adapter
 from selkie_runner.lora import LoraWeights, update_norm
@@ -67,7 +67,7 @@ def test_peft_loads_the_folder_and_computes_the_same(family: str, tmp_path: Path
 def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:
     model = tiny("llama-tiny")
     layer = random_layer(model, rank=4, seed=1)
-    backwards = LoraWeights(4, 8, a=dict(reversed(layer.a.items())), b=dict(reversed(layer.b.items())))
+    backwards = LoraWeights(4, 8, a=dict(reversed([*layer.a.items()])), b=dict(reversed([*layer.b.items()])))
     for name, weights in (("one", layer), ("two", backwards)):
         write_adapter(weights, tmp_path / name)
     write_adapter(read_adapter(tmp_path / "one"), tmp_path / "again")

@@ -17,9 +17,12 @@ from engine_support import (
     logits,
     tiny,
 )
+
 from selkie_runner import checkpoint
+from selkie_runner.dataset import load_rows
 from selkie_runner.errors import Diverged, InvalidDataset, InvalidTraining, OutOfMemory, memory_errors
 from selkie_runner.export import read_adapter
+from selkie_runner.schedule import rows_of_step, total_steps
 from selkie_runner.solo import train_solo
 
 
@@ -48,8 +51,6 @@ def test_loss_falls_and_every_step_is_reported(tmp_path: Path) -> None:
 
 
 def _row_ids(tmp_path: Path) -> list[tuple[int, ...]]:
-    from selkie_runner.dataset import load_rows  # noqa: PLC0415
-
     return [row.ids for row in load_rows(tmp_path / "dataset", tiny("llama-tiny"), 64, True)]
 
 
@@ -201,8 +202,8 @@ def test_step_without_any_target_changes_nothing(tmp_path: Path) -> None:
 def test_what_the_model_cannot_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidTraining, match="maxLength 4096 is above 1024"):
         finish(train_solo(tiny("llama-tiny"), job(tmp_path, max_length=4096), tmp_path / "work", 0))
+    missing = dataclasses.replace(job(tmp_path), dataset=tmp_path / "nowhere")
     with pytest.raises(InvalidDataset, match="cannot read"):
-        missing = dataclasses.replace(job(tmp_path), dataset=tmp_path / "nowhere")
         finish(train_solo(tiny("llama-tiny"), missing, tmp_path / "work", 0))
 
 
@@ -212,8 +213,6 @@ def test_failed_allocation_is_out_of_memory() -> None:
 
 
 def test_rows_are_not_used_twice_in_an_epoch(tmp_path: Path) -> None:
-    from selkie_runner.schedule import rows_of_step, total_steps  # noqa: PLC0415
-
     recipe = job(tmp_path, batch_size=2, epochs=2).recipe
     assert total_steps(len(EXAMPLES), recipe) == 6
     epochs = [[rows_of_step(3 * epoch + batch, 5, recipe, seed=1) for batch in range(3)] for epoch in range(2)]

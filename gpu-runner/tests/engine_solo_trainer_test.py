@@ -1,4 +1,4 @@
-"""The solo engine against the Hugging Face `Trainer` with the same first weights: order, padding, clip, schedule, decay."""
+"""The solo engine against the Hugging Face `Trainer`, from the same first weights: order, padding, clip, schedule."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,13 +9,14 @@ import pytest
 import torch
 from engine_support import EXAMPLES, FAMILIES, dataset, finish, job, tiny
 from peft import LoraConfig, get_peft_model
+from torch import Tensor
+from transformers import Trainer, TrainingArguments
+
 from selkie_runner.dataset import Row, load_rows
 from selkie_runner.export import read_adapter
 from selkie_runner.lora import initial_weights
 from selkie_runner.models import LoadedModel
 from selkie_runner.solo import target_shapes, train_solo
-from torch import Tensor
-from transformers import Trainer, TrainingArguments
 
 TEXTS = EXAMPLES[:2] + EXAMPLES[3:4]
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from selkie_runner.jobs import Recipe, TrainingJob, TrainingProgress, TrainingResult
+from selkie_runner.lora import LoraWeights, initial_weights
 from selkie_runner.models import LoadedModel, load_model
 from selkie_runner.registry import ModelSpec
-from torch import Tensor
 
 torch.set_num_threads(1)
 
@@ -111,3 +113,12 @@ def logits(model: LoadedModel, text: str = "The selkie came home to the sea.") -
     """[1, T, vocabulary], with whatever adapters are active."""
     ids = torch.tensor([model.tokenizer(text)["input_ids"]])
     return model.model(input_ids=ids).logits
+
+
+def random_layer(model: LoadedModel, rank: int, seed: int, only: str = "") -> LoraWeights:
+    """A layer that has an effect: B is random as well."""
+    shapes = {module: shape for module, shape in model.adapters.linear_shapes().items() if only in module}
+    layer = initial_weights(shapes, rank=rank, alpha=2 * rank, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    b = {module: torch.randn(tensor.shape, generator=generator) * 0.05 for module, tensor in layer.b.items()}
+    return LoraWeights(rank=rank, alpha=layer.alpha, a=layer.a, b=b)
