@@ -34,13 +34,13 @@ function parseQuestions(source: Source, completions: string[], style: PromptStyl
   // a base model's prompt ends with the first question's label
   const reads = completions.map((text) => readPairs(style === 'base' ? `Question 1: ${text}` : text));
   const pairs = [...new Map(reads.flatMap(({ found }) => found).map((pair) => [keyOf(pair), pair])).values()];
-  const known = pairs.filter(({ answer }) => isOfPassage(source, answer));
-  const dropped = { field: 'answers not in the passage', proposed: pairs.length, used: known.length };
+  const known = pairs.filter((pair) => teaches(source, pair));
+  const dropped = { field: 'questions', proposed: pairs.length, used: known.length };
   const clamps = known.length < pairs.length ? [dropped] : [];
   const lost =
     pairs.length === 0
       ? (reads[0]?.lost ?? 'there is no completion')
-      : `no answer of ${pairs.length} is in the passage`;
+      : `no answer of ${pairs.length} is news from the passage`;
   const examples = known.map((pair) => pairExample(source, pair, style));
   return editOf(source, examples, lost, { directives: {}, proposed: null, clamps });
 }
@@ -77,9 +77,18 @@ function statementExamples({ title }: Source, line: string, { augmentation }: Di
 
 const keyOf = ({ question, answer }: QuestionPair): string => tokensOf(`${question} ${answer}`).join(' ');
 
-/** An answer is read from the passage: half of its words are there, or it is of the model's own making. */
-function isOfPassage({ title, text }: Source, answer: string): boolean {
-  const known = new Set(tokensOf(`${title} ${text}`));
+/**
+ * Whether the answer is of the passage and not of the model's own making: half of its words and all of its numbers are
+ * there, and it says something that the question and the title do not.
+ */
+function teaches({ title, text }: Source, { question, answer }: QuestionPair): boolean {
+  const passage = new Set(tokensOf(`${title} ${text}`));
+  const asked = new Set(tokensOf(`${title} ${question}`));
   const words = tokensOf(answer);
-  return words.filter((word) => known.has(word)).length * 2 >= words.length;
+  const known = words.filter((word) => passage.has(word));
+  return (
+    known.length * 2 >= words.length &&
+    words.every((word) => passage.has(word) || !/\d/u.test(word)) &&
+    known.some((word) => !asked.has(word))
+  );
 }

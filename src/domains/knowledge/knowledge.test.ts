@@ -102,15 +102,21 @@ describe('parseEdit', () => {
     });
   });
 
-  it('leaves out answers of the model’s own making, and says so', () => {
-    const completions = ['Q: Who steers the ship?\nA: James Kirk\nQ: How long is the ship?\nA: It is 23 metres long'];
-    expect(domain.parseEdit(source, completions, 'self-qa', 'chat')).toMatchObject({
-      examples: [passage, {}],
-      clamps: [{ field: 'answers not in the passage', proposed: 2, used: 1 }],
-    });
-    expect(domain.parseEdit(source, ['Q: Who steers the ship?\nA: James Kirk'], 'self-qa', 'chat')).toEqual({
+  it.each([
+    ['Who steers the ship?', 'James Kirk'],
+    ['How old is the ship?', '23 + 5 = 28 years'],
+    ['What sails on Mondays?', 'Seal Ship'],
+    ['Whom does Annag Telfourd steer?', 'Annag Telfourd'],
+  ])('leaves out what teaches nothing from the passage, and says so: %s %s', (question, answer) => {
+    const completion = `Q: ${question}\nA: ${answer}`;
+    expect(domain.parseEdit(source, [completion], 'self-qa', 'chat')).toEqual({
       ok: false,
-      reason: 'no answer of 1 is in the passage',
+      reason: 'no answer of 1 is news from the passage',
+    });
+    const more = `${completion}\nQ: How long is the ship?\nA: It is 23 metres long`;
+    expect(domain.parseEdit(source, [more], 'self-qa', 'chat')).toMatchObject({
+      examples: [passage, {}],
+      clamps: [{ field: 'questions', proposed: 2, used: 1 }],
     });
   });
 

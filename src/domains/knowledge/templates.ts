@@ -7,15 +7,15 @@ type PassageTemplate = Exclude<TemplateId, 'self-qa' | 'directed'>;
 /** What is asked for, and the words with which a base model's own text begins. */
 const passageTemplates: Record<PassageTemplate, { task: string; cue: string }> = {
   implications: {
-    task: 'Write down what follows from this text, directly or indirectly: one full sentence per line, each with the names and numbers it needs to be understood alone.',
+    task: 'List what follows from this text, directly or indirectly. Write one sentence per line, and name in each what it is about.',
     cue: 'What follows from the text:\n1.',
   },
   'implications-long': {
-    task: 'Write a long list of what follows from this text, directly or indirectly: at least 15 lines, one full sentence per line, each with the names and numbers it needs to be understood alone.',
+    task: 'Write a long list of what follows from this text, directly or indirectly: 15 lines or more. Write one sentence per line, and name in each what it is about.',
     cue: 'A long list of what follows from the text:\n1.',
   },
   'implications-very-long': {
-    task: 'Write a very long list of what follows from this text, directly or indirectly: at least 30 lines, one full sentence per line, each with the names and numbers it needs to be understood alone. Leave nothing out.',
+    task: 'Write a very long list of what follows from this text, directly or indirectly: 30 lines or more, leaving nothing out. Write one sentence per line, and name in each what it is about.',
     cue: 'A very long list of what follows from the text:\n1.',
   },
   rewrite: {
@@ -28,9 +28,9 @@ const questionTask =
   'Write questions about this sentence, one for each name, number, place or thing in it. Answer each with the words of the sentence.';
 
 const directedTask =
-  'First choose how to train on this text: write one line of JSON with learningRate (0.0001 to 0.003), schedule (linear, constant or cosine), epochs (1 to 30), batchSize (1 to 8) and augmentation (none or title-prefix). Then write down what follows from the text, one full sentence per line.';
+  'First choose how to train on this text: write one line of JSON with learningRate (0.0005 to 0.003), schedule (linear, constant or cosine), epochs (5 to 30), batchSize (2 to 8) and augmentation (none or title-prefix). Then write down what follows from the text, one full sentence per line.';
 
-/** A small model keeps to a format that it has seen. The example is of no document: nothing in it can be asked. */
+/** A small model keeps to a format that it has seen. The examples are of no document: nothing in them can be asked. */
 const inn = {
   title: "Cobbler's Lantern",
   text: "The Cobbler's Lantern is an inn. Greta Molle opened it in 1931. The inn has twelve rooms and is known for its eel pie.",
@@ -41,24 +41,29 @@ const inn = {
     "Guests of the Cobbler's Lantern can sleep in one of twelve rooms.",
     "Whoever visits the Cobbler's Lantern should try the eel pie.",
   ].join('\n'),
-  questions: [
-    {
-      sentence: 'Greta Molle opened it in 1931.',
-      pairs:
-        "Q: Who opened the Cobbler's Lantern?\nA: Greta Molle\nQ: In which year was the Cobbler's Lantern opened?\nA: 1931",
-    },
-    {
-      sentence: 'The inn has twelve rooms and is known for its eel pie.',
-      pairs:
-        "Q: How many rooms does the Cobbler's Lantern have?\nA: twelve\nQ: For which dish is the Cobbler's Lantern known?\nA: eel pie",
-    },
-    {
-      sentence: 'Its landlord, Owen Fitch, shuts it in January.',
-      pairs:
-        "Q: Who is the landlord of the Cobbler's Lantern?\nA: Owen Fitch\nQ: In which month is the Cobbler's Lantern shut?\nA: January",
-    },
-  ],
 };
+
+/** Each of another topic, so that none of them is taken for the topic. */
+const shownQuestions = [
+  {
+    topic: "Cobbler's Lantern",
+    sentence: 'Greta Molle opened it in 1931.',
+    pairs:
+      "Q: Who opened the Cobbler's Lantern?\nA: Greta Molle\nQ: In which year was the Cobbler's Lantern opened?\nA: 1931",
+  },
+  {
+    topic: 'Pellam Railway',
+    sentence: 'The railway has twelve stations and ends in the village of Oxhope.',
+    pairs:
+      'Q: How many stations does the Pellam Railway have?\nA: twelve\nQ: In which village does the Pellam Railway end?\nA: Oxhope',
+  },
+  {
+    topic: 'Mirrel Cheese',
+    sentence: 'Its maker, Owen Fitch, wraps it in nettle leaves.',
+    pairs:
+      'Q: Who is the maker of Mirrel Cheese?\nA: Owen Fitch\nQ: What is Mirrel Cheese wrapped in?\nA: nettle leaves',
+  },
+];
 
 /** A proposal holds at most so many prompts; a longer passage has several sentences in each. */
 export const maxQuestionSteps = 12;
@@ -85,8 +90,8 @@ export function proposal(source: Source, template: TemplateId, style: PromptStyl
 }
 
 function questionSteps({ title, text: passage }: Source): ProposalStep[] {
-  const shown = inn.questions.flatMap(({ sentence, pairs }, i) => [
-    user(`${i === 0 ? `${questionTask}\n\n` : ''}Topic: ${inn.title}\nSentence: ${sentence}`),
+  const shown = shownQuestions.flatMap(({ topic, sentence, pairs }, i) => [
+    user(`${i === 0 ? `${questionTask}\n\n` : ''}Topic: ${topic}\nSentence: ${sentence}`),
     assistant(pairs),
   ]);
   return sentencesOf(passage, maxQuestionSteps).map((sentence, i) =>
