@@ -116,3 +116,20 @@ def concatenate(layers: list[Path], out: Path) -> int:
     served = weights[0] if len(weights) == 1 else concatenated(weights)
     write_adapter(served, out)
     return served.rank
+
+
+def write_trained(trained: LoraWeights, stack: list[Path], folder: Path) -> tuple[Path, Path, int]:
+    """Write a trained layer, and the adapter that serves it with the stack below, as PEFT folders inside `folder`.
+
+    Returns:
+        The layer's folder, the served adapter's (the same without a stack), and the served adapter's rank.
+
+    Raises:
+        InvalidAdapter, InvalidTraining: as `concatenate`.
+    """
+    layer_dir = folder / "layer"
+    write_adapter(trained, layer_dir)
+    if not stack:
+        return layer_dir, layer_dir, trained.rank
+    served_dir = folder / "served"
+    return layer_dir, served_dir, concatenate([*stack, layer_dir], served_dir)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import EngineError
+from .service.engines import ENGINES, SLOTS, TRAIN_DTYPES, EngineOptions
 from .service.logs import event, to_stderr
 from .service.process import Options, serve
-from .service.trainings import ENGINES
 
 _EXAMPLES = """\
 examples:
@@ -21,8 +21,8 @@ examples:
   python -m selkie_runner serve --models models.json --model qwen --store /data/store --work /data/work \\
       --decode-batch 64 --no-temporal
 
-  # answers that repeat bit for bit
-  python -m selkie_runner serve --store .selkie/store --work .selkie/runner --decode-batch 1
+  # answers and trainings that repeat bit for bit, whatever else is asked of the device
+  python -m selkie_runner serve --store .selkie/store --work .selkie/runner --decode-batch 1 --deterministic
 
 Options with one value may come from the environment: SELKIE_STORE, SELKIE_HTTP_PORT, SELKIE_DECODE_BATCH, …
 Where Temporal is comes from Temporal's own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …
@@ -31,7 +31,7 @@ Where Temporal is comes from Temporal's own settings: TEMPORAL_ADDRESS, TEMPORAL
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = _parse(arguments)
     to_stderr(given.log_level)
     options = Options(
         models=given.models,
@@ -45,9 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         http_port=given.http_port,
         temporal=given.temporal,
         task_queue=given.task_queue,
-        slots=given.slots,
-        engine=given.engine,
-        checkpoint_every=given.checkpoint_every,
+        training=EngineOptions(
+            engine=given.engine,
+            checkpoint_every_steps=given.checkpoint_every,
+            slots=given.slots,
+            token_budget=given.token_budget,
+            train_dtype=given.train_dtype,
+            deterministic=given.deterministic,
+        ),
         decode_batch=given.decode_batch,
         max_adapters=given.max_adapters,
         adapter_roots=given.adapter_root or [],
@@ -58,6 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         event(logging.getLogger(__name__), logging.ERROR, "cannot_run", reason=str(error))
         return 1
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.engine == "solo" and (given.token_budget is not None or given.train_dtype != "auto"):
+        parser.error("--token-budget and --train-dtype are for --engine batched; solo computes as the model is loaded")
+    return given
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,8 +100,33 @@ def _parser() -> argparse.ArgumentParser:
     option("http-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: %(default)s)")
     option("http-port", type=int, default=8000, metavar="PORT", help="0 for a free one (default: %(default)s)")
     option("task-queue", default="selkie-gpu", metavar="NAME", help="Temporal task queue (default: %(default)s)")
-    option("slots", type=_positive, default=4, metavar="N", help="trainings taken at once (default: %(default)s)")
-    option("engine", choices=sorted(ENGINES), default="solo", help="training engine (default: %(default)s)")
+    option(
+        "engine",
+        choices=ENGINES,
+        default="batched",
+        help="batched trains many adapters in one pass; solo one after another, the exact reference"
+        " (default: %(default)s)",
+    )
+    slots = ", ".join(f"{number} for {engine}" for engine, number in SLOTS.items())
+    option("slots", type=_positive, metavar="N", help=f"trainings taken at once (default: {slots})")
+    option(
+        "token-budget",
+        type=_positive,
+        metavar="N",
+        help="tokens of a batched step; answers wait for a step to end (default: found by timing)",
+    )
+    option(
+        "train-dtype",
+        choices=TRAIN_DTYPES,
+        default="auto",
+        help="what batched passes compute in; auto is float32 on a CPU, else the model's own. On a CPU with AMX or"
+        " AVX512-BF16 bfloat16 is faster, for a second copy of the weights (default: %(default)s)",
+    )
+    command.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="batched: train each adapter to the same bits whatever trains beside it, more slowly; solo always does",
+    )
     option(
         "checkpoint-every",
         type=int,

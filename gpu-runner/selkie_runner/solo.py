@@ -20,9 +20,9 @@ from .batches import Batch, mean_loss, packed, padded
 from .checkpoint import Checkpoint
 from .dataset import Row, load_rows
 from .errors import Diverged, InvalidTraining, memory_errors
-from .export import concatenate, write_adapter
+from .export import write_trained
 from .jobs import Recipe, TrainingJob, TrainingProgress, TrainingResult
-from .lora import LoraWeights, initial_weights, update_norm
+from .lora import initial_weights, update_norm
 from .models import LoadedModel
 from .schedule import learning_rate, rows_of_step, total_steps
 
@@ -78,7 +78,7 @@ def train_solo(
     if not math.isfinite(norm):
         raise Diverged("the trained layer holds values that are not finite")
     seen = (rows[row] for step in range(of_steps) for row in rows_of_step(step, len(rows), recipe, job.seed))
-    layer_dir, served_dir, rank = _export(trained, job, work_dir)
+    layer_dir, served_dir, rank = write_trained(trained, job.stack, work_dir)
     return TrainingResult(
         steps=of_steps,
         tokens=sum(len(row.ids) for row in seen),
@@ -158,12 +158,3 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return value
-
-
-def _export(trained: LoraWeights, job: TrainingJob, work_dir: Path) -> tuple[Path, Path, int]:
-    layer_dir = work_dir / "layer"
-    write_adapter(trained, layer_dir)
-    if not job.stack:
-        return layer_dir, layer_dir, trained.rank
-    served_dir = work_dir / "served"
-    return layer_dir, served_dir, concatenate([*job.stack, layer_dir], served_dir)

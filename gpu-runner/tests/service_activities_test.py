@@ -1,4 +1,4 @@
-"""The activities on the tiny model, without a server: results, heartbeats, cancelling, resuming, publishing once."""
+"""The activities on the tiny model, with each engine and no server: results, heartbeats, cancelling, resuming."""
 
 import asyncio
 import json
@@ -12,11 +12,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from selkie_runner.artifacts import ADAPTER
+from selkie_runner.batched import BatchedTrainer
 from selkie_runner.decode import DecodeRow
 from selkie_runner.service import contract
 from selkie_runner.service.activities import GpuActivities
+from selkie_runner.service.batched import BatchedEngine
+from selkie_runner.service.engine import Engine, EngineName, SoloEngine
 from selkie_runner.service.runner import Runner
-from selkie_runner.service.trainings import RunnerStopping, Trainings
+from selkie_runner.service.training import RunnerStopping
+from selkie_runner.service.trainings import Trainings
 
 TEXTS = [f"Selkie number {number} sheds its skin." for number in range(6)]
 LONG = 100_000
@@ -25,8 +29,9 @@ LONG = 100_000
 class Bench:
     """A runner, its activities, and one dataset."""
 
-    def __init__(self, runner: Runner, root: Path) -> None:
+    def __init__(self, runner: Runner, root: Path, engine: EngineName) -> None:
         self.runner = runner
+        self.engine_name: EngineName = engine
         self.root = root
         self.data = dataset(runner.store, root / "data", TEXTS)
         self.beats: list[Any] = []
@@ -34,8 +39,15 @@ class Bench:
 
     def restart(self, work: str = "work") -> None:
         """As after a new start of the process: nothing in memory."""
-        self.trainings = Trainings(self.runner, self.root / work, checkpoint_every_steps=3)
+        self.trainings = Trainings(self.runner, self.root / work, self.engine())
         self.activities = GpuActivities(self.runner, self.trainings)
+
+    def engine(self, **options: Any) -> Engine:
+        """A fresh engine; the batched one in its mode that gives the same bits whatever runs beside."""
+        if self.engine_name == "solo":
+            return SoloEngine(self.runner, checkpoint_every_steps=3)
+        trainer = BatchedTrainer(self.runner.model, **{"deterministic": True, **options})
+        return BatchedEngine(self.runner, trainer, checkpoint_every_steps=3)
 
     def payload(self, **options: Any) -> dict[str, Any]:
         return train_payload(self.runner.model, self.data, **options)
@@ -60,15 +72,15 @@ class Bench:
         return self.runner.device.busy_seconds["train"]
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Generator[Bench]:
+@pytest.fixture(params=["batched", "solo"])
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Bench]:
     with running(tmp_path) as runner:
-        yield Bench(runner, tmp_path)
+        yield Bench(runner, tmp_path, request.param)
 
 
 def test_a_training_publishes_an_adapter(bench: Bench):
     result = contract.parse(contract.TrainResult, asyncio.run(bench.train()))
-    assert (result.steps, result.resumed_from_step, result.engine) == (8, 0, "solo")
+    assert (result.steps, result.resumed_from_step, result.engine) == (8, 0, bench.engine_name)
     assert result.adapter.layer == result.adapter.served
     assert result.update_norm > 0
     assert result.device_seconds > 0
@@ -184,7 +196,7 @@ def test_overlapping_attempts_share_one_training(bench: Bench):
 
 def test_two_processes_on_one_work_folder_train_once(bench: Bench):
     """Two `Trainings` share nothing but the folders, as two processes do."""
-    other = GpuActivities(bench.runner, Trainings(bench.runner, bench.root / "work", checkpoint_every_steps=3))
+    other = GpuActivities(bench.runner, Trainings(bench.runner, bench.root / "work", bench.engine()))
 
     async def scenario() -> list[dict[str, Any]]:
         return list(await asyncio.gather(bench.train(), bench.environment().run(other.train_adapter, bench.payload())))

@@ -60,7 +60,8 @@ def runner_process(root: Path, *arguments: str, address: str = "") -> Generator[
     command = [sys.executable, "-m", "selkie_runner", "serve", "--model", "tiny", "--http-port", "0", "--threads", "1"]
     with log.open("w") as stderr:
         popen = subprocess.Popen(
-            [*command, "--checkpoint-every", "5", *arguments],
+            # a killed training is to end in the bits of an undisturbed one
+            [*command, "--checkpoint-every", "5", "--deterministic", *arguments],
             env={**os.environ, **{name: str(value) for name, value in settings.items()}},
             stdout=subprocess.PIPE,
             stderr=stderr,

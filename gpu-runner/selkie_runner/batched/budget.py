@@ -19,8 +19,10 @@ class TokenBudget:
         tokens: what a step may hold now. A single job whose own step is larger is split into several passes.
     """
 
-    def __init__(self, tokens: int, *, fixed: bool) -> None:
+    def __init__(self, tokens: int, *, fixed: bool, most: int | None = None) -> None:
+        """Begin with `tokens`, and climb no higher than `most`, or not at all where `fixed`."""
         self.tokens = tokens
+        self._most = most
         self._climbing = not fixed
         self._rate = 0.0
         self._timings: list[float] = []
@@ -39,6 +41,12 @@ class TokenBudget:
             self._climbing = False
         else:
             self._rate = rate
+            self._climb()
+
+    def _climb(self) -> None:
+        if self._most is not None and 2 * self.tokens > self._most:
+            self._climbing = False
+        else:
             self.tokens *= 2
 
     def shrink(self) -> bool:

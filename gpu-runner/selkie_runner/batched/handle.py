@@ -25,6 +25,7 @@ class TrainingHandle:
         self.progress = TrainingProgress("preparing", 0, 0, None, 0)
         self.device_seconds = 0.0
         self._cancelled = threading.Event()
+        self._keep = False
         # marked as running, so that nobody cancels the future behind the back of the slot
         self.future.set_running_or_notify_cancel()
 
@@ -33,6 +34,16 @@ class TrainingHandle:
         """Whether `cancel` was called."""
         return self._cancelled.is_set()
 
-    def cancel(self) -> None:
-        """End the job before its next step; its last checkpoint stays. The future then raises `CancelledError`."""
+    @property
+    def keeping(self) -> bool:
+        """Whether the steps since the last checkpoint are to be kept when the job is cancelled."""
+        return self._keep
+
+    def cancel(self, *, keep: bool = False) -> None:
+        """End the job before its next step; its last checkpoint stays. The future then raises `CancelledError`.
+
+        Args:
+            keep: write a checkpoint first, if the job has them, so that no step is lost.
+        """
+        self._keep = keep
         self._cancelled.set()

@@ -1,13 +1,12 @@
 """A job while it holds a slot: its training, its place in the queue of steps, its end."""
 
 import math
-from pathlib import Path
 
 from ..dataset import load_rows
 from ..errors import Diverged, InvalidTraining
-from ..export import concatenate, write_adapter
-from ..jobs import TrainingJob, TrainingProgress, TrainingResult
-from ..lora import LoraWeights, update_norm
+from ..export import write_trained
+from ..jobs import TrainingProgress, TrainingResult
+from ..lora import update_norm
 from ..models import LoadedModel
 from .decoder import FrozenDecoder
 from .frozen import FrozenAdapters
@@ -74,9 +73,14 @@ class Slot:
         self.last_step = number
         every = handle.checkpoint_every_steps
         if every > 0 and (training.step % every == 0 or training.finished):
-            training.save(handle.work_dir)
-            self._saved = training.step
+            self._save()
         self._lay_out()
+
+    def keep(self) -> None:
+        """Write a checkpoint of the last step, where the job has checkpoints and none holds it yet."""
+        if self.handle.checkpoint_every_steps > 0 and self.training.step > self._saved:
+            self._save()
+            self._lay_out()
 
     def finish(self) -> TrainingResult:
         """Export the trained layer.
@@ -84,12 +88,12 @@ class Slot:
         Raises:
             Diverged: the layer holds values that are not finite.
         """
-        training, job = self.training, self.handle.job
+        training = self.training
         trained = training.trained()
         norm = update_norm(trained)
         if not math.isfinite(norm):
             raise Diverged("the trained layer holds values that are not finite")
-        layer_dir, served_dir, rank = _export(trained, job, self.handle.work_dir)
+        layer_dir, served_dir, rank = write_trained(trained, self.handle.job.stack, self.handle.work_dir)
         return TrainingResult(
             steps=training.step,
             tokens=training.tokens_seen(),
@@ -105,6 +109,10 @@ class Slot:
         """Give back what is shared with other jobs."""
         self._frozen.release(self.handle.job.stack)
 
+    def _save(self) -> None:
+        self.training.save(self.handle.work_dir)
+        self._saved = self.training.step
+
     def _lay_out(self) -> None:
         training = self.training
         self.segments: list[Segment] = [] if training.finished else training.segments()
@@ -115,12 +123,3 @@ class Slot:
             training.loss,
             self._saved,
         )
-
-
-def _export(trained: LoraWeights, job: TrainingJob, work_dir: Path) -> tuple[Path, Path, int]:
-    layer_dir = work_dir / "layer"
-    write_adapter(trained, layer_dir)
-    if not job.stack:
-        return layer_dir, layer_dir, trained.rank
-    served_dir = work_dir / "served"
-    return layer_dir, served_dir, concatenate([*job.stack, layer_dir], served_dir)

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 #: where the search for a token budget begins
 _FIRST_BUDGET = {"cpu": 128, "cuda": 1024}
+#: and where it ends: on a CPU more tokens would make whoever waits for an answer between two steps wait for seconds
+_LARGEST_BUDGET = {"cpu": 512}
 
 #: a job is let in only where a step of so many tokens still fits beside it
 _RESERVED_TOKENS = 512
@@ -73,7 +75,9 @@ class BatchedTrainer:
         self._slots = slots
         self._deterministic = deterministic
         self.budget = TokenBudget(
-            token_budget or _FIRST_BUDGET.get(model.device.type, 256), fixed=token_budget is not None or deterministic
+            token_budget or _FIRST_BUDGET.get(model.device.type, 256),
+            fixed=token_budget is not None or deterministic,
+            most=_LARGEST_BUDGET.get(model.device.type),
         )
         self._pass_tokens = self.budget.tokens
         self._frozen = FrozenAdapters(self._decoder)
@@ -114,18 +118,23 @@ class BatchedTrainer:
             chosen = choose(self._active, budget)
             began = time.perf_counter()
             try:
-                with memory_errors("a training step"):
-                    measured = compute(
-                        self._decoder,
-                        chosen,
-                        pass_tokens=self._pass_tokens if self._deterministic else budget,
-                        apart=self._deterministic,
-                    )
+                measured = self._compute(chosen, budget)
             except OutOfMemory as error:
                 self._make_room(chosen, error)
-                continue
-            return self._conclude(chosen, measured, began)
+            except Exception as error:
+                self._single_out(chosen, error)
+            else:
+                return self._conclude(chosen, measured, began)
         return None
+
+    def _compute(self, chosen: Sequence[Slot], budget: int) -> list[tuple[float, float]]:
+        with memory_errors("a training step"):
+            return compute(
+                self._decoder,
+                chosen,
+                pass_tokens=self._pass_tokens if self._deterministic else budget,
+                apart=self._deterministic,
+            )
 
     def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
         tokens = [slot.next_tokens for slot in chosen]
@@ -168,7 +177,13 @@ class BatchedTrainer:
         for handle in waiting:
             handle.future.set_exception(CancelledError())
         for slot in [slot for slot in self._active if slot.handle.cancelling]:
-            self._end(slot, CancelledError())
+            try:
+                if slot.handle.keeping:
+                    slot.keep()
+            except Exception as error:
+                self._end(slot, error)
+            else:
+                self._end(slot, CancelledError())
 
     def _admit(self) -> None:
         while len(self._active) < self._slots:
@@ -204,3 +219,17 @@ class BatchedTrainer:
             _log.warning("out of memory: a step now holds %d tokens", self.budget.tokens)
         else:
             self._end(max(chosen, key=lambda slot: slot.next_tokens), error)
+
+    def _single_out(self, chosen: Sequence[Slot], error: Exception) -> None:
+        """After a step failed for no known reason: end the jobs that fail by themselves too."""
+        if len(chosen) == 1:
+            self._end(chosen[0], error)
+            return
+        _log.warning("a step of %d jobs failed, trying each alone", len(chosen), exc_info=error)
+        for slot in chosen:
+            try:
+                self._compute([slot], self.budget.tokens)
+            except OutOfMemory:
+                continue  # the next step finds room
+            except Exception as alone:
+                self._end(slot, alone)

@@ -19,7 +19,8 @@ from .contract import (
     problems,
 )
 from .runner import Runner
-from .trainings import RunnerStopping, Training, Trainings
+from .training import RunnerStopping, Training
+from .trainings import Trainings
 
 #: how often a training reports; cancellation reaches it with the answer
 _HEARTBEAT_SECONDS: Final = 1.0

@@ -1,9 +1,6 @@
 """Device-seconds of one training over all its attempts."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from typing import Final
 
 from ..errors import EngineError
@@ -31,20 +28,18 @@ class DeviceMeter:
         self._limit = limit_seconds
         self._saved = self.seconds = float(self._file.read_text()) if self._file.exists() else 0.0
 
-    @contextmanager
-    def working(self) -> Generator[None]:
-        """Count the time inside; raises `DeviceBudgetExceeded` before it when nothing is left."""
+    def check(self) -> None:
+        """Before more work: raises `DeviceBudgetExceeded` when nothing is left."""
         if self.seconds >= self._limit:
             raise DeviceBudgetExceeded(
                 f"the training has used {self.seconds:.1f} s of the device; maxDeviceSeconds is {self._limit:g}"
             )
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds += perf_counter() - started
-            if self.seconds - self._saved > _SAVE_SECONDS:
-                self.save()
+
+    def add(self, seconds: float) -> None:
+        """Count work that was done."""
+        self.seconds += seconds
+        if self.seconds - self._saved > _SAVE_SECONDS:
+            self.save()
 
     def save(self) -> None:
         """Keep the count for a later attempt."""

@@ -21,10 +21,13 @@ from ..models import LoadedModel, load_model
 from ..registry import load_registry
 from .activities import GpuActivities
 from .device import DeviceLoop, result_of
+from .engine import Engine
+from .engines import SLOTS, EngineOptions, build_engine
 from .http import create_app
+from .leftovers import sweep
 from .logs import event
 from .runner import assemble
-from .trainings import EngineName, Trainings
+from .trainings import Trainings
 from .worker import work
 
 #: requests under way when the process is told to stop have this long
@@ -48,9 +51,7 @@ class Options:
     http_port: int
     temporal: bool
     task_queue: str
-    slots: int
-    engine: EngineName
-    checkpoint_every: int
+    training: EngineOptions
     decode_batch: int
     max_adapters: int
     adapter_roots: list[Path]
@@ -76,9 +77,9 @@ async def serve(options: Options) -> None:
             max_adapters=options.max_adapters,
             adapter_roots=options.adapter_roots,
         )
-        trainings = Trainings(
-            runner, options.work, checkpoint_every_steps=options.checkpoint_every, engine=options.engine
-        )
+        engine = await build_engine(runner, options.training)
+        await asyncio.to_thread(sweep, options.store, options.work, options.cache)
+        trainings = Trainings(runner, options.work, engine)
         server = _Server(
             uvicorn.Config(
                 create_app(runner), log_config=None, access_log=False, timeout_graceful_shutdown=_HTTP_GRACE_SECONDS
@@ -86,9 +87,10 @@ async def serve(options: Options) -> None:
         )
         http = asyncio.create_task(server.serve([listener]))
         await _until_started(server, http)
-        _say_ready(options, listener, model)
+        _say_ready(options, listener, model, engine)
         if options.temporal:
-            await work(GpuActivities(runner, trainings), options.task_queue, options.slots, stopping)
+            slots = options.training.slots or SLOTS[engine.name]
+            await work(GpuActivities(runner, trainings), options.task_queue, slots, stopping)
         else:
             await stopping.wait()
         event(logger, logging.INFO, "stopping")
@@ -135,8 +137,9 @@ async def _until_started(server: uvicorn.Server, http: asyncio.Task[None]) -> No
             raise RuntimeError("the HTTP server ended while it started")
 
 
-def _say_ready(options: Options, listener: socket.socket, model: LoadedModel) -> None:
+def _say_ready(options: Options, listener: socket.socket, model: LoadedModel, engine: Engine) -> None:
     host, port = options.http_host, listener.getsockname()[1]
     ready = {"event": "ready", "http": f"http://{host}:{port}", "model": model.name, "digest": model.digest}
     print(json.dumps(ready), flush=True)
-    event(logger, logging.INFO, "ready", http=ready["http"], model=model.name, device=str(model.device))
+    about = {"http": ready["http"], "model": model.name, "device": str(model.device), "engine": engine.name}
+    event(logger, logging.INFO, "ready", **about)

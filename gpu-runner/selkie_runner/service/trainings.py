@@ -4,54 +4,27 @@ import asyncio
 import fcntl
 import logging
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from .. import checkpoint
 from ..artifacts import ADAPTER, ArtifactStore
 from ..artifacts import ArtifactRef as StoredRef
 from ..errors import ArtifactMissing, CorruptArtifact, Diverged, EngineError, InvalidDataset, ModelNotFound
-from ..jobs import Recipe, TrainingJob, TrainingProgress, TrainingResult
-from ..models import LoadedModel
-from ..solo import train_solo
-from .contract import AdapterRef, ArtifactRef, TrainHeartbeat, TrainRequest, TrainResult
-from .device import result_of
+from ..jobs import Recipe, TrainingJob, TrainingResult
+from .contract import AdapterRef, ArtifactRef, TrainRequest, TrainResult
+from .engine import Engine
 from .logs import event
 from .meter import DeviceMeter
 from .published import PublishedTrainings
 from .runner import Runner
-
-EngineName = Literal["solo"]
-#: yields after every optimizer step; closing it cancels
-Engine = Callable[[LoadedModel, TrainingJob, Path, int], Generator[TrainingProgress, None, TrainingResult]]
-ENGINES: Final[dict[EngineName, Engine]] = {"solo": train_solo}
+from .training import RunnerStopping, Training
 
 _LOCK_POLL_SECONDS: Final = 0.2
 
 logger = logging.getLogger(__name__)
-
-
-class RunnerStopping(RuntimeError):  # noqa: N818 - a state, not a fault
-    """The runner is shutting down; the training goes on from its checkpoint in the next attempt."""
-
-
-class Training:
-    """One training under way in this process.
-
-    Attributes:
-        task: its result; cancelled when nobody follows any more.
-        progress: for the next heartbeat.
-        stopping: end at the next step that a checkpoint holds, with `RunnerStopping`.
-    """
-
-    task: asyncio.Task[TrainResult]
-
-    def __init__(self) -> None:
-        self.progress = TrainHeartbeat(phase="waiting", step=0, of_steps=0, loss=None, checkpoint=0)
-        self.stopping = False
-        self.followers = 0
 
 
 class Trainings:
@@ -61,19 +34,18 @@ class Trainings:
     processes out. It is removed once the result is published.
     """
 
-    def __init__(self, runner: Runner, work: Path, *, checkpoint_every_steps: int, engine: EngineName = "solo") -> None:
+    def __init__(self, runner: Runner, work: Path, engine: Engine) -> None:
         self._runner = runner
-        self._engine: EngineName = engine
+        self._engine = engine
         self._published = PublishedTrainings(runner.store)
         self._work = work
-        self._checkpoint_every_steps = checkpoint_every_steps
         self._running: dict[str, Training] = {}
 
     def follow(self, request: TrainRequest) -> Training:
         """Join the training of that key, or start it; whoever follows must `leave`."""
         training = self._running.get(request.training_key)
         if training is None or training.task.done():
-            training = Training()
+            training = Training(request.tenant)
             training.task = asyncio.create_task(self._train(request, training))
             self._running[request.training_key] = training
         training.followers += 1
@@ -123,47 +95,14 @@ class Trainings:
         folder = self._folder(request.training_key)
         job = await asyncio.to_thread(_job, self._runner.store, request)
         meter = DeviceMeter(folder, request.max_device_seconds)
-        device_job = self._runner.device.run(
-            self._steps(job, folder, meter, training), lane="train", name=f"train {request.training_key[:12]}"
-        )
         try:
-            trained = await result_of(device_job)
-        except asyncio.CancelledError:
-            await asyncio.wrap_future(device_job.closed)
-            raise
+            trained = await self._engine.train(job, folder, training, meter)
         except Diverged:
             (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
             raise
         finally:
             meter.save()
         return await asyncio.to_thread(self._publish, request, trained, meter.seconds)
-
-    def _steps(
-        self, job: TrainingJob, folder: Path, meter: DeviceMeter, training: Training
-    ) -> Generator[None, None, TrainingResult]:
-        """The engine's steps, metered. On the device thread."""
-        steps = ENGINES[self._engine](self._runner.model, job, folder, self._checkpoint_every_steps)
-        try:
-            while True:
-                try:
-                    with meter.working():
-                        progress = next(steps)
-                except StopIteration as finished:
-                    return finished.value
-                if progress.phase == "training":
-                    self._runner.metrics.training_steps.inc()
-                training.progress = TrainHeartbeat(
-                    phase=progress.phase,
-                    step=progress.step,
-                    of_steps=progress.of_steps,
-                    loss=progress.loss,
-                    checkpoint=progress.checkpoint,
-                )
-                if training.stopping and progress.checkpoint == progress.step:
-                    raise RunnerStopping(f"the runner is shutting down; step {progress.step} is kept")
-                yield
-        finally:
-            steps.close()
 
     def _publish(self, request: TrainRequest, trained: TrainingResult, device_seconds: float) -> TrainResult:
         layer = self._runner.store.publish(trained.layer_dir, ADAPTER)
@@ -177,7 +116,7 @@ class Trainings:
                 final_loss=trained.final_loss,
                 update_norm=trained.update_norm,
                 device_seconds=device_seconds,
-                engine=self._engine,
+                engine=self._engine.name,
                 resumed_from_step=trained.resumed_from_step,
             )
         )
