@@ -81,6 +81,13 @@ def test_the_budget_climbs_while_larger_steps_pay() -> None:
     assert budget.tokens == 256
 
 
+def test_a_budget_climbs_no_higher_than_it_may() -> None:
+    budget = TokenBudget(64, fixed=False, most=200)
+    for _ in range(20):
+        budget.timed(budget.tokens, 1.0)
+    assert budget.tokens == 128
+
+
 def test_a_given_budget_stays_until_memory_runs_out() -> None:
     budget = TokenBudget(256, fixed=True)
     for _ in range(10):

@@ -184,6 +184,18 @@ def test_a_job_that_is_left_out_of_a_step_keeps_every_bit(base: LoadedModel, tmp
     assert same_bits(before, checkpoint_of(handles[1].work_dir))
 
 
+def test_a_cancelled_job_can_keep_its_last_step(base: LoadedModel, tmp_path: Path) -> None:
+    engine = BatchedTrainer(base)
+    for every, kept in ((100, 2), (0, 0)):
+        handle = engine.submit(jobs_in(tmp_path, [MIX[0]])[0], tmp_path / str(every), every)
+        engine.step()
+        engine.step()
+        handle.cancel(keep=True)
+        assert engine.step() is None
+        assert (handle.progress.step, handle.progress.checkpoint) == (2, kept)
+        assert (handle.work_dir / "checkpoint.safetensors").exists() == bool(kept)
+
+
 @pytest.mark.parametrize("first", ["batched", "solo"])
 def test_a_training_goes_on_from_the_checkpoint_of_either_engine(first: str, base: LoadedModel, tmp_path: Path) -> None:
     job = jobs_in(tmp_path, [{**MIX[1], "epochs": 4}])[0]

@@ -42,12 +42,13 @@ class Bench:
         self.trainings = Trainings(self.runner, self.root / work, self.engine())
         self.activities = GpuActivities(self.runner, self.trainings)
 
-    def engine(self, **options: Any) -> Engine:
+    def engine(self) -> Engine:
         """A fresh engine; the batched one in its mode that gives the same bits whatever runs beside."""
         if self.engine_name == "solo":
             return SoloEngine(self.runner, checkpoint_every_steps=3)
-        trainer = BatchedTrainer(self.runner.model, **{"deterministic": True, **options})
-        return BatchedEngine(self.runner, trainer, checkpoint_every_steps=3)
+        return BatchedEngine(
+            self.runner, BatchedTrainer(self.runner.model, deterministic=True), checkpoint_every_steps=3
+        )
 
     def payload(self, **options: Any) -> dict[str, Any]:
         return train_payload(self.runner.model, self.data, **options)

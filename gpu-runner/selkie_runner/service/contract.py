@@ -25,6 +25,7 @@ ErrorType = Literal[
     "ServerUnavailable",
     "AdapterNotApplied",
     "TooManyFailedTrials",
+    "RoundFailed",
     "InvalidResult",
 ]
 ERROR_TYPES: Final[tuple[ErrorType, ...]] = get_args(ErrorType)

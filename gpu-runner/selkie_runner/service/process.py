@@ -141,5 +141,12 @@ def _say_ready(options: Options, listener: socket.socket, model: LoadedModel, en
     host, port = options.http_host, listener.getsockname()[1]
     ready = {"event": "ready", "http": f"http://{host}:{port}", "model": model.name, "digest": model.digest}
     print(json.dumps(ready), flush=True)
-    about = {"http": ready["http"], "model": model.name, "device": str(model.device), "engine": engine.name}
-    event(logger, logging.INFO, "ready", **about)
+    event(
+        logger,
+        logging.INFO,
+        "ready",
+        http=ready["http"],
+        model=model.name,
+        device=str(model.device),
+        engine=engine.name,
+    )
