@@ -66,12 +66,12 @@ export const roundConfigSchema = z.strictObject({
     .prefault({}),
   editsPerSource: z.int().min(1).max(64).default(3),
   /** edit `i` of a source is written with template `i mod n` */
-  templates: z.array(templateIdSchema).min(1).max(6).default(['self-qa']),
+  templates: z.array(templateIdSchema).min(1).max(6).default(['rewrite']),
   sampling: z
     .strictObject({
       temperature: z.number().min(0).max(2).default(0.8),
       topP: z.number().gt(0).max(1).default(0.95),
-      maxTokens: z.int().min(16).max(4096).default(256),
+      maxTokens: z.int().min(16).max(4096).default(160),
     })
     .prefault({}),
   /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
