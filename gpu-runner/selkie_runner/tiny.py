@@ -1,13 +1,15 @@
 """Tiny models with random weights and a byte-level tokenizer: real parts, for tests of the machinery in seconds.
 
-They know nothing; the same family is the same bits wherever the same torch runs.
+They know nothing; the same family is the same bits wherever the same torch runs. `llama-words` writes lines of invented
+words where the others write random bytes, so that what it proposes can be parsed and trained on.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -17,7 +19,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-FAMILIES = ("llama-tiny", "qwen2-tiny")
+FAMILIES = ("llama-tiny", "llama-words", "qwen2-tiny")
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _TEMPLATE = (
@@ -38,12 +40,12 @@ _SIZES: dict[str, Any] = {
 
 def save_tiny_model(family: str, out: Path) -> None:
     """Write the model and the tokenizer of one of `FAMILIES` into the folder `out`."""
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(_words() if family == "llama-words" else [])
     ids: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model: PreTrainedModel
-        if family == "llama-tiny":
+        if family.startswith("llama"):
             model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **_SIZES, **ids))
         else:
             model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), **_SIZES, **ids))
@@ -55,13 +57,21 @@ def save_tiny_model(family: str, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def _words() -> list[str]:
+    """Words far more numerous than the bytes, so that random sampling meets little else; every eighth ends its line."""
+    syllables = ["ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo"]
+    words = (f" {first}{second}{third}" for first, second, third in product(syllables, repeat=3))
+    return [f"{word}.\n" if index % 8 == 0 else word for index, word in enumerate(words)]
+
+
+def _tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: index for index, token in enumerate([*_SPECIAL, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.add_special_tokens(list(_SPECIAL))
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in words])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=_SPECIAL[1], eos_token=_SPECIAL[2], pad_token=_SPECIAL[2]
     )

@@ -2,7 +2,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { ControlDeps } from '../activities/control.js';
 import type { LlmDeps } from '../activities/llm.js';
 import { ArtifactStore } from '../artifacts/index.js';
-import { knowledge } from '../domains/knowledge/index.js';
+import { knowledgeDomain } from '../domains/knowledge/index.js';
 import { InferenceClient } from '../inference/index.js';
 import { Ledger, migrate } from '../ledger/index.js';
 import type { WorkerSettings } from './settings.js';
@@ -20,7 +20,7 @@ export async function connectDependencies(
 ): Promise<Dependencies> {
   await migrate(settings.databaseUrl);
   const ledger = await Ledger.connect(settings.databaseUrl);
-  const shared = { ledger, store: new ArtifactStore(settings.storeDir), domain: knowledge };
+  const shared = { ledger, store: new ArtifactStore(settings.storeDir), domain: knowledgeDomain };
   return {
     control: {
       ...shared,

@@ -1,5 +1,5 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control.js';
 import { createLlmActivities } from '../activities/llm.js';
 import { taskQueues } from '../contract/index.js';
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   const settings = readSettings(process.env);
   Runtime.install({ logger: temporalLogger(logger) });
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions);
+  const connection = await connect(connectionOptions);
   try {
     const dependencies = await connectDependencies(settings, { connection, namespace });
     try {
@@ -34,6 +34,17 @@ async function main(): Promise<void> {
     }
   } finally {
     await connection.close();
+  }
+}
+
+async function connect(options: NativeConnectionOptions): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(options);
+  } catch (error) {
+    const address = options.address ?? 'localhost:7233';
+    throw new Error(`Temporal at ${address} does not answer: is it running, and is TEMPORAL_ADDRESS right?`, {
+      cause: error,
+    });
   }
 }
 

@@ -70,8 +70,8 @@ export const corpusFolder = fileURLToPath(new URL('../histories', import.meta.ur
 /** The type of workflow that a history is of. */
 export const typeOf = ({ history }: RecordedHistory): string => startOf(history).workflowType?.name ?? '';
 
-/** As `temporal workflow show --output json` prints it. */
-export const toJSON = (history: History): string => `${historyToJSON(history)}\n`;
+/** As `temporal workflow show --output json` prints it, in one line. */
+export const toJSON = (history: History): string => `${JSON.stringify(JSON.parse(historyToJSON(history)))}\n`;
 
 /** All recorded histories, by file. */
 export async function readCorpus(): Promise<Map<string, RecordedHistory>> {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, type WorkflowBundlePath } from '@temporalio/worker';
+import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import {
   activityContracts,
   gpuActivityNames,
@@ -14,6 +14,7 @@ import {
 } from '../../src/contract/index.js';
 import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
 import type { ScriptedActivities } from './scripted-activities.js';
+import { quietRuntime } from './quiet-runtime.js';
 import { findTemporal } from './temporal-binary.js';
 import { payloadConverterPath, workflowBundle } from './workflow-bundle.js';
 
@@ -74,7 +75,7 @@ export class Rig {
   }
 
   async up({ searchAttributes: register = true }: RigOptions = {}): Promise<void> {
-    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    quietRuntime();
     const bundle = await workflowBundle();
     const converterPath = await payloadConverterPath();
     const env = await TestWorkflowEnvironment.createLocal({

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { workflowTypes } from '../../src/contract/index.js';
 import { expectWithinBudget, readCorpus, replay, typeOf, type RecordedHistory } from '../support/histories.js';
+import { quietRuntime } from '../support/quiet-runtime.js';
 import { payloadConverterPath, workflowBundle } from '../support/workflow-bundle.js';
 
 // No server here: what older versions left behind must replay on today's workflows.
@@ -12,7 +12,7 @@ describe('the recorded histories', { timeout: 120_000 }, () => {
   let converter = '';
 
   beforeAll(async () => {
-    Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
+    quietRuntime();
     corpus = await readCorpus();
     converter = await payloadConverterPath();
   });

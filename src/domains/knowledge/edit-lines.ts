@@ -10,8 +10,6 @@ export interface Read<T> {
   lost: string;
 }
 
-/** More than a passage can teach; a model in a loop writes hundreds. */
-export const maxSequences = 60;
 const minWords = 3;
 
 const bullet = /^(?:(?:[-–—*•▪>#]|\d{1,3}[.)](?!\d)|\(\d{1,3}\)|[a-hA-H]\))\s*)+/u;

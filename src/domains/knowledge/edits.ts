@@ -1,39 +1,65 @@
 import type { Example, TemplateId } from '../../contract/index.js';
 import { readDirectives } from '../../seal/directives.js';
+import { tokensOf } from '../../seal/grading.js';
 import type { Clamp, Directives, ParsedEdit, PromptStyle, Source } from '../domain.js';
-import { maxSequences, readPairs, readStatements, type QuestionPair } from './edit-lines.js';
+import { readPairs, readStatements, type QuestionPair } from './edit-lines.js';
 import { itemPrompt } from './prompts.js';
 import { takeSettings } from './settings.js';
+
+/** More than a passage can teach; a model in a loop writes hundreds. */
+export const maxSequences = 60;
 
 /** The passage as a training sequence: its title, then its text. */
 export const passageExample = ({ title, text }: Source): Example => ({ text: `${title}\n${text}` });
 
-/** The passage, then a sequence for each line (or question) of the edit. */
+/** The passage, then a sequence for each line (`self-qa`: each question) of the edit. */
 export function parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
-  const completion = completions.at(-1) ?? '';
-  const { proposed, rest } = template === 'directed' ? takeSettings(completion) : { proposed: null, rest: completion };
-  const { directives, clamps } = readDirectives(proposed);
-  const { found, lost } =
-    template === 'self-qa'
-      ? examplesOf(readPairs(continued(rest, style)), (pair) => [pairExample(source, pair, style)])
-      : examplesOf(readStatements(rest), (line) => statementExamples(source, line, directives));
-  if (found.length === 0) return { ok: false, reason: lost };
-  return {
-    ok: true,
-    examples: [passageExample(source), ...found.slice(0, maxSequences)],
-    directives,
-    proposed,
-    clamps: [...clamps, ...tooMany(found)],
-  };
+  return template === 'self-qa'
+    ? parseQuestions(source, completions, style)
+    : parseStatements(source, completions, template, style);
 }
 
-const examplesOf = <T>({ found, lost }: { found: T[]; lost: string }, render: (entry: T) => Example[]) => ({
-  found: found.flatMap(render),
-  lost,
-});
+function parseStatements(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
+  // a base model's prompt for `directed` ends with the brace that opens its settings
+  const opened = style === 'base' && template === 'directed' ? '{' : '';
+  const completion = `${opened}${completions.join('\n')}`;
+  const { proposed, rest } = template === 'directed' ? takeSettings(completion) : { proposed: null, rest: completion };
+  const { directives, clamps } = readDirectives(proposed);
+  const read = readStatements(rest);
+  const examples = read.found.flatMap((line) => statementExamples(source, line, directives));
+  return editOf(source, examples, read.lost, { directives, proposed, clamps });
+}
 
-/** A base model's prompt ends with the first question's label, so its completion begins behind it. */
-const continued = (text: string, style: PromptStyle): string => (style === 'base' ? `Question 1: ${text}` : text);
+function parseQuestions(source: Source, completions: string[], style: PromptStyle): ParsedEdit {
+  // a base model's prompt ends with the first question's label
+  const reads = completions.map((text) => readPairs(style === 'base' ? `Question 1: ${text}` : text));
+  const pairs = [...new Map(reads.flatMap(({ found }) => found).map((pair) => [keyOf(pair), pair])).values()];
+  const known = pairs.filter((pair) => teaches(source, pair));
+  const dropped = { field: 'questions', proposed: pairs.length, used: known.length };
+  const clamps = known.length < pairs.length ? [dropped] : [];
+  const lost =
+    pairs.length === 0
+      ? (reads[0]?.lost ?? 'there is no completion')
+      : `no answer of ${pairs.length} is news from the passage`;
+  const examples = known.map((pair) => pairExample(source, pair, style));
+  return editOf(source, examples, lost, { directives: {}, proposed: null, clamps });
+}
+
+function editOf(
+  source: Source,
+  examples: Example[],
+  lost: string,
+  said: { directives: Directives; proposed: unknown; clamps: Clamp[] },
+): ParsedEdit {
+  if (examples.length === 0) return { ok: false, reason: lost };
+  const tooMany = { field: 'sequences', proposed: examples.length, used: maxSequences };
+  return {
+    ok: true,
+    ...said,
+    clamps: examples.length > maxSequences ? [...said.clamps, tooMany] : said.clamps,
+    examples: [passageExample(source), ...examples.slice(0, maxSequences)],
+  };
+}
 
 /** Taught as it will be asked. */
 function pairExample(source: Source, { question, answer }: QuestionPair, style: PromptStyle): Example {
@@ -49,5 +75,20 @@ function statementExamples({ title }: Source, line: string, { augmentation }: Di
   return augmentation === 'none' ? [{ text: line }] : [{ text: line }, titled];
 }
 
-const tooMany = (found: Example[]): Clamp[] =>
-  found.length > maxSequences ? [{ field: 'sequences', proposed: found.length, used: maxSequences }] : [];
+const keyOf = ({ question, answer }: QuestionPair): string => tokensOf(`${question} ${answer}`).join(' ');
+
+/**
+ * Whether the answer is of the passage and not of the model's own making: half of its words and all of its numbers are
+ * there, and it says something that the question and the title do not.
+ */
+function teaches({ title, text }: Source, { question, answer }: QuestionPair): boolean {
+  const passage = new Set(tokensOf(`${title} ${text}`));
+  const asked = new Set(tokensOf(`${title} ${question}`));
+  const words = tokensOf(answer);
+  const known = words.filter((word) => passage.has(word));
+  return (
+    known.length * 2 >= words.length &&
+    words.every((word) => passage.has(word) || !/\d/u.test(word)) &&
+    known.some((word) => !asked.has(word))
+  );
+}

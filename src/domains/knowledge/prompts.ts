@@ -1,7 +1,10 @@
 import type { Prompt } from '../../contract/index.js';
 import type { Arm, Item, PromptStyle, Source } from '../domain.js';
 
-/** How a question is put, in evaluation and in training alike: a model answers as it was taught to be asked. */
+/**
+ * How a question is put, in evaluation and in training alike: a model answers as it was taught to be asked. A
+ * question that belongs to no document (a canary) has an empty title.
+ */
 export function itemPrompt(
   source: Pick<Source, 'title' | 'text'>,
   item: Pick<Item, 'question'>,
@@ -10,9 +13,9 @@ export function itemPrompt(
 ): Prompt {
   const context = arm === 'inContext' ? `${source.title}\n${source.text}\n\n` : '';
   const topic = source.title === '' || arm === 'inContext' ? '' : `Topic: ${source.title}\n`;
+  const question = `${context}${topic}Question: ${item.question}\n`;
   if (style === 'chat') {
-    const content = `${context}Answer the question with a few words only.\n${topic}Question: ${item.question}`;
-    return { kind: 'chat', messages: [{ role: 'user', content }] };
+    return { kind: 'chat', messages: [{ role: 'user', content: `${question}Give a short answer.` }] };
   }
-  return { kind: 'text', text: `${context}${topic}Question: ${item.question}\nShort answer:` };
+  return { kind: 'text', text: `${question}Short answer:` };
 }

@@ -129,7 +129,8 @@ function documentsOfSquad(raw: object, where: string, report: Report): Raw[] {
 function partsOf(documents: Document[]): (document: Document) => Source['part'] {
   if (documents.some(({ part }) => part !== undefined)) return ({ part }) => part ?? 'train';
   const titles = [...new Set(documents.map(({ title }) => title))];
-  return ({ title }) => (titles.indexOf(title) % 4 === 3 ? 'heldOut' : 'train');
+  const heldOut = new Set(titles.filter((_, i) => i % 4 === 3));
+  return ({ title }) => (heldOut.has(title) ? 'heldOut' : 'train');
 }
 
 function sourceOf({ title, context, questions }: Document, part: Source['part']): Source {

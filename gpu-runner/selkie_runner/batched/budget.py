@@ -1,0 +1,50 @@
+"""Finds how many tokens a step should hold on this device: as few as reach nearly its best rate.
+
+More tokens than that only make every job wait longer for its next step.
+"""
+
+#: a larger step must be this much faster per token to be worth its latency
+WORTHWHILE = 1.05
+#: full enough to judge a size by
+FULL = 0.75
+#: the best of so many timings counts, because other work on the machine only ever slows a step
+TIMINGS = 3
+SMALLEST = 64
+
+
+class TokenBudget:
+    """A number of tokens that climbs while larger steps pay, and falls when memory runs out.
+
+    Attributes:
+        tokens: what a step may hold now. A single job whose own step is larger is split into several passes.
+    """
+
+    def __init__(self, tokens: int, *, fixed: bool) -> None:
+        self.tokens = tokens
+        self._climbing = not fixed
+        self._rate = 0.0
+        self._timings: list[float] = []
+
+    def timed(self, tokens: int, seconds: float) -> None:
+        """Learn from a finished step."""
+        if not self._climbing or tokens < FULL * self.tokens:
+            return
+        self._timings.append(tokens / seconds)
+        if len(self._timings) < TIMINGS:
+            return
+        rate = max(self._timings)
+        self._timings.clear()
+        if rate < WORTHWHILE * self._rate:
+            self.tokens //= 2
+            self._climbing = False
+        else:
+            self._rate = rate
+            self.tokens *= 2
+
+    def shrink(self) -> bool:
+        """Halve after a failed allocation; false when there is nothing left to halve."""
+        if self.tokens <= SMALLEST:
+            return False
+        self.tokens = max(SMALLEST, self.tokens // 2)
+        self._climbing = False
+        return True

@@ -1,0 +1,62 @@
+"""How much memory a step takes, and how many tokens fit: the model behind admission."""
+
+from pathlib import Path
+
+import torch
+
+from .adapter import AdapterLayout
+from .attention import RECOMPUTE_ABOVE
+from .decoder import GATE_UP, QKV, FrozenDecoder
+from .elementwise import statistics_dtype
+from .loss import MAX_LOGITS
+
+#: of what is free, left to everything that is not counted here
+HEADROOM = 0.2
+
+
+def bytes_per_token(decoder: FrozenDecoder) -> int:
+    """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
+    narrow = decoder.dtype.itemsize
+    wide = statistics_dtype(decoder.dtype).itemsize
+    hidden = decoder.embedding.shape[1]
+    kept: list[int] = []
+    for layer in decoder.layers:
+        inputs = sum(group[0].weight.shape[1] for group in layer.groups)
+        gate_up = sum(projection.weight.shape[0] for projection in layer.groups[GATE_UP])
+        qkv = sum(projection.weight.shape[0] for projection in layer.groups[QKV])
+        # residuals, inputs of the projections, gate and up; queries, keys and values; probabilities
+        kept.append((2 * hidden + inputs + gate_up) * narrow + (qkv + decoder.heads * RECOMPUTE_ABOVE) * wide)
+    # while one layer's backward pass runs it takes about twice over what the layer kept
+    return sum(kept) + 2 * max(kept)
+
+
+def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
+    """Masters, gradient and both moments of one job, and the copies in the dtype of the pass where that is another."""
+    wide = statistics_dtype(decoder.dtype)
+    copies = 0 if wide == decoder.dtype else 2 * decoder.dtype.itemsize
+    return layout.size * (4 * wide.itemsize + copies)
+
+
+def bytes_per_step(decoder: FrozenDecoder) -> int:
+    """What every step takes besides: a chunk of logits with its probabilities and their gradient."""
+    wide = statistics_dtype(decoder.dtype)
+    return MAX_LOGITS * (2 * decoder.dtype.itemsize + wide.itemsize)
+
+
+def available_bytes(device: torch.device) -> int:
+    """Memory that is free on the device now, less headroom; what torch's own cache holds unused counts as free."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    else:
+        free = _host_bytes()
+    return int(free * (1 - HEADROOM))
+
+
+def _host_bytes() -> int:
+    try:
+        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except OSError:
+        # not Linux: no way to know without another package, so nothing is refused
+        return 2**62

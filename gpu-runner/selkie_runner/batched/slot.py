@@ -1,0 +1,126 @@
+"""A job while it holds a slot: its training, its place in the queue of steps, its end."""
+
+import math
+from pathlib import Path
+
+from ..dataset import load_rows
+from ..errors import Diverged, InvalidTraining
+from ..export import concatenate, write_adapter
+from ..jobs import TrainingJob, TrainingProgress, TrainingResult
+from ..lora import LoraWeights, update_norm
+from ..models import LoadedModel
+from .decoder import FrozenDecoder
+from .frozen import FrozenAdapters
+from .handle import TrainingHandle
+from .plan import Segment
+from .training import AdapterTraining
+
+
+class Slot:
+    """One active job.
+
+    Attributes:
+        last_step: the number of the engine's step that it was last in; -1 for none.
+        segments: what its next step trains on.
+    """
+
+    def __init__(
+        self, handle: TrainingHandle, model: LoadedModel, decoder: FrozenDecoder, frozen: FrozenAdapters
+    ) -> None:
+        """Take everything that the job needs.
+
+        Raises:
+            EngineError: the job cannot be trained on this model. Nothing is held then.
+        """
+        job = handle.job
+        if job.recipe.max_length > model.max_length:
+            raise InvalidTraining(
+                f"the recipe's maxLength {job.recipe.max_length} is above the {model.max_length} that the registry"
+                f" allows {model.name}"
+            )
+        rows = load_rows(job.dataset, model, job.recipe.max_length, job.recipe.append_eos)
+        self.handle = handle
+        self._frozen = frozen
+        stack = frozen.acquire(job.stack)
+        try:
+            self.training = AdapterTraining(decoder, job, rows, stack, model.eos_id)
+            self.training.restore(handle.work_dir)
+        except BaseException:
+            frozen.release(job.stack)
+            raise
+        self.last_step = -1
+        self._began_at = self._saved = self.training.step
+        self._lay_out()
+
+    @property
+    def tenant(self) -> str:
+        return self.handle.tenant
+
+    @property
+    def next_tokens(self) -> int:
+        """Tokens of the next step, those of deliberate padding counted in."""
+        return sum(len(segment.ids) for segment in self.segments)
+
+    def advance(self, loss: float, norm: float, number: int) -> None:
+        """One optimizer step with the gradients that a pass left; a checkpoint where one is due.
+
+        Raises:
+            Diverged: the loss or the gradient is not finite; the layer is as it was before.
+        """
+        training, handle = self.training, self.handle
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise Diverged(f"step {training.step + 1}: loss {loss}, gradient norm {norm}")
+        training.apply(loss, norm)
+        self.last_step = number
+        every = handle.checkpoint_every_steps
+        if every > 0 and (training.step % every == 0 or training.finished):
+            training.save(handle.work_dir)
+            self._saved = training.step
+        self._lay_out()
+
+    def finish(self) -> TrainingResult:
+        """Export the trained layer.
+
+        Raises:
+            Diverged: the layer holds values that are not finite.
+        """
+        training, job = self.training, self.handle.job
+        trained = training.trained()
+        norm = update_norm(trained)
+        if not math.isfinite(norm):
+            raise Diverged("the trained layer holds values that are not finite")
+        layer_dir, served_dir, rank = _export(trained, job, self.handle.work_dir)
+        return TrainingResult(
+            steps=training.step,
+            tokens=training.tokens_seen(),
+            final_loss=training.loss,
+            update_norm=norm,
+            resumed_from_step=self._began_at,
+            layer_dir=layer_dir,
+            served_dir=served_dir,
+            rank=rank,
+        )
+
+    def release(self) -> None:
+        """Give back what is shared with other jobs."""
+        self._frozen.release(self.handle.job.stack)
+
+    def _lay_out(self) -> None:
+        training = self.training
+        self.segments: list[Segment] = [] if training.finished else training.segments()
+        self.handle.progress = TrainingProgress(
+            "exporting" if training.finished else "training",
+            training.step,
+            training.of_steps,
+            training.loss,
+            self._saved,
+        )
+
+
+def _export(trained: LoraWeights, job: TrainingJob, work_dir: Path) -> tuple[Path, Path, int]:
+    layer_dir = work_dir / "layer"
+    write_adapter(trained, layer_dir)
+    if not job.stack:
+        return layer_dir, layer_dir, trained.rank
+    served_dir = work_dir / "served"
+    return layer_dir, served_dir, concatenate([*job.stack, layer_dir], served_dir)

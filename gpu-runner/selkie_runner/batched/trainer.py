@@ -1,0 +1,206 @@
+"""The batched engine's face: jobs go in at any time, each `step` advances as many as fit, each ends on its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import OutOfMemory, memory_errors
+from ..jobs import TrainingJob, TrainingResult
+from ..models import LoadedModel
+from .adapter import TARGETS, AdapterLayout
+from .budget import TokenBudget
+from .decoder import FrozenDecoder
+from .frozen import FrozenAdapters
+from .handle import TrainingHandle
+from .memory import available_bytes, bytes_per_job, bytes_per_step, bytes_per_token
+from .passes import compute
+from .scheduler import Waiting, choose
+from .slot import Slot
+
+_log = logging.getLogger(__name__)
+
+#: where the search for a token budget begins
+_FIRST_BUDGET = {"cpu": 128, "cuda": 1024}
+
+#: a job is let in only where a step of so many tokens still fits beside it
+_RESERVED_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one call of `step` did: jobs and tokens in its passes, seconds they took."""
+
+    jobs: int
+    tokens: int
+    seconds: float
+
+
+class BatchedTrainer:
+    """Trains many LoRA layers at once on one frozen base.
+
+    `submit`, and a handle's `cancel`, may be called from any thread; `step` only from the one that owns the device. The
+    base is only read, so between two steps it decodes as if this were not here.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        slots: int = 16,
+        token_budget: int | None = None,
+        *,
+        compute_dtype: torch.dtype | None = None,
+        deterministic: bool = False,
+    ) -> None:
+        """Share the base's weights.
+
+        Args:
+            slots: jobs whose state is on the device at once.
+            token_budget: tokens of a step; None finds it by timing.
+            compute_dtype: what the pass computes in; the model's own by default, another costs a copy of its weights.
+            deterministic: compute each job's rows apart, so that its result is the same bits whatever runs beside it.
+
+        Raises:
+            InvalidTraining: the model's architecture is not one that this engine computes.
+        """
+        self._model = model
+        self._decoder = FrozenDecoder.share(model.model, compute_dtype)
+        self._slots = slots
+        self._deterministic = deterministic
+        self.budget = TokenBudget(
+            token_budget or _FIRST_BUDGET.get(model.device.type, 256), fixed=token_budget is not None or deterministic
+        )
+        self._pass_tokens = self.budget.tokens
+        self._frozen = FrozenAdapters(self._decoder)
+        self._lock = threading.Lock()
+        self._waiting: Waiting[TrainingHandle] = Waiting()
+        self._active: list[Slot] = []
+        self._steps = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job waits or holds a slot."""
+        with self._lock:
+            return not self._active and not len(self._waiting)
+
+    def submit(self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = "") -> TrainingHandle:
+        """Queue a job. It goes on from the checkpoint in `work_dir` where there is one, of either engine.
+
+        Args:
+            work_dir: belongs to this training; holds its checkpoint and, at the end, the exported folders.
+            checkpoint_every_steps: also after the last step; 0 for no checkpoints.
+            tenant: slots are shared fairly among tenants.
+        """
+        handle = TrainingHandle(job, tenant, work_dir, checkpoint_every_steps)
+        with self._lock:
+            self._waiting.add(tenant, handle)
+        return handle
+
+    @torch.no_grad()
+    def step(self) -> StepReport | None:
+        """Advance as many jobs as the token budget holds by one optimizer step; None when there is nothing to do.
+
+        Never raises for one job's sake: its error goes to its handle, and the others go on.
+        """
+        self._drop_cancelled()
+        self._admit()
+        while self._active:
+            budget = min(self.budget.tokens, self._fitting_tokens())
+            chosen = choose(self._active, budget)
+            began = time.perf_counter()
+            try:
+                with memory_errors("a training step"):
+                    measured = compute(
+                        self._decoder,
+                        chosen,
+                        pass_tokens=self._pass_tokens if self._deterministic else budget,
+                        apart=self._deterministic,
+                    )
+            except OutOfMemory as error:
+                self._make_room(chosen, error)
+                continue
+            return self._conclude(chosen, measured, began)
+        return None
+
+    def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
+        tokens = [slot.next_tokens for slot in chosen]
+        self._steps += 1
+        for slot, (loss, norm) in zip(chosen, measured, strict=True):
+            try:
+                slot.advance(loss, norm, self._steps)
+            except Exception as error:
+                self._end(slot, error)
+            else:
+                self._end_if_finished(slot)
+        seconds = time.perf_counter() - began
+        for slot, share in zip(chosen, tokens, strict=True):
+            slot.handle.device_seconds += seconds * share / sum(tokens)
+        self.budget.timed(sum(tokens), seconds)
+        return StepReport(len(chosen), sum(tokens), seconds)
+
+    def _end_if_finished(self, slot: Slot) -> None:
+        if not slot.training.finished:
+            return
+        try:
+            result = slot.finish()
+        except Exception as error:
+            self._end(slot, error)
+        else:
+            self._end(slot, result)
+
+    def _end(self, slot: Slot, outcome: TrainingResult | Exception) -> None:
+        """Free the slot, then tell whoever waits for the job."""
+        self._active.remove(slot)
+        slot.release()
+        if isinstance(outcome, Exception):
+            slot.handle.future.set_exception(outcome)
+        else:
+            slot.handle.future.set_result(outcome)
+
+    def _drop_cancelled(self) -> None:
+        with self._lock:
+            waiting = self._waiting.drop(lambda handle: handle.cancelling)
+        for handle in waiting:
+            handle.future.set_exception(CancelledError())
+        for slot in [slot for slot in self._active if slot.handle.cancelling]:
+            self._end(slot, CancelledError())
+
+    def _admit(self) -> None:
+        while len(self._active) < self._slots:
+            with self._lock:
+                handle = self._waiting.next(slot.tenant for slot in self._active)
+            if handle is None:
+                return
+            if self._active and not self._fits(handle.job):
+                with self._lock:
+                    self._waiting.put_back(handle.tenant, handle)
+                return
+            try:
+                with memory_errors("loading the adapters of a training"):
+                    slot = Slot(handle, self._model, self._decoder, self._frozen)
+            except Exception as error:
+                handle.future.set_exception(error)
+                continue
+            self._active.append(slot)
+            self._end_if_finished(slot)
+
+    def _fits(self, job: TrainingJob) -> bool:
+        layout = AdapterLayout(self._decoder, job.recipe.rank, TARGETS[job.recipe.targets])
+        tokens = min(self.budget.tokens, _RESERVED_TOKENS)
+        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
+        return bytes_per_job(self._decoder, layout) + step <= available_bytes(self._decoder.device)
+
+    def _fitting_tokens(self) -> int:
+        free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder)
+        return max(1, free // bytes_per_token(self._decoder))
+
+    def _make_room(self, chosen: Sequence[Slot], error: OutOfMemory) -> None:
+        if self.budget.shrink():
+            _log.warning("out of memory: a step now holds %d tokens", self.budget.tokens)
+        else:
+            self._end(max(chosen, key=lambda slot: slot.next_tokens), error)

@@ -1,0 +1,172 @@
+"""One job's state: its masters in at least fp32, its optimizer, its place in the dataset."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .. import checkpoint
+from ..checkpoint import Checkpoint
+from ..dataset import Row
+from ..jobs import Recipe, TrainingJob
+from ..lora import LoraWeights, initial_weights
+from ..schedule import learning_rate, rows_of_step, total_steps
+from .adapter import TARGETS, AdapterLayout, AdapterView
+from .decoder import FrozenDecoder
+from .elementwise import statistics_dtype
+from .frozen import FrozenAdapter
+from .plan import Segment, segment
+
+
+class AdapterTraining:
+    """The trained layer of a job, its AdamW, clip, schedule and step counter; nothing of it is shared with other jobs.
+
+    Attributes:
+        step: finished optimizer steps.
+        loss: the last step's.
+        weights: the layer in the dtype of the pass; up to date after `refresh`.
+        gradients: where a pass leaves gradients.
+    """
+
+    def __init__(
+        self,
+        decoder: FrozenDecoder,
+        job: TrainingJob,
+        rows: Sequence[Row],
+        stack: tuple[FrozenAdapter, ...],
+        pad_id: int,
+    ) -> None:
+        self.job = job
+        self.stack = stack
+        self.of_steps = total_steps(len(rows), job.recipe)
+        self.step = 0
+        self.loss: float | None = None
+        self._rows = rows
+        self._pad_id = pad_id
+        layout = AdapterLayout(decoder, job.recipe.rank, TARGETS[job.recipe.targets])
+        wide = statistics_dtype(decoder.dtype)
+        self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
+        self._masters = layout.view(self._theta)
+        self._gradient = torch.empty_like(self._theta)
+        self._optimizer = torch.optim.AdamW(
+            [self._theta], betas=(0.9, 0.999), eps=1e-8, weight_decay=job.recipe.weight_decay, fused=True
+        )
+        if wide == decoder.dtype:
+            self.weights, self.gradients = self._masters, layout.view(self._gradient)
+        else:
+            self.weights = layout.view(torch.empty(layout.size, dtype=decoder.dtype, device=decoder.device))
+            self.gradients = layout.view(torch.empty_like(self.weights.flat))
+        self._initialise()
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.job.recipe
+
+    @property
+    def scale(self) -> float:
+        return self.recipe.alpha / self.recipe.rank
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.of_steps
+
+    def segments(self) -> list[Segment]:
+        """What the next step trains on."""
+        chosen = rows_of_step(self.step, len(self._rows), self.recipe, self.job.seed)
+        return [segment(self._rows[row], self.recipe, self._pad_id) for row in chosen]
+
+    def tokens_seen(self) -> int:
+        """Real tokens of all finished steps."""
+        taken = (rows_of_step(step, len(self._rows), self.recipe, self.job.seed) for step in range(self.step))
+        return sum(len(self._rows[row].ids) for rows in taken for row in rows)
+
+    def refresh(self) -> None:
+        """Bring `weights` up to the masters."""
+        if self.weights is not self._masters:
+            self.weights.flat.copy_(self._theta)
+
+    def collect(self, gradients: AdapterView, *, first: bool) -> None:
+        """Take a pass's gradients; a step of several passes adds them up."""
+        if gradients.flat is self._gradient:
+            return
+        if first:
+            self._gradient.copy_(gradients.flat)
+        else:
+            self._gradient.add_(gradients.flat)
+
+    def gradient_norm(self) -> Tensor:
+        """Norm of the whole layer's gradient, a scalar on the device."""
+        return torch.linalg.vector_norm(self._gradient)
+
+    def apply(self, loss: float, norm: float) -> None:
+        """One optimizer step with the collected gradient, clipped to the recipe's norm."""
+        limit = self.recipe.max_grad_norm
+        clip = min(1.0, limit / (norm + 1e-6)) if limit > 0 else 1.0
+        if clip != 1.0:
+            self._gradient.mul_(clip)
+        self._theta.grad = self._gradient
+        self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.of_steps, self.recipe)
+        self._optimizer.step()
+        self.step += 1
+        self.loss = loss
+
+    def trained(self) -> LoraWeights:
+        """A copy of the layer, in fp32 on the CPU."""
+        a: dict[str, Tensor] = {}
+        b: dict[str, Tensor] = {}
+        for name, factor_a, factor_b in self._masters.modules():
+            a[name] = factor_a.detach().to("cpu", torch.float32, copy=True)
+            b[name] = factor_b.detach().to("cpu", torch.float32, copy=True)
+        return LoraWeights(self.recipe.rank, self.recipe.alpha, a, b)
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint, in the form that the solo engine writes."""
+        assert self.loss is not None
+        parameters, optimizer = self._by_module()
+        checkpoint.save(folder, self.job.training_key, Checkpoint(self.step, self.loss), parameters, optimizer)
+
+    def restore(self, folder: Path) -> bool:
+        """Go on from a checkpoint, of either engine; false where there is none."""
+        parameters, optimizer = self._by_module()
+        moments = {name: dict(optimizer.state[parameter]) for name, parameter in parameters.items()}
+        found = checkpoint.restore(folder, self.job.training_key, parameters, optimizer)
+        if found is None:
+            return False
+        for name, parameter in parameters.items():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                moments[name][moment].copy_(optimizer.state[parameter][moment])
+        self._optimizer.state[self._theta]["step"].fill_(float(found.step))
+        self.step, self.loss = found.step, found.loss
+        return True
+
+    def _initialise(self) -> None:
+        shapes = {name: (b.shape[0], a.shape[1]) for name, a, b in self._masters.modules()}
+        fresh = initial_weights(shapes, self.recipe.rank, self.recipe.alpha, self.job.seed)
+        for name, a, b in self._masters.modules():
+            a.copy_(fresh.a[name])
+            b.copy_(fresh.b[name])
+        self._optimizer.state[self._theta] = {
+            "step": torch.zeros((), device=self._theta.device),
+            "exp_avg": torch.zeros_like(self._theta),
+            "exp_avg_sq": torch.zeros_like(self._theta),
+        }
+
+    def _by_module(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
+        """The same memory as checkpoints know it: a parameter for each A and B, and an optimizer over those."""
+        state = self._optimizer.state[self._theta]
+        layout = self._masters.layout
+        parameters = _named(self._masters)
+        optimizer = torch.optim.AdamW(parameters.values())
+        views = {moment: _named(layout.view(state[moment])) for moment in ("exp_avg", "exp_avg_sq")}
+        for name, parameter in parameters.items():
+            optimizer.state[parameter] = {moment: named[name].data for moment, named in views.items()}
+        return parameters, optimizer
+
+
+def _named(view: AdapterView) -> dict[str, nn.Parameter]:
+    named: dict[str, nn.Parameter] = {}
+    for name, a, b in view.modules():
+        named[f"{name}.A"] = nn.Parameter(a.data, requires_grad=False)
+        named[f"{name}.B"] = nn.Parameter(b.data, requires_grad=False)
+    return named

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { exampleSchema, templateIds, type Prompt } from '../../contract/index.js';
+import type { ParsedEdit, Source } from '../domain.js';
+import { maxSequences } from './edits.js';
+import { knowledgeDomain as domain } from './index.js';
+import { sentencesOf } from './sentences.js';
+import { maxQuestionSteps } from './templates.js';
+
+const source: Source = {
+  sourceId: 'seal-ship-00000000',
+  title: 'Seal Ship',
+  text: 'The ship is 23 metres long. Annag Telfourd steers it. It sails on Mondays from berth 5.',
+  part: 'train',
+  items: [{ itemId: 'seal-ship-00000000.q1', question: 'Who steers the ship?', answer: 'Annag Telfourd', part: 'A' }],
+};
+const item = source.items[0] ?? { itemId: '', question: '', answer: '', part: 'A' };
+const passage = { text: `${source.title}\n${source.text}` };
+
+const wordsOf = (prompt: Prompt | undefined): string =>
+  prompt === undefined
+    ? ''
+    : prompt.kind === 'text'
+      ? prompt.text
+      : prompt.messages.map(({ content }) => content).join('\n');
+const examplesOf = (edit: ParsedEdit) => (edit.ok ? edit.examples : edit.reason);
+
+describe('proposal', () => {
+  it.each(templateIds)(
+    '%s shows the passage in both styles, and neither question nor answer apart from it',
+    (template) => {
+      for (const style of ['chat', 'base'] as const) {
+        const prompts = domain.proposal(source, template, style).map(({ prompt }) => prompt([]));
+        const words = prompts.map(wordsOf).join('\n');
+        expect(prompts.every(({ kind }) => kind === (style === 'chat' ? 'chat' : 'text'))).toBe(true);
+        for (const sentence of sentencesOf(source.text, 9)) expect(words).toContain(sentence);
+        expect(words).toContain('Seal Ship');
+        expect(words).not.toContain(item.question);
+      }
+    },
+  );
+
+  it('asks a chat model for questions sentence by sentence, in a bounded number of prompts', () => {
+    expect(domain.proposal(source, 'self-qa', 'chat').map(({ name }) => name)).toEqual([
+      'sentence 1',
+      'sentence 2',
+      'sentence 3',
+    ]);
+    const long = { ...source, text: 'The ship sails on every day. '.repeat(50) };
+    const steps = domain.proposal(long, 'self-qa', 'chat');
+    expect(steps.length).toBeLessThanOrEqual(maxQuestionSteps);
+    const shown = steps.map(({ prompt }) => wordsOf(prompt([]))).join('\n');
+    expect(shown.match(/The ship sails on every day\./g)).toHaveLength(50);
+  });
+});
+
+describe('sentencesOf', () => {
+  it('joins scraps to the sentence before and knows the empty passage', () => {
+    expect(sentencesOf('One two three four. Five! Six seven eight nine ten.', 5)).toEqual([
+      'One two three four. Five!',
+      'Six seven eight nine ten.',
+    ]);
+    expect(sentencesOf(' ', 5)).toEqual([]);
+  });
+});
+
+describe('parseEdit', () => {
+  it('is the passage, then each line with the title before it', () => {
+    const edit = domain.parseEdit(
+      source,
+      ['1. The ship has a helmswoman.\n2. It sails weekly.'],
+      'implications',
+      'chat',
+    );
+    expect(edit).toEqual({
+      ok: true,
+      examples: [passage, { text: 'Seal Ship\nThe ship has a helmswoman.' }, { text: 'Seal Ship\nIt sails weekly.' }],
+      directives: {},
+      proposed: null,
+      clamps: [],
+    });
+  });
+
+  it('teaches questions as they will be asked, over all completions', () => {
+    const completions = ['Q: How long is the ship?\nA: 23 metres', 'Q: Who steers it then?\nA: Annag Telfourd'];
+    const examples = examplesOf(domain.parseEdit(source, completions, 'self-qa', 'chat'));
+    const asked = domain.itemPrompt(source, { ...item, question: 'How long is the ship?' }, 'closedBook', 'chat');
+    expect(examples).toHaveLength(3);
+    expect(examples[1]).toEqual({
+      messages: [...(asked.kind === 'chat' ? asked.messages : []), { role: 'assistant', content: '23 metres' }],
+    });
+  });
+
+  it('reads what a base model writes behind its cue', () => {
+    const text = ' How long is the ship?\nAnswer: 23 metres\n\nQuestion 2: Who steers';
+    expect(examplesOf(domain.parseEdit(source, [text], 'self-qa', 'base'))).toEqual([
+      passage,
+      { prompt: 'Topic: Seal Ship\nQuestion: How long is the ship?\nShort answer:', completion: ' 23 metres' },
+    ]);
+    const directed = '"learningRate": 0.002, "epochs": 3}\nThe ship is long.';
+    expect(domain.parseEdit(source, [directed], 'directed', 'base')).toMatchObject({
+      directives: { learningRate: 0.002, epochs: 3 },
+    });
+  });
+
+  it.each([
+    ['Who steers the ship?', 'James Kirk'],
+    ['How old is the ship?', '23 + 5 = 28 years'],
+    ['What sails on Mondays?', 'Seal Ship'],
+    ['Whom does Annag Telfourd steer?', 'Annag Telfourd'],
+  ])('leaves out what teaches nothing from the passage, and says so: %s %s', (question, answer) => {
+    const completion = `Q: ${question}\nA: ${answer}`;
+    expect(domain.parseEdit(source, [completion], 'self-qa', 'chat')).toEqual({
+      ok: false,
+      reason: 'no answer of 1 is news from the passage',
+    });
+    const more = `${completion}\nQ: How long is the ship?\nA: It is 23 metres long`;
+    expect(domain.parseEdit(source, [more], 'self-qa', 'chat')).toMatchObject({
+      examples: [passage, {}],
+      clamps: [{ field: 'questions', proposed: 2, used: 1 }],
+    });
+  });
+
+  it('takes directives, clamps them, and augments as they say', () => {
+    const line = 'The ship is long.';
+    const directed = (augmentation: string) =>
+      domain.parseEdit(source, [`{"learningRate": 9, "augmentation": "${augmentation}"}\n${line}`], 'directed', 'chat');
+    expect(directed('none')).toEqual({
+      ok: true,
+      examples: [passage, { text: line }],
+      directives: { learningRate: 0.005, augmentation: 'none' },
+      proposed: { learningRate: 9, augmentation: 'none' },
+      clamps: [{ field: 'learningRate', proposed: 9, used: 0.005 }],
+    });
+    expect(examplesOf(directed('title-prefix'))).toEqual([passage, { text: line }, { text: `Seal Ship\n${line}` }]);
+  });
+
+  it('bounds the sequences, and says so', () => {
+    const lines = Array.from({ length: 90 }, (_, i) => `Fact number ${i} holds.`).join('\n');
+    const edit = domain.parseEdit(source, [lines], 'implications-very-long', 'chat');
+    expect(examplesOf(edit)).toHaveLength(maxSequences + 1);
+    expect(edit).toMatchObject({ clamps: [{ field: 'sequences', proposed: 90, used: maxSequences }] });
+  });
+
+  it.each(templateIds)('%s says why it cannot read nothing', (template) => {
+    expect(domain.parseEdit(source, [''], template, 'chat')).toEqual({ ok: false, reason: 'the completion is empty' });
+    expect(domain.parseEdit(source, [], template, 'chat')).toMatchObject({ ok: false });
+  });
+
+  it('makes valid examples only', () => {
+    for (const template of templateIds) {
+      for (const style of ['chat', 'base'] as const) {
+        const text = 'Who steers the ship? Annag Telfourd\nThe ship is 23 metres long.';
+        const examples = examplesOf(domain.parseEdit(source, [text], template, style));
+        expect(Array.isArray(examples) && examples.every((e) => exampleSchema.safeParse(e).success)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('itemPrompt', () => {
+  it('shows the passage in context only, and the topic where there is one', () => {
+    for (const style of ['chat', 'base'] as const) {
+      const closed = wordsOf(domain.itemPrompt(source, item, 'closedBook', style));
+      expect(closed).toContain('Topic: Seal Ship');
+      expect(closed).not.toContain('23 metres');
+      expect(wordsOf(domain.itemPrompt(source, item, 'inContext', style))).toContain(source.text);
+      const canary = wordsOf(domain.itemPrompt({ ...source, title: '', text: '' }, item, 'closedBook', style));
+      expect(canary).toMatch(/^Question: Who steers the ship\?/);
+    }
+  });
+});
+
+describe('the domain', () => {
+  it('grades, and trains on the passage alone for the control', () => {
+    expect(domain.grade(item, 'It is Annag Telfourd.').match).toBe(true);
+    expect(domain.rawExamples(source, 'chat')).toEqual([passage]);
+  });
+});

@@ -1,0 +1,114 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import {
+  gateViewSchema,
+  phases,
+  queryNames,
+  roundConfigSchema,
+  roundResultSchema,
+  signalNames,
+  taskQueues,
+  trainResultSchema,
+  workflowTypes,
+  type RoundConfigInput,
+  type RoundResult,
+  type TrainResult,
+} from '../../src/contract/index.js';
+import { Ledger } from '../../src/ledger/index.js';
+import { clientOf, startStack, type Stack } from '../../src/stack/index.js';
+
+/** A whole stack in a folder of its own, on a tiny random model in float32, decoding one row at a time. */
+export interface TinyStack {
+  stack: Stack;
+  client: Client;
+  ledger: Ledger;
+  stop(): Promise<void>;
+}
+
+export async function startTinyStack(): Promise<TinyStack> {
+  const home = await mkdtemp(join(tmpdir(), 'selkie-round-'));
+  const models = join(home, 'models.json');
+  const tiny = { source: 'random:llama-words', chat: true, dtype: 'float32', maxLength: 1024 };
+  await writeFile(models, JSON.stringify({ models: { tiny } }));
+  const stack = await startStack({
+    home,
+    runner: { models, model: 'tiny', threads: 1, slots: 2, decodeBatch: 1, checkpointEvery: 5 },
+  });
+  const client = await clientOf(stack);
+  const ledger = await Ledger.connect(stack.databaseUrl);
+  return {
+    stack,
+    client,
+    ledger,
+    stop: async () => {
+      await ledger.close();
+      await client.connection.close();
+      await stack.stop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A round over in half a minute; `reference` selects on every document, so a policy is always trained. */
+export const tinyRound = roundConfigSchema.parse({
+  model: 'tiny',
+  sources: { train: 2, heldOut: 1 },
+  editsPerSource: 2,
+  templates: ['implications'],
+  sampling: { temperature: 1, maxTokens: 64 },
+  recipe: { preset: 'small', rank: 4, alpha: 8, maxSteps: 60, epochs: 60, learningRate: 0.005 },
+  policyRecipe: { preset: 'policy', rank: 8, alpha: 16 },
+  selection: { rule: 'reference' },
+  window: 2,
+  requestedBy: 'the test',
+  profiles: { heartbeatSeconds: 6, retryInitialSeconds: 0.2 },
+} satisfies RoundConfigInput);
+
+export const startRound = (client: Client, workflowId: string, config: RoundConfigInput = tinyRound) =>
+  client.workflow.start(workflowTypes.round, { taskQueue: taskQueues.control, workflowId, args: [config] });
+
+/** Asks until it is so; the test's own timeout is the bound. */
+export async function until<T>(ask: () => Promise<T | null | undefined | false>, everyMs = 100): Promise<T> {
+  for (;;) {
+    const answer = await ask().catch(() => null);
+    if (answer) return answer;
+    await sleep(everyMs);
+  }
+}
+
+/** Approves the round's gate when it opens, and waits for the round's end. */
+export async function approvedResult(client: Client, roundId: string): Promise<RoundResult> {
+  const handle = client.workflow.getHandle(roundId);
+  const gate = await until(async () => {
+    const gates = gateViewSchema.array().parse(await handle.query(queryNames.gates));
+    return gates.find(({ state }) => state === 'open');
+  }, 500);
+  const { gateId, digest } = gate.spec;
+  await handle.signal(signalNames.approve, { gateId, digest, approver: 'somebody else', note: 'looked at it' });
+  return roundResultSchema.parse(await handle.result());
+}
+
+/** What must not depend on what happened on the way: texts, weights and scores of every trial. */
+export async function fingerprint(ledger: Ledger, roundId: string) {
+  const trials = await Promise.all(phases.map((phase) => ledger.trials.ofPhase(roundId, phase)));
+  return trials.flat().map(({ proposalKey, result }) => ({
+    trialId: result?.trialId,
+    proposalKey,
+    outcome: result?.outcome,
+    editDigest: result?.editDigest,
+    adapter: result?.adapter?.layer.sha256,
+    evaluation: result?.evaluation,
+  }));
+}
+
+/** Every training that the stack's store has published. */
+export async function publishedTrainings({ store }: Stack): Promise<TrainResult[]> {
+  const folder = join(store, 'trainings');
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+  return Promise.all(
+    files.map(async (name) => trainResultSchema.parse(JSON.parse(await readFile(join(folder, name), 'utf8')))),
+  );
+}
