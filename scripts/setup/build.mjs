@@ -19,7 +19,7 @@ export const isBuilt = () => existsSync(cli) && isStamped(buildStamp, digestOf(s
 export async function build(steps) {
   const digest = digestOf(sources());
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await steps.command('npm', ['run', 'build', '--silent'], 'The sources do not compile; undo the last change.', {
+  await steps.command('npm', ['run', 'build', '--silent'], 'The sources do not compile.', {
     cwd: root,
   });
   stamp(buildStamp, digest);

@@ -1,6 +1,6 @@
 // Shows each step of the installation with its number and time, and keeps what the tools print in a log.
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 
@@ -47,8 +47,9 @@ export class Steps {
 
   /** Runs a command with its output in the log; throws a SetupError with the log's tail and `advice` when it fails. */
   async command(file, args, advice, options = {}) {
+    const from = existsSync(this.logFile) ? statSync(this.logFile).size : 0;
     const log = createWriteStream(this.logFile, { flags: 'a' });
-    log.write(`\n$ ${[file, ...args].join(' ')}\n`);
+    log.write(`$ ${[file, ...args].join(' ')}\n`);
     const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
@@ -58,7 +59,8 @@ export class Steps {
     });
     await new Promise((resolve) => log.end(resolve));
     if (code !== 0) {
-      const tail = readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-12).join('\n  ');
+      const printed = readFileSync(this.logFile).subarray(from).toString('utf8');
+      const tail = printed.trimEnd().split('\n').slice(-12).join('\n  ');
       throw new SetupError(
         `${file} ${args[0] ?? ''} ended with code ${code}:\n  ${tail}\n${advice}\nAll of it: ${this.logFile}`,
       );

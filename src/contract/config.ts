@@ -69,9 +69,10 @@ export const roundConfigSchema = z.strictObject({
   templates: z.array(templateIdSchema).min(1).max(6).default(['self-qa']),
   sampling: z
     .strictObject({
-      temperature: z.number().min(0).max(2).default(0.8),
+      temperature: z.number().min(0).max(2).default(0.6),
       topP: z.number().gt(0).max(1).default(0.95),
-      maxTokens: z.int().min(16).max(4096).default(256),
+      /** of one completion; a self-edit may take several */
+      maxTokens: z.int().min(16).max(4096).default(96),
     })
     .prefault({}),
   /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
@@ -122,7 +123,7 @@ export const roundConfigSchema = z.strictObject({
     })
     .prefault({}),
   /** trials in flight at once in a shard; size it to the runner's slots */
-  window: z.int().min(1).max(50).default(4),
+  window: z.int().min(1).max(50).default(6),
   /** a round with a larger share of `infra_failure` fails */
   maxFailedFraction: z.number().min(0).max(1).default(0.25),
   gate: z

@@ -43,7 +43,15 @@ export const recipePresets = {
   seal,
   'seal-reference': { ...seal, lossOnPadding: 'reference', appendEos: false },
   /** for a model of 135 M parameters on a CPU */
-  small: { ...seal, targets: 'all-linear', epochs: 20, batchSize: 8, maxSteps: 20, maxLength: 512 },
+  small: {
+    ...seal,
+    targets: 'all-linear',
+    learningRate: 1.5e-3,
+    epochs: 16,
+    batchSize: 2,
+    maxSteps: 16,
+    maxLength: 512,
+  },
   /** SEAL's supervised step on the chosen pairs */
   policy: { ...seal, rank: 64, alpha: 128, targets: 'all-linear', learningRate: 3e-4, epochs: 2, maxLength: 1024 },
 } as const satisfies Record<string, Recipe>;

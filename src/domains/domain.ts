@@ -33,10 +33,10 @@ export type ParsedEdit =
   | { ok: true; examples: Example[]; directives: Directives; proposed: unknown; clamps: Clamp[] }
   | { ok: false; reason: string };
 
-/** One prompt of a proposal; `previous` are the completions of the steps before it. */
+/** One prompt of a proposal, or what makes it of the completions of all steps before: plan, then write. */
 export interface ProposalStep {
   name: string;
-  prompt: (previous: string[]) => Prompt;
+  prompt: Prompt | ((previous: string[]) => Prompt);
 }
 
 export type PromptStyle = 'chat' | 'base';

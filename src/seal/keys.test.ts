@@ -42,7 +42,8 @@ describe('the other keys', () => {
     const training = { baseDigest: sha('0'), stack: [], datasetSha256: sha('1'), recipe: recipePresets.small, seed: 1 };
     const proposal = {
       writer: base,
-      prompt: { kind: 'text', text: 'p' } as const,
+      source: { title: 't', text: 'x' },
+      prompts: [{ kind: 'text' as const, text: 'p' }],
       template: 'self-qa' as const,
       sampling: { temperature: 0.8, topP: 0.95, maxTokens: 256 },
       seed: 1,
@@ -55,10 +56,11 @@ describe('the other keys', () => {
       trainingKey({ ...training, recipe: recipePresets.seal }),
       proposalKey(proposal),
       proposalKey({ ...proposal, seed: 2 }),
-      proposalKey({ ...proposal, prompt: { kind: 'text', text: 'q' } }),
+      proposalKey({ ...proposal, prompts: [{ kind: 'text', text: 'q' }] }),
+      proposalKey({ ...proposal, source: { title: 't', text: 'another' } }),
       proposalKey({ ...proposal, writer: { ...base, stack: [adapter('1')] } }),
-      itemDigest({ prompt: proposal.prompt, answer: 'a' }),
-      itemDigest({ prompt: proposal.prompt, answer: 'b' }),
+      itemDigest({ prompt: { kind: 'text', text: 'p' }, answer: 'a' }),
+      itemDigest({ prompt: { kind: 'text', text: 'p' }, answer: 'b' }),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });

@@ -40,17 +40,19 @@ export const trainingKey = (training: {
     seed: training.seed,
   });
 
-/** What a writer makes of a source: `prompt` is the first step's, which holds the source and the template's wording. */
+/** What a writer makes of a source. `prompts` are those that can be known before it writes: the template's wording. */
 export const proposalKey = (proposal: {
   writer: ModelRef;
-  prompt: Prompt;
+  source: { title: string; text: string };
+  prompts: Prompt[];
   template: TemplateId;
   sampling: RoundConfig['sampling'];
   seed: number;
 }): string =>
   canonicalDigest({
     writer: modelDigest(proposal.writer),
-    prompt: proposal.prompt,
+    source: [proposal.source.title, proposal.source.text],
+    prompts: proposal.prompts,
     template: proposal.template,
     sampling: proposal.sampling,
     seed: proposal.seed,

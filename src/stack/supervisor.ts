@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
 import { SupervisedChild, type ChildEvents, type ChildSpec } from './child.js';
 import { messageOf, StackError } from './errors.js';
@@ -15,6 +16,7 @@ import { prepareNamespace, temporalAnswers, temporalSpec, writeTemporalConfig } 
 
 const sayEveryMs = 10_000;
 const freeBytesNeeded = 1024 ** 3;
+const portAttempts = 3;
 
 /** Starts the parts in order, watches them, and stops them in the opposite order. */
 export class Supervisor {
@@ -41,7 +43,25 @@ export class Supervisor {
     mkdirSync(layout.work, { recursive: true });
     checkDisk(layout.home);
     this.#guard = startGuard(layout);
-    const ports = await choosePorts(layout.ports, this.#env, this.options.ports ?? {});
+    for (let attempt = 1; ; attempt += 1) {
+      const ports = await this.#choosePorts();
+      try {
+        return await this.#startParts(ports);
+      } catch (error) {
+        await this.#stopParts();
+        // Between our look and our start another process may have taken a port: then there is nothing wrong here.
+        if (attempt === portAttempts || isDeepStrictEqual(await this.#choosePorts(), ports)) throw error;
+        this.#say('a port was taken meanwhile; starting with another');
+      }
+    }
+  }
+
+  #choosePorts(): Promise<Ports> {
+    return choosePorts(this.layout.ports, this.#env, this.options.ports ?? {});
+  }
+
+  async #startParts(ports: Ports): Promise<Endpoints> {
+    const { layout } = this;
     const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
     const inferenceUrl = this.#env['SELKIE_INFERENCE_URL'] ?? `http://127.0.0.1:${ports.inference}/v1`;
     const env = {
@@ -136,13 +156,18 @@ export class Supervisor {
     return child;
   }
 
-  /** Those who work first, then the servers that they need. */
   async stop(): Promise<void> {
+    await this.#stopParts();
+    this.#guard?.stdin?.end();
+    this.#guard = null;
+  }
+
+  /** Those who work first, then the servers that they need. */
+  async #stopParts(): Promise<void> {
     const stop = async (name: PartName) => this.#children.get(name)?.stop();
     await both(stop('worker'), stop('runner'));
     await both(stop('temporal'), stop('postgres'));
-    this.#guard?.stdin?.end();
-    this.#guard = null;
+    this.#children.clear();
   }
 }
 

@@ -14,6 +14,8 @@ export const namespace = 'default';
 /** The development server keeps closed runs for a day; a campaign's history is worth more. */
 const retentionDays = 365;
 const connectTimeoutMs = 2000;
+/** printed once the server's own port is open */
+const saysServing = /^(Temporal )?Server:\s/m;
 
 const isExecutable = (file: string): boolean => {
   try {
@@ -64,7 +66,8 @@ export function temporalSpec(
     env,
     cwd: layout.home,
     logFile: join(layout.logs, 'temporal.log'),
-    isReady: () => temporalAnswers(`127.0.0.1:${ports.temporal}`),
+    // its own word first: another server may have taken the port, and would answer
+    isReady: async (log) => saysServing.test(log) && (await temporalAnswers(`127.0.0.1:${ports.temporal}`)),
     readyWithinMs: 60_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 10_000,

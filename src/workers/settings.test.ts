@@ -14,7 +14,7 @@ it('reads what the stack sets', () => {
     inferenceUrl: good.SELKIE_INFERENCE_URL,
     inferenceKey: undefined,
   });
-  expect(readSettings(good).corpusDir).toMatch(/corpus$/);
+  expect(readSettings(good).corpusDir).toMatch(/corpus\/sample$/);
 });
 
 it('lists every variable that is missing or wrong, without its value', () => {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
-const sampleCorpus = fileURLToPath(new URL('../../corpus', import.meta.url));
+const sampleCorpus = fileURLToPath(new URL('../../corpus/sample', import.meta.url));
 
 const settingsSchema = z
   .object({

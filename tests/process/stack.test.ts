@@ -1,8 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import pg from 'pg';
@@ -10,14 +8,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { searchAttributes, taskQueues, workflowTypes } from '../../src/contract/index.js';
 import { clientOf, layoutOf, runningStack, startStack, stopStack, type Stack } from '../../src/stack/index.js';
+import { startTimeOf } from '../../src/stack/processes.js';
+import { makeStackHome, removeStackHome } from '../support/stack-home.js';
 
 const parts = ['temporal', 'postgres'] as const;
 
 let home: string;
 let stack: Stack | undefined;
 let keepers: ChildProcess[];
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'selkie-stack-'));
+beforeEach(async () => {
+  home = await makeStackHome();
   keepers = [];
 });
 afterEach(async () => {
@@ -25,7 +25,7 @@ afterEach(async () => {
   stack = undefined;
   await stopStack(layoutOf(home));
   for (const keeper of keepers) keeper.kill('SIGKILL');
-  rmSync(home, { recursive: true, force: true });
+  removeStackHome(home);
 });
 
 async function queryLedger(sql: string): Promise<unknown[]> {
@@ -46,14 +46,8 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   }
 }
 
-const isGone = (pid: number | null | undefined): boolean => {
-  try {
-    if (pid !== null && pid !== undefined) process.kill(pid, 0);
-    return false;
-  } catch {
-    return true;
-  }
-};
+// a zombie, which waits for its parent to look, is gone as well
+const isGone = (pid: number | undefined): boolean => pid === undefined || startTimeOf(pid) === null;
 
 describe('startStack', () => {
   it('starts Temporal and Postgres ready for rounds, and finds everything again after a stop', async () => {
@@ -100,15 +94,44 @@ describe('startStack', () => {
     );
   });
 
+  it.runIf(process.getuid?.() === 0)('as root, puts the ledger where its user can reach it', async () => {
+    const closed = await makeStackHome({ closed: true });
+    try {
+      for (let start = 0; start < 2; start += 1) {
+        const inside = await startStack({ home: closed, parts: ['postgres'] });
+        await inside.stop();
+        expect(realpathSync(layoutOf(closed).postgres)).toMatch(/^\/var\/lib\/selkie\/ledger-/);
+      }
+    } finally {
+      removeStackHome(closed);
+    }
+  });
+
+  it('takes another port when its own is taken by a Temporal of somebody else', async () => {
+    const first = await startStack({ home, parts });
+    const other = await makeStackHome();
+    try {
+      const temporal = Number(first.temporalAddress.split(':')[1]);
+      const remembered = layoutOf(other).ports;
+      writeFileSync(remembered, readFileSync(remembered, 'utf8').replace(/"temporal":\d+/, `"temporal":${temporal}`));
+      const second = await startStack({ home: other, parts: ['temporal'] });
+      expect(second.temporalAddress).not.toBe(first.temporalAddress);
+      await second.stop();
+    } finally {
+      await first.stop();
+      removeStackHome(other);
+    }
+  });
+
   it('refuses a second stack in the same process, and a port that is taken', async () => {
     stack = await startStack({ home, parts });
     await expect(startStack({ home, parts })).rejects.toThrow('this process already runs a stack');
-    const other = mkdtempSync(join(tmpdir(), 'selkie-stack-'));
+    const other = await makeStackHome();
     const temporal = Number(stack.temporalAddress.split(':')[1]);
     await expect(startStack({ home: other, parts, ports: { temporal } })).rejects.toThrow(
       `port ${temporal} for temporal is taken`,
     );
-    rmSync(other, { recursive: true, force: true });
+    removeStackHome(other);
   });
 
   it('says what to do when a server of one’s own does not answer', async () => {
@@ -129,7 +152,8 @@ async function keepStack(): Promise<{ keeper: ChildProcess; attached: boolean; p
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   keepers.push(keeper);
-  const [line] = (await once(keeper.stdout, 'data')) as [Buffer];
+  const ended = once(keeper, 'exit').then(([code]) => Promise.reject(new Error(`the keeper ended with code ${code}`)));
+  const [line] = (await Promise.race([once(keeper.stdout, 'data'), ended])) as [Buffer];
   const { attached, processes } = keptSchema.parse(JSON.parse(line.toString('utf8')));
   return { keeper, attached, pids: processes.map(({ pid }) => pid) };
 }

@@ -15,7 +15,7 @@ export const scriptedDomain: Domain = {
       name: 'write',
       prompt: (previous: string[]) => chat(`Write lines about ${source.title}. ${previous.join(' ')}`.trim()),
     };
-    return template === 'directed' ? [{ name: 'plan', prompt: () => chat(`Plan ${source.title}.`) }, write] : [write];
+    return template === 'directed' ? [{ name: 'plan', prompt: chat(`Plan ${source.title}.`) }, write] : [write];
   },
   parseEdit: (source, completions, template) => {
     const lines = (completions.at(-1) ?? '').split('\n').filter((line) => line.trim() !== '');

@@ -7,7 +7,7 @@ import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
 
 /** Questions of one adapter that are open at once: the server decodes them in one batch. */
-const openQuestions = 8;
+const openQuestions = 32;
 /** Questions by which an adapter is shown to take effect. */
 const probeQuestions = 2;
 
@@ -67,14 +67,16 @@ async function ask(
   digest: string,
   { item, sourceId, prompt, itemDigest, arm }: Asked,
 ): Promise<Answer> {
-  const { texts } = await served.generate(prompt, {
-    maxTokens: domain.answerTokens,
-    temperature: 0,
-    // a base model would go on with the next question
-    ...(prompt.kind === 'text' && { stop: ['\n'] }),
-  });
+  const [{ texts }, likelihood] = await Promise.all([
+    served.generate(prompt, {
+      maxTokens: domain.answerTokens,
+      temperature: 0,
+      // a base model would go on with the next question
+      ...(prompt.kind === 'text' && { stop: ['\n'] }),
+    }),
+    served.logLikelihood(prompt, continuationOf(prompt, item.answer)),
+  ]);
   const answer = (texts[0] ?? '').trim();
-  const likelihood = await served.logLikelihood(prompt, continuationOf(prompt, item.answer));
   const { match, exactMatch, f1 } = domain.grade(item, answer);
   return {
     modelDigest: digest,

@@ -1,5 +1,4 @@
 import {
-  failure,
   canonicalDigest,
   type ActivityRequest,
   type ActivityResult,
@@ -92,9 +91,8 @@ async function proposalOf(
   const { sampling, promptStyle: style } = round.config;
   const writer = modelOf(round, version);
   const steps = run.domain.proposal(source, template, style);
-  const first = steps[0];
-  if (first === undefined) throw failure('InvalidRequest', `the template ${template} has no steps`);
-  const key = proposalKey({ writer, prompt: first.prompt([]), template, sampling, seed });
+  const prompts = fixedPrompts(steps);
+  const key = proposalKey({ writer, source, prompts, template, sampling, seed });
   const known = await run.ledger.proposals.get(key);
   if (known !== null) return known;
   const written = await write(run, writer, steps, source, { ...sampling, seed });
@@ -123,7 +121,7 @@ async function proposalOf(
   });
 }
 
-/** Each step sees what the steps before it wrote, and samples with a seed of its own. */
+/** Steps that need nothing of the others are written at once; each samples with a seed of its own. */
 async function write(
   { leases, signal, progress }: LlmRun,
   writer: ModelRef,
@@ -132,22 +130,34 @@ async function write(
   sampling: RoundConfig['sampling'] & { seed: number },
 ): Promise<Pick<Proposal, 'prompts' | 'completions' | 'tokens'>> {
   progress.begin(`self-edit of ${source.sourceId}`, steps.length);
-  const probes = steps.slice(0, 1).map(({ prompt }) => ({ prompt: prompt([]), continuation: source.title }));
+  const probes = fixedPrompts(steps)
+    .slice(0, 1)
+    .map((prompt) => ({ prompt, continuation: source.title }));
   return leases.withAdapter(writer, probes, signal, async (served) => {
     const prompts: Prompt[] = [];
-    const completions: string[] = [];
-    let tokens = 0;
-    for (const [index, step] of steps.entries()) {
-      const prompt = step.prompt(completions);
-      const { texts, completionTokens } = await served.generate(prompt, { ...sampling, seed: sampling.seed + index });
-      prompts.push(prompt);
-      completions.push(texts[0] ?? '');
-      tokens += completionTokens;
+    const written: Promise<{ text: string; tokens: number }>[] = [];
+    const write = async (prompt: Prompt, step: number) => {
+      const { texts, completionTokens } = await served.generate(prompt, { ...sampling, seed: sampling.seed + step });
       progress.step();
+      return { text: texts[0] ?? '', tokens: completionTokens };
+    };
+    for (const [index, { prompt }] of steps.entries()) {
+      const asked =
+        typeof prompt === 'function' ? prompt((await Promise.all(written)).map(({ text }) => text)) : prompt;
+      prompts.push(asked);
+      written.push(write(asked, index));
     }
-    return { prompts, completions, tokens };
+    const all = await Promise.all(written);
+    return {
+      prompts,
+      completions: all.map(({ text }) => text),
+      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
+    };
   });
 }
+
+const fixedPrompts = (steps: ProposalStep[]): Prompt[] =>
+  steps.flatMap(({ prompt }) => (typeof prompt === 'function' ? [] : [prompt]));
 
 const digestOf = ({ examples, directives }: { examples: Example[]; directives: Directives }): string =>
   canonicalDigest({ examples, directives });

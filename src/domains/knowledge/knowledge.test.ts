@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exampleSchema, templateIds, type Prompt } from '../../contract/index.js';
-import type { ParsedEdit, Source } from '../domain.js';
+import type { ProposalStep, ParsedEdit, Source } from '../domain.js';
 import { maxSequences } from './edits.js';
 import { knowledgeDomain as domain } from './index.js';
 import { sentencesOf } from './sentences.js';
@@ -16,6 +16,12 @@ const source: Source = {
 const item = source.items[0] ?? { itemId: '', question: '', answer: '', part: 'A' };
 const passage = { text: `${source.title}\n${source.text}` };
 
+/** Every template of this domain asks without looking at earlier completions. */
+const promptOf = ({ prompt }: ProposalStep): Prompt => {
+  if (typeof prompt === 'function') throw new TypeError('a step that waits for others');
+  return prompt;
+};
+
 const wordsOf = (prompt: Prompt | undefined): string =>
   prompt === undefined
     ? ''
@@ -29,7 +35,7 @@ describe('proposal', () => {
     '%s shows the passage in both styles, and neither question nor answer apart from it',
     (template) => {
       for (const style of ['chat', 'base'] as const) {
-        const prompts = domain.proposal(source, template, style).map(({ prompt }) => prompt([]));
+        const prompts = domain.proposal(source, template, style).map((step) => promptOf(step));
         const words = prompts.map(wordsOf).join('\n');
         expect(prompts.every(({ kind }) => kind === (style === 'chat' ? 'chat' : 'text'))).toBe(true);
         for (const sentence of sentencesOf(source.text, 9)) expect(words).toContain(sentence);
@@ -48,7 +54,7 @@ describe('proposal', () => {
     const long = { ...source, text: 'The ship sails on every day. '.repeat(50) };
     const steps = domain.proposal(long, 'self-qa', 'chat');
     expect(steps.length).toBeLessThanOrEqual(maxQuestionSteps);
-    const shown = steps.map(({ prompt }) => wordsOf(prompt([]))).join('\n');
+    const shown = steps.map((step) => wordsOf(promptOf(step))).join('\n');
     expect(shown.match(/The ship sails on every day\./g)).toHaveLength(50);
   });
 });

@@ -106,7 +106,7 @@ function directedPrompt(passage: string, style: PromptStyle): Prompt {
     : text(`${directedTask}\n\n${example}\n\n${inn.directed}\n\n---\n\n${passage}\n\n{`);
 }
 
-const step = (name: string, prompt: Prompt): ProposalStep => ({ name, prompt: () => prompt });
+const step = (name: string, prompt: Prompt): ProposalStep => ({ name, prompt });
 const user = (content: string): Message => ({ role: 'user', content });
 const assistant = (content: string): Message => ({ role: 'assistant', content });
 const chat = (...messages: Message[]): Prompt => ({ kind: 'chat', messages });
