@@ -26,6 +26,8 @@ _NUCLEUS_TOKENS: Final = 1024
 _CONTEXT_TOKENS: Final = 5
 #: positions whose logits are held at once while scoring
 _SCORED_POSITIONS: Final = 2048
+#: a shorter prefix that prompts share costs more as a pass of its own than it saves
+_WORTH_SHARING: Final = 24
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,22 @@ class _Batch:
         self._model = model
         self._cache = DynamicCache(config=model.config)
         distinct = list(dict.fromkeys(prompts))
-        width = max(map(len, distinct))
-        padded = [(0,) * (width - len(prompt)) + prompt for prompt in distinct]
-        real = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in distinct]
-        self._mask = torch.tensor(real, device=model.device)
+        shared = _shared_prefix(distinct)
+        self._mask = torch.ones(1, shared, dtype=torch.long, device=model.device)
         activate()
-        self.logits = self._forward(torch.tensor(padded, device=model.device), (self._mask.cumsum(1) - 1).clamp(min=0))
+        if shared > 0:
+            # read once what all prompts begin with: a template's examples, an instruction
+            prefix = torch.tensor([distinct[0][:shared]], device=model.device)
+            self._forward(prefix, torch.arange(shared, device=model.device)[None])
+            self._cache.batch_repeat_interleave(len(distinct))
+        rests = [prompt[shared:] for prompt in distinct]
+        width = max(map(len, rests))
+        padded = [(0,) * (width - len(rest)) + rest for rest in rests]
+        real = [[0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
+        rest_mask = torch.tensor(real, device=model.device)
+        self._mask = torch.cat([self._mask.expand(len(distinct), -1), rest_mask], dim=1)
+        positions = (self._mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
+        self.logits = self._forward(torch.tensor(padded, device=model.device), positions)
         if len(distinct) < len(prompts):
             self.keep([distinct.index(prompt) for prompt in prompts])
 
@@ -189,6 +201,16 @@ class _Batch:
             logits_to_keep=1,
         )
         return output.logits[:, -1].float()
+
+
+def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
+    """How many tokens all prompts begin with, each keeping one of its own; 0 where a pass of its own would not pay."""
+    if len(prompts) < 2:
+        return 0
+    first, last = min(prompts), max(prompts)  # in lexical order: what these two share, all share
+    longest = min(len(prompt) for prompt in prompts) - 1
+    shared = next((at for at in range(longest) if first[at] != last[at]), longest)
+    return shared if shared >= _WORTH_SHARING else 0
 
 
 def _choose(logits: Tensor, answers: Sequence[_Answer]) -> list[int]:

@@ -52,6 +52,14 @@ def test_greedy_batch_equals_one_by_one(model: LoadedModel):
         assert [t.logprob for t in answer.logprobs] == pytest.approx([t.logprob for t in alone.logprobs], abs=1e-4)
 
 
+def test_a_shared_prefix_changes_no_answer(model: LoadedModel):
+    rows = [DecodeRow(ids(model, "The tide turns twice a day. " * 2 + text), 8, top_logprobs=1) for text in TEXTS]
+    for row, answer in zip(rows, decoded(model, rows), strict=True):
+        [alone] = decoded(model, [row])
+        assert answer.tokens == alone.tokens
+        assert [t.logprob for t in answer.logprobs] == pytest.approx([t.logprob for t in alone.logprobs], abs=1e-4)
+
+
 def test_greedy_follows_the_forward_pass(model: LoadedModel):
     prompt = ids(model, "The selkie swam north.")
     [answer] = decoded(model, [DecodeRow(prompt, max_tokens=12, top_logprobs=3)])

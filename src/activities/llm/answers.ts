@@ -74,7 +74,10 @@ async function ask(
       // a base model would go on with the next question
       ...(prompt.kind === 'text' && { stop: ['\n'] }),
     }),
-    served.logLikelihood(prompt, continuationOf(prompt, item.answer)),
+    // rewards and reports use the likelihood of a document's questions alone, asked from memory
+    sourceId !== null && arm === 'closedBook'
+      ? served.logLikelihood(prompt, continuationOf(prompt, item.answer))
+      : null,
   ]);
   const answer = (texts[0] ?? '').trim();
   const { match, exactMatch, f1 } = domain.grade(item, answer);
@@ -90,7 +93,7 @@ async function ask(
     match,
     exactMatch,
     f1,
-    logLikelihood: likelihood.mean,
+    logLikelihood: likelihood?.mean ?? null,
   };
 }
 
