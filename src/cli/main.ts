@@ -58,12 +58,13 @@ export async function run(argv: string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (!isForPeople(error)) throw error;
     const { message } = error;
-    process.stderr.write(
-      argv.includes('--json') ? `${JSON.stringify({ error: message })}\n` : `\nselkie: ${message}\n`,
-    );
+    process.stderr.write(wantsJson(argv) ? `${JSON.stringify({ error: message })}\n` : `\nselkie: ${message}\n`);
     return error instanceof CliError ? error.exitCode : exitCodes.failed;
   }
 }
+
+// the demo's `--json` names a file; its output is for people
+const wantsJson = (argv: string[]): boolean => argv.includes('--json') && argv[0] !== 'demo';
 
 const started = process.argv[1];
 if (started !== undefined && import.meta.url === pathToFileURL(realpathSync(started)).href) {
