@@ -35,7 +35,15 @@ export async function startTinyStack(): Promise<TinyStack> {
   await writeFile(models, JSON.stringify({ models: { tiny } }));
   const stack = await startStack({
     home,
-    runner: { models, model: 'tiny', threads: 1, slots: 2, decodeBatch: 1, checkpointEvery: 5, flags: ['--deterministic'] },
+    runner: {
+      models,
+      model: 'tiny',
+      threads: 1,
+      slots: 2,
+      decodeBatch: 1,
+      checkpointEvery: 5,
+      flags: ['--deterministic'],
+    },
   });
   const client = await clientOf(stack);
   const ledger = await Ledger.connect(stack.databaseUrl);
