@@ -91,7 +91,7 @@ async function proposalOf(
   const { sampling, promptStyle: style } = round.config;
   const writer = modelOf(round, version);
   const steps = run.domain.proposal(source, template, style);
-  const prompts = fixedPrompts(steps);
+  const prompts = knownPrompts(steps);
   const key = proposalKey({ writer, source, prompts, template, sampling, seed });
   const known = await run.ledger.proposals.get(key);
   if (known !== null) return known;
@@ -130,7 +130,7 @@ async function write(
   sampling: RoundConfig['sampling'] & { seed: number },
 ): Promise<Pick<Proposal, 'prompts' | 'completions' | 'tokens'>> {
   progress.begin(`self-edit of ${source.sourceId}`, steps.length);
-  const probes = fixedPrompts(steps)
+  const probes = knownPrompts(steps)
     .slice(0, 1)
     .map((prompt) => ({ prompt, continuation: source.title }));
   return leases.withAdapter(writer, probes, signal, async (served) => {
@@ -156,8 +156,12 @@ async function write(
   });
 }
 
-const fixedPrompts = (steps: ProposalStep[]): Prompt[] =>
-  steps.flatMap(({ prompt }) => (typeof prompt === 'function' ? [] : [prompt]));
+/** The prompts that are known before anything is written: the first, and every one that waits for no other. */
+const knownPrompts = (steps: ProposalStep[]): Prompt[] =>
+  steps.flatMap(({ prompt }, step) => {
+    if (typeof prompt !== 'function') return [prompt];
+    return step === 0 ? [prompt([])] : [];
+  });
 
 const digestOf = ({ examples, directives }: { examples: Example[]; directives: Directives }): string =>
   canonicalDigest({ examples, directives });
