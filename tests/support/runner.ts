@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -29,19 +31,25 @@ export async function startRunner(folder: string, store: string): Promise<TestRu
     ],
     { env, cancelSignal: AbortSignal.timeout(240_000), reject: false },
   );
-  for await (const line of runner) {
-    if (!line.startsWith('{"event": "ready"')) continue;
-    const { http, digest } = JSON.parse(line) as { http: string; digest: string };
-    return {
-      baseUrl: `${http}/v1`,
-      digest,
-      stop: async () => {
-        runner.kill('SIGTERM');
-        await runner;
-      },
-    };
-  }
-  throw new Error(`the gpu-runner did not start:\n${(await runner).stderr}`);
+  const { http, digest } = await ready(runner.stdout, runner);
+  return {
+    baseUrl: `${http}/v1`,
+    digest,
+    stop: async () => {
+      runner.kill('SIGTERM');
+      await runner;
+    },
+  };
+}
+
+/** The runner's line that says where it answers; iterating over its output would wait for its end. */
+function ready(stdout: Readable, ended: Promise<{ stderr: string }>): Promise<{ http: string; digest: string }> {
+  return new Promise((resolve, reject) => {
+    createInterface(stdout).on('line', (line) => {
+      if (line.startsWith('{"event": "ready"')) resolve(JSON.parse(line) as { http: string; digest: string });
+    });
+    void ended.then(({ stderr }) => reject(new Error(`the gpu-runner did not start:\n${stderr}`)));
+  });
 }
 
 export interface TinyAdapter {
