@@ -83,6 +83,7 @@ export class SupervisedChild {
     await Promise.race([new Promise((resolve) => child.once('spawn', resolve)), spawnError]);
     if (child.pid === undefined) throw new StackError(`cannot run ${spec.command}. ${spec.advice}`);
     this.#process = child;
+    // null when it has ended already, which the wait below reports with what it printed
     this.#record = writeRecord(this.pids, spec.name, child.pid, spec.stopSignal);
     await this.#untilReady(child, from);
     child.once('exit', (code, signal) => this.#onExit(code, signal));

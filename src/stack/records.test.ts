@@ -4,7 +4,15 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { claimRecord, readRecord, readRecords, removeRecord, stopProcess, writeRecord } from './records.js';
+import {
+  claimRecord,
+  readRecord,
+  readRecords,
+  removeRecord,
+  stopProcess,
+  writeRecord,
+  type ProcessRecord,
+} from './records.js';
 
 let folder: string;
 let children: ChildProcess[];
@@ -24,9 +32,15 @@ async function start(script: string): Promise<number> {
   return child.pid ?? 0;
 }
 
+function recorded(name: string, pid: number, stopSignal: ProcessRecord['stopSignal']): ProcessRecord {
+  const record = writeRecord(folder, name, pid, stopSignal);
+  if (record === null) throw new Error(`${name} ended`);
+  return record;
+}
+
 describe('records', () => {
   it('remember a process while it lives, and only that one', async () => {
-    const record = writeRecord(folder, 'temporal', await start('echo; exec sleep 60'), 'SIGTERM');
+    const record = recorded('temporal', await start('echo; exec sleep 60'), 'SIGTERM');
     expect(readRecord(folder, 'temporal')).toEqual(record);
     expect(readRecords(folder)).toEqual([record]);
 
@@ -65,14 +79,14 @@ describe('stopProcess', () => {
   it('asks first, by the signal of the record', async () => {
     const pid = await start('trap "exit 0" INT; trap "" TERM; echo; while :; do sleep 0.05; done');
     const startMs = Date.now();
-    await stopProcess(writeRecord(folder, 'postgres', pid, 'SIGINT'), 10_000);
+    await stopProcess(recorded('postgres', pid, 'SIGINT'), 10_000);
     expect(Date.now() - startMs).toBeLessThan(5000);
     expect(readRecord(folder, 'postgres')).toBeNull();
   });
 
   it('ends a process that does not listen', async () => {
     const pid = await start('trap "" TERM; echo; while :; do sleep 0.05; done');
-    await stopProcess(writeRecord(folder, 'worker', pid, 'SIGTERM'), 300);
+    await stopProcess(recorded('worker', pid, 'SIGTERM'), 300);
     expect(readRecord(folder, 'worker')).toBeNull();
   });
 });

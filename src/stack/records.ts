@@ -19,20 +19,20 @@ export type ProcessRecord = z.infer<typeof recordSchema>;
 
 const fileOf = (folder: string, name: string): string => join(folder, `${name}.json`);
 
-function recordOf(name: string, pid: number, stopSignal: ProcessRecord['stopSignal']): ProcessRecord {
+function recordOf(name: string, pid: number, stopSignal: ProcessRecord['stopSignal']): ProcessRecord | null {
   const startTime = startTimeOf(pid);
-  if (startTime === null) throw new Error(`process ${pid} (${name}) ended at once`);
-  return { name, pid, startTime, stopSignal };
+  return startTime === null ? null : { name, pid, startTime, stopSignal };
 }
 
-/** Notes that `name` runs as `pid`, with its start time; throws when it is gone already. */
+/** Notes that `name` runs as `pid`, with its start time; null when it is gone already. */
 export function writeRecord(
   folder: string,
   name: string,
   pid: number,
   stopSignal: ProcessRecord['stopSignal'],
-): ProcessRecord {
+): ProcessRecord | null {
   const record = recordOf(name, pid, stopSignal);
+  if (record === null) return null;
   mkdirSync(folder, { recursive: true });
   writeFileSync(fileOf(folder, name), JSON.stringify(record));
   return record;
