@@ -15,7 +15,7 @@ export function roundMarkdown(state: RoundState): string {
       '|---|---|',
       `| model | ${code(config.model)}, tenant ${code(config.tenant)} |`,
       `| trials${state.trialPhase === null ? '' : ` (${state.trialPhase})`} | ${trials.done} of ${trials.planned} |`,
-      `| outcomes so far | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
+      `| outcomes | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
       `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
       `| edits selected | ${selected ?? 'not yet'} |`,
       `| device | ${deviceSeconds.toFixed(1)} s |`,
