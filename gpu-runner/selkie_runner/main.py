@@ -11,6 +11,7 @@ from .errors import EngineError
 from .service.engines import ENGINES, SLOTS, TRAIN_DTYPES, EngineOptions
 from .service.logs import event, to_stderr
 from .service.process import Options, serve
+from .service.runner import ServingOptions
 
 _EXAMPLES = """\
 examples:
@@ -53,9 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             train_dtype=given.train_dtype,
             deterministic=given.deterministic,
         ),
-        decode_batch=given.decode_batch,
-        max_adapters=given.max_adapters,
-        adapter_roots=given.adapter_root or [],
+        serving=ServingOptions(
+            batched=given.engine == "batched",
+            decode_batch=given.decode_batch,
+            max_adapters=given.max_adapters,
+            adapter_roots=tuple(given.adapter_root or ()),
+        ),
     )
     try:
         asyncio.run(serve(options))
@@ -104,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "engine",
         choices=ENGINES,
         default="batched",
-        help="batched trains many adapters in one pass; solo one after another, the exact reference"
+        help="batched trains and asks many adapters in one pass; solo one after another, the exact reference"
         " (default: %(default)s)",
     )
     slots = ", ".join(f"{number} for {engine}" for engine, number in SLOTS.items())
@@ -137,9 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     option(
         "decode-batch",
         type=_positive,
-        default=16,
+        default=64,
         metavar="N",
-        help="rows of one adapter that share a forward pass; with 1 answers repeat bit for bit (default: %(default)s)",
+        help="rows that share a forward pass; with 1 answers repeat bit for bit (default: %(default)s)",
     )
     option(
         "max-adapters", type=_positive, default=64, metavar="N", help="adapters on the device (default: %(default)s)"

@@ -162,10 +162,17 @@ def test_tokenize(runner: Runner):
     assert answer == {"count": 4, "max_model_len": 256, "tokens": runner.model.tokenizer.encode("seal")}
 
 
+def assert_alike(choice: Any, other: Any) -> None:
+    """Equal but for rounding: what was read of a prompt before is not read again."""
+    assert choice["text"] == other["text"]
+    found, wanted = (one["logprobs"]["token_logprobs"] for one in (choice, other))
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
 def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: Runner):
     folder = adapter_folder(runner, "one", 1)
     question = {"prompt": "The selkie", "max_tokens": 12, "temperature": 0, "logprobs": 0}
-    base = completion(runner, **question)["choices"]
+    base = completion(runner, **question)["choices"][0]
 
     loaded = post(runner, "/v1/load_lora_adapter", lora_name="one", lora_path=str(folder))
     assert (loaded.status_code, loaded.text) == (200, "Success: LoRA adapter 'one' added successfully.")
@@ -173,14 +180,14 @@ def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: Runne
     assert [model["id"] for model in models] == ["tiny", "one"]
     assert (models[1]["parent"], models[1]["root"]) == ("tiny", str(folder))
 
-    assert completion(runner, model="one", **question)["choices"] != base
-    assert completion(runner, **question)["choices"] == base
+    assert completion(runner, model="one", **question)["choices"][0]["text"] != base["text"]
+    assert_alike(completion(runner, **question)["choices"][0], base)
 
     removed = post(runner, "/v1/unload_lora_adapter", lora_name="one")
     assert (removed.status_code, removed.text) == (200, "Success: LoRA adapter 'one' removed successfully.")
     assert post(runner, "/v1/completions", model="one", **question).status_code == 404
-    assert completion(runner, **question)["choices"] == base
-    assert runner.model.adapters.names == []
+    assert_alike(completion(runner, **question)["choices"][0], base)
+    assert runner.adapters.resident == 0
 
 
 def test_loading_in_place_replaces_the_weights(runner: Runner):
@@ -190,7 +197,7 @@ def test_loading_in_place_replaces_the_weights(runner: Runner):
     body = {"lora_name": "two", "lora_path": str(adapter_folder(runner, "three", 3)), "load_inplace": True}
     assert post(runner, "/v1/load_lora_adapter", **body).status_code == 200
     assert completion(runner, **question)["choices"] != before
-    assert len(runner.model.adapters.names) == 1
+    assert runner.adapters.resident == 1
     post(runner, "/v1/unload_lora_adapter", lora_name="two")
 
 
@@ -219,10 +226,10 @@ def test_adapters_above_the_limit_leave_the_device_and_come_back(tmp_path: Path)
             folder = adapter_folder(small, name, 20 + seed)
             post(small, "/v1/load_lora_adapter", lora_name=name, lora_path=str(folder))
             texts.append(completion(small, model=name, prompt="sea", max_tokens=8, temperature=0)["choices"][0]["text"])
-        assert len(small.model.adapters.names) == 1
+        assert small.adapters.resident == 1
         again = completion(small, model="x", prompt="sea", max_tokens=8, temperature=0)["choices"][0]["text"]
         assert [again, texts[1]] == texts
-        assert len(small.model.adapters.names) == 1
+        assert small.adapters.resident == 1
 
 
 REFUSALS: list[tuple[str, Any, int, str, str]] = [

@@ -17,7 +17,7 @@ from selkie_runner.models import LoadedModel, load_model
 from selkie_runner.registry import ModelSpec
 from selkie_runner.service.contract import ArtifactRef
 from selkie_runner.service.device import DeviceLoop
-from selkie_runner.service.runner import Runner, assemble
+from selkie_runner.service.runner import Runner, ServingOptions, assemble
 
 TINY = ModelSpec(name="tiny", source="random:llama-tiny", chat=True, dtype="float32", max_length=256)
 
@@ -50,7 +50,7 @@ def running(root: Path, **options: Any) -> Generator[Runner]:
     device = DeviceLoop().start()
     model = device.call(tiny_model, name="load").future.result(60)
     try:
-        yield assemble(model, device, ArtifactStore(root / "store"), **options)
+        yield assemble(model, device, ArtifactStore(root / "store"), ServingOptions(**options))
     finally:
         device.stop(10)
 

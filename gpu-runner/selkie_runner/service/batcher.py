@@ -46,11 +46,20 @@ class Batcher(Generic[Row, Out]):
     """One kind of work over all adapters. With `max_rows` 1 nothing shares a forward pass: answers repeat bitwise."""
 
     def __init__(
-        self, device: DeviceLoop, adapters: ServedAdapters, work: Work[Row, Out], *, max_rows: int, name: str
+        self,
+        device: DeviceLoop,
+        adapters: ServedAdapters,
+        work: Work[Row, Out],
+        activate: Callable[[str | None], None],
+        *,
+        max_rows: int,
+        name: str,
     ) -> None:
+        """Serve one kind of work; `activate` makes the model compute with the adapter of that key, or with none."""
         self._device = device
         self._adapters = adapters
         self._work = work
+        self._activate = activate
         self._max_rows = max_rows
         self._name = name
         self._waiting: dict[ServedAdapter | None, deque[_Item[Row, Out]]] = {}
@@ -107,7 +116,7 @@ class Batcher(Generic[Row, Out]):
     def _batch(self, adapter: ServedAdapter | None, items: list[_Item[Row, Out]]) -> Generator[None, None, None]:
         steps = self._work(
             [item.row for item in items],
-            activate=lambda: self._adapters.activate(adapter),
+            activate=lambda: self._activate(None if adapter is None else adapter.key),
             wanted=lambda position: not items[position].future.cancelled(),
         )
         for finished in steps:

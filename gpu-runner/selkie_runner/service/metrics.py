@@ -48,4 +48,7 @@ class _State(Collector):
             queued.add_metric([lane], jobs)
         rows = GaugeMetricFamily("selkie_rows_waiting", "Prompts that wait for a batch", value=self._waiting_rows())
         loaded = GaugeMetricFamily("selkie_adapters", "Adapters that can be asked", value=len(self._adapters.all()))
-        return [busy, queued, rows, loaded]
+        resident = GaugeMetricFamily(
+            "selkie_adapters_resident", "Adapters whose weights are on the device", value=self._adapters.resident
+        )
+        return [busy, queued, rows, loaded, resident]

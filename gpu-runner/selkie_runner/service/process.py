@@ -26,7 +26,7 @@ from .engines import SLOTS, EngineOptions, build_engine
 from .http import create_app
 from .leftovers import sweep
 from .logs import event
-from .runner import assemble
+from .runner import ServingOptions, assemble
 from .trainings import Trainings
 from .worker import work
 
@@ -52,9 +52,7 @@ class Options:
     temporal: bool
     task_queue: str
     training: EngineOptions
-    decode_batch: int
-    max_adapters: int
-    adapter_roots: list[Path]
+    serving: ServingOptions
 
 
 async def serve(options: Options) -> None:
@@ -73,9 +71,7 @@ async def serve(options: Options) -> None:
             model,
             device,
             ArtifactStore(options.store),
-            decode_batch=options.decode_batch,
-            max_adapters=options.max_adapters,
-            adapter_roots=options.adapter_roots,
+            options.serving,
         )
         engine = await build_engine(runner, options.training)
         await asyncio.to_thread(sweep, options.store, options.work, options.cache)

@@ -1,16 +1,24 @@
 """The parts of one running gpu-runner, put together once."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..artifacts import ArtifactStore
+from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
+from ..errors import InvalidTraining
 from ..models import LoadedModel
+from .answering import Answering
 from .batcher import Batcher
+from .continuous import ContinuousDecoding, FrozenHost
 from .device import DeviceLoop
+from .logs import event
 from .metrics import Metrics
 from .served import ServedAdapters
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,34 +34,61 @@ class Runner:
     device: DeviceLoop
     store: ArtifactStore
     adapters: ServedAdapters
-    decoder: Batcher[DecodeRow, DecodedRow]
-    scorer: Batcher[ScoreRow, ScoredRow]
+    decoder: Answering[DecodeRow, DecodedRow]
+    scorer: Answering[ScoreRow, ScoredRow]
     metrics: Metrics
 
 
-def assemble(
-    model: LoadedModel,
-    device: DeviceLoop,
-    store: ArtifactStore,
-    *,
-    decode_batch: int = 16,
-    max_adapters: int = 64,
-    adapter_roots: list[Path] | None = None,
-) -> Runner:
-    """Wire the parts around a loaded model.
+@dataclass(frozen=True)
+class ServingOptions:
+    """How to answer.
 
-    Args:
-        decode_batch: rows of one adapter that share a forward pass; 1 makes answers repeat bit for bit.
+    Attributes:
+        batched: let rows of all adapters share a forward pass; otherwise, and where the model's architecture is not one
+            that the batched decoder computes, the rows of one adapter do.
+        decode_batch: rows that share a forward pass; 1 makes answers repeat bit for bit.
         max_adapters: served adapters whose weights stay on the device.
         adapter_roots: folders from which clients may load adapters; the store where empty.
     """
-    adapters = ServedAdapters(model.adapters, device, store, adapter_roots or [], max_adapters)
-    decoder: Batcher[DecodeRow, DecodedRow] = Batcher(
-        device, adapters, partial(decode, model.model, model.tokenizer), max_rows=decode_batch, name="decode"
+
+    batched: bool = True
+    decode_batch: int = 64
+    max_adapters: int = 64
+    adapter_roots: tuple[Path, ...] = ()
+
+
+def assemble(
+    model: LoadedModel, device: DeviceLoop, store: ArtifactStore, options: ServingOptions | None = None
+) -> Runner:
+    """Wire the parts around a loaded model."""
+    options = options or ServingOptions()
+    base = _shared(model) if options.batched else None
+    frozen = None if base is None else FrozenHost(FrozenAdapters(base))
+    adapters = ServedAdapters(
+        frozen or model.adapters, device, store, list(options.adapter_roots), options.max_adapters
     )
-    scorer: Batcher[ScoreRow, ScoredRow] = Batcher(
-        device, adapters, partial(score, model.model), max_rows=decode_batch, name="score"
-    )
-    metrics = Metrics(device, adapters, lambda: decoder.waiting() + scorer.waiting())
-    parameters = model.model.num_parameters()
-    return Runner(model, parameters, device, store, adapters, decoder, scorer, metrics)
+    decoder: Answering[DecodeRow, DecodedRow]
+    scorer: Answering[ScoreRow, ScoredRow]
+    if base is not None and frozen is not None:
+        batched = BatchedDecoder(base, model.model, model.tokenizer, rows=options.decode_batch)
+        decoding = ContinuousDecoding(device, adapters, frozen, batched)
+        decoder, scorer, waiting = decoding.generating, decoding.scoring, decoding.waiting
+    else:
+        alone = partial(Batcher, device, adapters, activate=model.adapters.activate, max_rows=options.decode_batch)
+        decoder = alone(partial(decode, model.model, model.tokenizer), name="decode")
+        scorer = alone(partial(score, model.model), name="score")
+
+        def waiting() -> int:
+            return decoder.waiting() + scorer.waiting()
+
+    metrics = Metrics(device, adapters, waiting)
+    return Runner(model, model.model.num_parameters(), device, store, adapters, decoder, scorer, metrics)
+
+
+def _shared(model: LoadedModel) -> FrozenDecoder | None:
+    """The base for the batched decoder, or None with a warning where it cannot compute the model."""
+    try:
+        return FrozenDecoder.share(model.model)
+    except InvalidTraining as error:
+        event(logger, logging.WARNING, "decodes_by_adapter", reason=str(error))
+        return None

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
-from ..adapters import AdapterHost
 from ..artifacts import ArtifactStore
 from .device import DeviceLoop, result_of
 from .logs import event
@@ -42,6 +42,18 @@ class ServedAdapter:
     key: str
 
 
+class AdapterHost(Protocol):
+    """What holds adapters on the device: PEFT's layers on the model, or plain factors. Device thread only."""
+
+    def load(self, name: str, folder: Path) -> None:
+        """Load a PEFT folder under a name; raises `InvalidAdapter` where it is none of this base."""
+        ...
+
+    def unload(self, name: str) -> None:
+        """Free what was loaded under a name."""
+        ...
+
+
 class ServedAdapters:
     """Loads, finds and unloads adapters; keeps at most `max_resident` on the device, the latest used ones.
 
@@ -65,6 +77,11 @@ class ServedAdapters:
     def all(self) -> list[ServedAdapter]:
         """Every adapter that can be asked, oldest first."""
         return list(self._named.values())
+
+    @property
+    def resident(self) -> int:
+        """How many have their weights on the device."""
+        return len(self._resident)
 
     def find(self, name: str) -> ServedAdapter:
         """The adapter of that name; raises `AdapterNotFound`."""
@@ -119,10 +136,6 @@ class ServedAdapters:
             self._resident[adapter.key] -= 1
             if self._named.get(adapter.name) != adapter:
                 self._drop_unused(adapter.key)
-
-    def activate(self, adapter: ServedAdapter | None) -> None:
-        """Make the model compute with a held adapter, or with none. Device thread only."""
-        self._host.activate(None if adapter is None else adapter.key)
 
     def _folder(self, path: str) -> Path:
         folder = Path(path).resolve()

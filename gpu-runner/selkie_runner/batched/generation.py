@@ -1,0 +1,367 @@
+"""Answers and scores for many adapters at once: rows join and leave at any step, whatever adapter each is for.
+
+Every pass reads one token of each answer under way and, beside them, the prompts of rows that have just joined, so the
+base's weights are gone through once for all. What prompts of one adapter share is read once (`prompts.py`).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..decode import Answer, DecodedRow, DecodeRow, Endings, ScoredRow, ScoreRow, TokenLogprob, extend, token_logprobs
+from ..errors import Diverged, memory_errors
+from .decoder import FrozenDecoder
+from .elementwise import statistics_dtype
+from .frozen import FrozenAdapter
+from .kv import LiveCache
+from .loss import MAX_LOGITS
+from .memory import available_bytes
+from .prompts import BLOCK, PromptCache
+from .reading import Reading, read
+
+#: prompt tokens of a pass: on a CPU few, because a training step waits for a pass to end
+_PROMPT_TOKENS = {"cpu": 256, "cuda": 8192}
+#: of what is free when the decoder is made
+_LIVE_SHARE, _PROMPT_SHARE = 8, 32
+_LARGEST_PROMPT_CACHE = 2**29
+#: a row waits a pass for another that reads so many tokens of the same prefix
+_WORTH_WAITING = 2 * BLOCK
+
+
+class AdapterSource(Protocol):
+    """What a row is to be computed with."""
+
+    @property
+    def key(self) -> str:
+        """Never used for other weights; empty for the base."""
+        ...
+
+    def hold(self) -> AbstractContextManager[Sequence[FrozenAdapter]]:
+        """The layers, which stay on the device until the context ends. Called by the thread that owns the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers that are on the device anyway."""
+
+    key: str = ""
+    layers: Sequence[FrozenAdapter] = ()
+
+    def hold(self) -> AbstractContextManager[Sequence[FrozenAdapter]]:
+        return nullcontext(self.layers)
+
+
+BASE = Layers()
+
+
+@dataclass
+class _Row:
+    """A row that was asked for; `answer` is None for a score. The rest is of use once it holds a slot."""
+
+    asked: DecodeRow | ScoreRow
+    adapter: AdapterSource
+    future: Future[Any]
+    answer: Answer | None
+    held: ExitStack = field(default_factory=ExitStack)
+    layers: tuple[FrozenAdapter, ...] = ()
+    #: positions that its slot holds
+    length: int = 0
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Everything to read before there is an answer. Nothing is asked after the last token of a score."""
+        return self.asked.prompt if isinstance(self.asked, DecodeRow) else self.asked.tokens[:-1]
+
+    @property
+    def first_wanted(self) -> int:
+        """The first of `tokens` whose final state is asked for."""
+        return len(self.tokens) - 1 if isinstance(self.asked, DecodeRow) else self.asked.start - 1
+
+    @property
+    def most_length(self) -> int:
+        """Positions that its slot may come to hold."""
+        return len(self.tokens) + (self.asked.max_tokens if isinstance(self.asked, DecodeRow) else 0)
+
+    def next_reading(self) -> Reading:
+        """What it reads in its next pass."""
+        if self.answer is not None and self.answer.tokens:
+            return Reading(self.answer.tokens[-1:], self.length, 0, self.adapter.key, self.layers)
+        return Reading(
+            self.tokens[self.length :], self.length, self.first_wanted - self.length, self.adapter.key, self.layers
+        )
+
+
+class BatchedDecoder:
+    """Answers and scores rows for many adapters on one frozen base.
+
+    `generate` and `score` may be called from any thread; `step` only from the one that owns the device. Cancelling a
+    future drops its row at the next step.
+
+    Attributes:
+        tokens_read: tokens that went through the base so far; what was found among known prompts did not.
+    """
+
+    def __init__(
+        self,
+        decoder: FrozenDecoder,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        rows: int = 64,
+        prompt_tokens: int | None = None,
+        prompt_cache_bytes: int | None = None,
+    ) -> None:
+        """Share the base's weights.
+
+        Args:
+            rows: at most so many share a pass. With 1 every row is computed alone, without what others have read, and
+                its answer repeats bit for bit.
+            prompt_tokens: of the rows that join in one pass.
+            prompt_cache_bytes: what is kept of prompts that were read.
+        """
+        available = available_bytes(decoder.device)
+        if prompt_cache_bytes is None:
+            prompt_cache_bytes = min(_LARGEST_PROMPT_CACHE, available // _PROMPT_SHARE)
+        self._decoder = decoder
+        self._endings = Endings(model, tokenizer)
+        self._most_rows = rows
+        self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
+        self._live_bytes = available // _LIVE_SHARE
+        self._cache = LiveCache(decoder)
+        self._prompts = PromptCache(prompt_cache_bytes if rows > 1 else 0)
+        self._lock = threading.Lock()
+        self._waiting: deque[_Row] = deque()
+        #: row i holds slot i of the cache
+        self._active: list[_Row] = []
+        self.tokens_read = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no row waits or is under way."""
+        with self._lock:
+            return not self._active and not self._waiting
+
+    @property
+    def waiting(self) -> int:
+        """Rows that have not joined yet."""
+        with self._lock:
+            return len(self._waiting)
+
+    def generate(self, rows: Sequence[DecodeRow], adapter: AdapterSource = BASE) -> list[Future[DecodedRow]]:
+        """Queue rows to answer. A future becomes the answer, or the error that this row met."""
+        futures: list[Future[DecodedRow]] = [Future() for _ in rows]
+        self._queue([_Row(row, adapter, future, Answer.begin(row)) for row, future in zip(rows, futures, strict=True)])
+        return futures
+
+    def score(self, rows: Sequence[ScoreRow], adapter: AdapterSource = BASE) -> list[Future[ScoredRow]]:
+        """Queue rows to score."""
+        futures: list[Future[ScoredRow]] = [Future() for _ in rows]
+        self._queue([_Row(row, adapter, future, None) for row, future in zip(rows, futures, strict=True)])
+        return futures
+
+    @torch.no_grad()
+    def step(self) -> bool:
+        """One pass; false where there was nothing to do. Never raises for a row's sake: its future has the error."""
+        self._drop_cancelled()
+        joining = self._join()
+        together = [self._active, *joining]
+        rows = [row for part in together for row in part]
+        if not rows:
+            self._cache.drop()
+            return False
+        try:
+            with memory_errors("decoding"):
+                self._cache.reserve(len(rows), max(row.most_length for row in rows))
+                self._recall(joining, first_slot=len(self._active))
+                readings = [[row.next_reading() for row in part] for part in together]
+                states = read(self._decoder, self._cache, readings)
+                self._active = rows
+                self._take([reading for part in readings for reading in part], states)
+        except Exception as error:
+            self._active = []
+            self._cache.drop()
+            for row in rows:
+                _fail(row, error)
+        return True
+
+    def abandon(self, error: Exception) -> None:
+        """End every row with `error`: nobody will call `step` again for what is here now. The device's thread only."""
+        with self._lock:
+            rows = [*self._active, *self._waiting]
+            self._active, self._waiting = [], deque()
+        for row in rows:
+            _fail(row, error)
+
+    def _queue(self, rows: list[_Row]) -> None:
+        with self._lock:
+            self._waiting.extend(rows)
+
+    def _drop_cancelled(self) -> None:
+        for slot in reversed(range(len(self._active))):
+            if self._active[slot].future.cancelled():
+                self._leave(slot)
+
+    def _join(self) -> tuple[list[_Row], list[_Row]]:
+        """The rows that join this pass, answers and scores, in the order of their coming as far as there is room.
+
+        A row whose prefix another one reads in this pass waits for it.
+        """
+        joined: list[_Row] = []
+        tokens = 0
+        length = max((row.most_length for row in self._active), default=0)
+        read_now: set[tuple[str, tuple[int, ...]]] = set()
+        with self._lock:
+            waiting, self._waiting = self._waiting, deque()
+            while waiting:
+                row = waiting.popleft()
+                if row.future.cancelled():
+                    continue
+                if not row.tokens:
+                    _settle(row.future, [None])
+                    continue
+                known = BLOCK * len(self._prompts.find(row.adapter.key, row.tokens, row.first_wanted))
+                shared = self._shared(row, read_now)
+                if self._prompts.enabled and shared - known >= _WORTH_WAITING:
+                    self._waiting.append(row)
+                    continue
+                fresh = len(row.tokens) - known
+                longest = max(length, row.most_length)
+                if not self._room(len(self._active) + len(joined), tokens + fresh, longest):
+                    self._waiting.append(row)
+                    break
+                joined.append(row)
+                tokens, length = tokens + fresh, longest
+                read_now.update(
+                    (row.adapter.key, row.tokens[:end]) for end in range(BLOCK, row.first_wanted + 2, BLOCK)
+                )
+            self._waiting.extend(waiting)
+        held = [row for row in joined if _hold(row)]
+        return [row for row in held if row.answer is not None], [row for row in held if row.answer is None]
+
+    def _shared(self, row: _Row, read_now: set[tuple[str, tuple[int, ...]]]) -> int:
+        """How many of the row's first tokens some row of this pass reads."""
+        shared = 0
+        while shared + BLOCK <= row.first_wanted and (row.adapter.key, row.tokens[: shared + BLOCK]) in read_now:
+            shared += BLOCK
+        return shared
+
+    def _room(self, rows: int, tokens: int, length: int) -> bool:
+        """Whether one more row fits beside `rows` others, `tokens` with its own; a row alone always does."""
+        if not rows:
+            return True
+        return (
+            rows < self._most_rows
+            and tokens <= self._prompt_tokens
+            and self._cache.bytes_for(rows + 1, length) <= self._live_bytes
+        )
+
+    def _recall(self, joining: Sequence[Sequence[_Row]], first_slot: int) -> None:
+        """Give joining rows what is known of their prompts."""
+        for slot, row in enumerate((row for part in joining for row in part), first_slot):
+            blocks = self._prompts.find(row.adapter.key, row.tokens, row.first_wanted)
+            row.length = BLOCK * len(blocks)
+            if blocks:
+                self._cache.write(slot, torch.cat(blocks, dim=3))
+
+    def _take(self, readings: Sequence[Reading], states: Sequence[Tensor]) -> None:
+        """Give each row what its final states say, and let those that are finished leave."""
+        for slot, (row, reading) in enumerate(zip(self._active, readings, strict=True)):
+            self.tokens_read += len(reading.tokens)
+            row.length = reading.length
+            if row.answer is None or not row.answer.tokens:
+                prompt = row.tokens[: row.first_wanted + 1]
+                self._prompts.add(
+                    row.adapter.key, prompt, lambda start, stop, at=slot: self._cache.read(at, start, stop)
+                )
+        answering = [slot for slot, row in enumerate(self._active) if row.answer is not None]
+        finished = self._answer(answering, states)
+        for slot, row in enumerate(self._active):
+            if row.answer is None:
+                finished[slot] = self._scored(row, states[slot])
+        for slot in sorted(finished, reverse=True):
+            row, outcome = self._active[slot], finished[slot]
+            if isinstance(outcome, Diverged):
+                self._cache.clear(slot)
+            self._leave(slot)
+            _settle(row.future, outcome)
+
+    def _answer(self, slots: Sequence[int], states: Sequence[Tensor]) -> dict[int, DecodedRow | ScoredRow | Diverged]:
+        """Extend the answers in these slots; what each has come to, where it is finished."""
+        if not slots:
+            return {}
+        logits = self._logits(torch.cat([states[slot] for slot in slots]))
+        finite = logits.amax(-1).isfinite().tolist()
+        finished: dict[int, DecodedRow | ScoredRow | Diverged] = {
+            slot: _not_finite() for slot, good in zip(slots, finite, strict=True) if not good
+        }
+        answers = {slot: answer for slot in slots if (answer := self._active[slot].answer) is not None}
+        good = [at for at, slot in enumerate(slots) if slot not in finished]
+        extend([answers[slots[at]] for at in good], logits if len(good) == len(slots) else logits[good])
+        for at in good:
+            done = self._endings.finished(answers[slots[at]])
+            if done is not None:
+                finished[slots[at]] = done
+        return finished
+
+    def _scored(self, row: _Row, states: Tensor) -> ScoredRow | Diverged:
+        asked = row.asked
+        assert isinstance(asked, ScoreRow)
+        found: list[TokenLogprob] = []
+        at_once = max(1, MAX_LOGITS // self._decoder.head.shape[0])
+        for first in range(0, states.shape[0], at_once):
+            part = states[first : first + at_once]
+            logits = self._logits(part)
+            if not bool(logits.isfinite().all()):
+                return _not_finite()
+            targets = asked.tokens[asked.start + first : asked.start + first + part.shape[0]]
+            found += token_logprobs(logits, targets, asked.top_logprobs)
+        return [*([None] * asked.start), *found]
+
+    def _logits(self, states: Tensor) -> Tensor:
+        return (states @ self._decoder.head.T).to(statistics_dtype(states.dtype))
+
+    def _leave(self, slot: int) -> None:
+        """Free a slot; the row of the last one moves into it."""
+        self._active[slot].held.close()
+        last = self._active.pop()
+        if slot < len(self._active):
+            self._cache.move(len(self._active), slot, last.length)
+            self._active[slot] = last
+
+
+def _hold(row: _Row) -> bool:
+    """Have the row's adapter on the device; false where it could not be had, which its future says."""
+    try:
+        row.layers = tuple(row.held.enter_context(row.adapter.hold()))
+    except Exception as error:
+        _fail(row, error)
+        return False
+    return True
+
+
+def _settle(future: Future[Any], outcome: object) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _fail(row: _Row, error: Exception) -> None:
+    row.held.close()
+    if not row.future.done():
+        _settle(row.future, error)
+
+
+def _not_finite() -> Diverged:
+    return Diverged("the model computes no finite numbers with this adapter")
