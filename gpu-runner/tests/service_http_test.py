@@ -92,6 +92,16 @@ def test_echo_scores_the_prompt_as_the_forward_pass_does(runner: Runner):
     assert choice["logprobs"]["token_logprobs"][1:] == pytest.approx(given, abs=1e-4)
 
 
+def test_echo_scores_from_a_token_on(runner: Runner):
+    asked = {"prompt": "The selkie swam north.", "max_tokens": 0, "echo": True, "logprobs": 1}
+    whole, part = (
+        completion(runner, **asked, **more)["choices"][0]["logprobs"] for more in ({}, {"logprob_start_len": 5})
+    )
+    assert part["tokens"] == whole["tokens"]
+    assert part["token_logprobs"][:5] == part["top_logprobs"][:5] == [None] * 5
+    assert part["token_logprobs"][5:] == pytest.approx(whole["token_logprobs"][5:], abs=1e-4)
+
+
 def test_echo_with_an_answer_puts_the_prompt_first(runner: Runner):
     answer = completion(runner, prompt="seal", max_tokens=4, temperature=0, echo=True, logprobs=0)
     [choice] = answer["choices"]
@@ -251,6 +261,13 @@ REFUSALS: list[tuple[str, Any, int, str, str]] = [
     ("/v1/completions", {"prompt": "x", "top_p": 0}, 400, "Bad Request", "top_p"),
     ("/v1/completions", {"prompt": "x", "logprobs": 21}, 400, "Bad Request", "logprobs"),
     ("/v1/completions", {}, 400, "Bad Request", "prompt"),
+    (
+        "/v1/completions",
+        {"prompt": "x", "echo": True, "logprobs": 1, "logprob_start_len": 9},
+        400,
+        "BadRequestError",
+        "logprob_start_len is 9, and a prompt has 1 tokens",
+    ),
     ("/v1/load_lora_adapter", {"lora_name": "n"}, 400, "Bad Request", "lora_path"),
     ("/v1/load_lora_adapter", {"lora_name": "n", "lora_path": "/etc"}, 400, "InvalidUserInput", "outside"),
     ("/v1/load_lora_adapter", {"lora_name": "tiny", "lora_path": "/etc"}, 400, "InvalidUserInput", "base model"),

@@ -136,7 +136,16 @@ export class InferenceClient {
       throw failure('ServerRefused', `reading log-probabilities of ${model}: an empty prompt or continuation has none`);
     }
     const doing = `reading log-probabilities of ${model}`;
-    const body = { model, prompt: [...before, ...after], echo: true, logprobs: 1, max_tokens: 0, temperature: 0 };
+    const body = {
+      model,
+      prompt: [...before, ...after],
+      echo: true,
+      logprobs: 1,
+      max_tokens: 0,
+      temperature: 0,
+      // the runner need not compute the rest; vLLM ignores the word and gives all
+      logprob_start_len: before.length,
+    };
     const { choices } = await this.#post('completions', body, echoSchema, doing);
     const perToken = choices[0].logprobs.token_logprobs.slice(before.length, before.length + after.length);
     if (perToken.length !== after.length || !perToken.every((value) => value !== null)) {

@@ -61,7 +61,7 @@ async def complete(runner: Runner, adapter: ServedAdapter | None, request: Compl
         _check_length(runner, len(ids), max_tokens)
     sampling = _sampling(request, max_tokens, request.logprobs)
     scored, answers = await asyncio.gather(
-        _score(runner, adapter, [ids for _, ids in prompts], request.logprobs if request.echo else None),
+        _score(runner, adapter, [ids for _, ids in prompts], request),
         _decode(runner, adapter, [ids for _, ids in prompts], sampling),
     )
     choices: list[Json] = []
@@ -172,12 +172,17 @@ async def _decode(
 
 
 async def _score(
-    runner: Runner, adapter: ServedAdapter | None, prompts: Sequence[Sequence[int]], top: int | None
+    runner: Runner, adapter: ServedAdapter | None, prompts: Sequence[Sequence[int]], request: CompletionRequest
 ) -> list[ScoredRow]:
-    """The prompts' own log-probabilities; empty where they are not asked (`top` None)."""
-    if top is None:
+    """The prompts' own log-probabilities; empty where they are not asked."""
+    if not request.echo or request.logprobs is None:
         return [[] for _ in prompts]
-    return await runner.scorer.answer(adapter, [ScoreRow(tuple(prompt), top) for prompt in prompts])
+    start = max(1, request.logprob_start_len)
+    short = next((len(prompt) for prompt in prompts if start > len(prompt)), None)
+    if short is not None:
+        raise BadRequest(f"logprob_start_len is {start}, and a prompt has {short} tokens")
+    rows = [ScoreRow(tuple(prompt), request.logprobs, start) for prompt in prompts]
+    return await runner.scorer.answer(adapter, rows)
 
 
 def _completion_logprobs(runner: Runner, tokens: Sequence[int], logprobs: ScoredRow) -> Json:

@@ -65,6 +65,8 @@ class CompletionRequest(_Generation):
     max_tokens: Annotated[int, Field(ge=0)] | None = None
     logprobs: TopLogprobs | None = None
     echo: bool = False
+    #: with `echo`: the first token whose log-probability is asked; those before it cost less (SGLang's word)
+    logprob_start_len: Annotated[int, Field(ge=0)] = 0
     add_special_tokens: bool = True
 
     @model_validator(mode="after")
