@@ -47,7 +47,7 @@ describe('every command', () => {
     ['gate approve demo.x', "required option '--as <name>' not specified"],
     ['select --rule best --from a --out b', 'Allowed choices are gain, reference'],
     ['doctor --fast', "unknown option '--fast'"],
-    ['bench nothing', 'there is no bench "nothing"; there is: learning'],
+    ['bench nothing', 'there is no bench "nothing"; there is: decode, engine, gpu, learning, profile, score, trial'],
   ])('%s: wrong usage, exit code 2', async (line, message) => {
     expect(await selkie(line)).toBe(2);
     expect(err).toContain(message);

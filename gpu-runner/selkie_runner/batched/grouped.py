@@ -43,7 +43,7 @@ class GroupedTerms:
         self.ends = torch.tensor([t.rows.stop - self.rows.start for t in terms], dtype=torch.int32, device=device)
         self.scales = torch.tensor([t.scale for t in terms], dtype=dtype, device=device).view(-1, 1, 1)
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "_GroupedApplied | None":
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "GroupedApplied | None":
         members = [term.weights.factors.get(key) for term in self.terms]
         factors = [member for member in members if member is not None]
         if not factors:
@@ -54,14 +54,16 @@ class GroupedTerms:
         for i, position in enumerate(factors[0].positions):
             part = functional.grouped_mm(inner[:, self._columns(i)], b[i].transpose(1, 2), offs=self.ends)
             outputs[position][self.rows].add_(part)
-        return _GroupedApplied(self, key, factors[0].positions, scaled_a, b, inner)
+        return GroupedApplied(self, key, factors[0].positions, scaled_a, b, inner)
 
     def _columns(self, index: int) -> slice:
         return slice(index * self.rank, (index + 1) * self.rank)
 
 
 @dataclass(frozen=True)
-class _GroupedApplied:
+class GroupedApplied:
+    """The adapters' part of the outputs of a group."""
+
     group: GroupedTerms
     key: Key
     positions: tuple[int, ...]

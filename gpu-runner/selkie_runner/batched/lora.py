@@ -77,7 +77,7 @@ class LoneTerm:
 
     term: LoraTerm
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "_LoneApplied | None":
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "LoneApplied | None":
         factors = self.term.weights.factors.get(key)
         if factors is None:
             return None
@@ -86,11 +86,13 @@ class LoneTerm:
         rank = self.term.weights.layout.rank
         for i, position in enumerate(factors.positions):
             outputs[position][rows].addmm_(inner[:, i * rank : (i + 1) * rank], factors.b[i].T)
-        return _LoneApplied(self.term, key, inner)
+        return LoneApplied(self.term, key, inner)
 
 
 @dataclass(frozen=True)
-class _LoneApplied:
+class LoneApplied:
+    """One adapter's part of the outputs of a group."""
+
     term: LoraTerm
     key: Key
     #: scale * x Aᵀ, [rows, projections * rank]

@@ -1,6 +1,8 @@
 export interface BenchContext {
   /** told what happens, a line at a time */
   onProgress: (line: string) => void;
+  /** further arguments, for benches that take some */
+  args: readonly string[];
 }
 
 export interface BenchResult {
