@@ -119,6 +119,7 @@ class BatchedDecoder:
         rows: int = 64,
         prompt_tokens: int | None = None,
         prompt_cache_bytes: int | None = None,
+        ends: bool = True,
     ) -> None:
         """Share the base's weights.
 
@@ -127,12 +128,13 @@ class BatchedDecoder:
                 its answer repeats bit for bit.
             prompt_tokens: of the rows that join in one pass.
             prompt_cache_bytes: what is kept of prompts that were read.
+            ends: whether the model's end tokens end an answer; for measuring, where every answer is to be as long.
         """
         available = available_bytes(decoder.device)
         if prompt_cache_bytes is None:
             prompt_cache_bytes = min(_LARGEST_PROMPT_CACHE, available // _PROMPT_SHARE)
         self._decoder = decoder
-        self._endings = Endings(model, tokenizer)
+        self._endings = Endings(model, tokenizer, ends=ends)
         self._most_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
         self._live_bytes = available // _LIVE_SHARE

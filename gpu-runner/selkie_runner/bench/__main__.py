@@ -31,7 +31,7 @@ class Bench(Protocol):
 
 
 #: each a module of this package with `SUMMARY`, `add_options` and `run`
-BENCHES = ("engine", "gpu", "profile")
+BENCHES = ("decode", "engine", "gpu", "profile", "score")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

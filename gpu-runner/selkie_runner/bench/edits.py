@@ -14,7 +14,8 @@ from ..models import LoadedModel
 
 _REPOSITORY = Path(__file__).parents[3]
 _SEAL = Path("data/seal/rank_iter0.json")
-_SAMPLE = _REPOSITORY / "corpus/sample/knowledge-base.jsonl"
+#: the sample corpus
+SAMPLE = _REPOSITORY / "corpus/sample/knowledge-base.jsonl"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def load_edits(file: Path | None) -> Edits:
     """
     shared = [Path(os.environ["SELKIE_SHARED"])] if "SELKIE_SHARED" in os.environ else []
     shared += [_REPOSITORY.parent / "shared", _REPOSITORY / "shared"]
-    places = [file] if file else [*(folder / _SEAL for folder in shared), _SAMPLE]
+    places = [file] if file else [*(folder / _SEAL for folder in shared), SAMPLE]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(f"no jobs to measure with: none of {', '.join(map(str, places))}")

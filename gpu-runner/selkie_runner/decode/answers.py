@@ -41,11 +41,13 @@ class Answer:
 class Endings:
     """Tells when an answer of one model is finished."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, ends: bool = True) -> None:
+        """With `ends` false an end token is one like any other."""
         settings: Any = model.generation_config
         configured = settings.eos_token_id if settings is not None else None
         listed = configured if isinstance(configured, list) else [configured]
-        self._ends = frozenset(token for token in [*listed, tokenizer.eos_token_id] if isinstance(token, int))
+        known = [*listed, tokenizer.eos_token_id] if ends else []
+        self._ends = frozenset(token for token in known if isinstance(token, int))
         self._tokenizer = tokenizer
 
     def finished(self, answer: Answer) -> DecodedRow | None:
