@@ -1,6 +1,6 @@
 import { isCancellation, log } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import type { Outcome, TrialResult, TrialSpec } from '../contract/index.js';
+import type { Outcome, TrialResult, TrialTask } from '../contract/index.js';
 import type { CallActivity } from './call-activity.js';
 import { sentenceOf } from './failures.js';
 import { nothingYet, outcomeAs } from './trial-results.js';
@@ -11,7 +11,7 @@ import { nothingYet, outcomeAs } from './trial-results.js';
  */
 export async function settle(
   call: CallActivity,
-  { trialId }: TrialSpec,
+  { trialId }: TrialTask,
   outcome: Outcome,
   reason: string,
 ): Promise<TrialResult> {

@@ -109,9 +109,9 @@ async function prepare(roundId: string, input: RoundConfigInput = small) {
 async function planned(roundId: string, phase: Phase): Promise<TrialSpec[]> {
   const { shards } = await activities.planTrials({ roundId, phase });
   const loaded = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => activities.loadShard({ roundId, phase, shard })),
+    Array.from({ length: shards }, (_, shard) => ledger.trials.shard(roundId, phase, shard)),
   );
-  return loaded.flatMap(({ trials }) => trials);
+  return loaded.flat();
 }
 
 const adapter = (name: string): AdapterRef => {

@@ -1,6 +1,7 @@
 import {
   failure,
   bounds,
+  shardTrialsOf,
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
@@ -75,7 +76,7 @@ export async function loadShard(
   { ledger }: ControlDeps,
   { roundId, phase, shard }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
-  return { trials: await ledger.trials.shard(roundId, phase, shard) };
+  return shardTrialsOf(await ledger.trials.shard(roundId, phase, shard));
 }
 
 /** The one authority on how a trial ended: the first write wins, and every later caller is told what it was. */
