@@ -2,7 +2,7 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
 import { trialInputSchema, type Outcome, type TrialResult, type TrialTask } from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
-import { isFailure, sentenceOf } from './failures.js';
+import { deviceSecondsOf, isFailure, sentenceOf } from './failures.js';
 import { parseInput } from './parse.js';
 import { tag } from './search-attributes.js';
 import { describeRecipe, nothingYet, outcomeAs } from './trial-results.js';
@@ -31,6 +31,7 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
       throw error;
     }
     if (!(error instanceof TemporalFailure)) throw error;
+    learn({ deviceSeconds: deviceSecondsOf(error) ?? known.deviceSeconds });
     result = outcomeAs(known, outcomeOf(error), sentenceOf(error));
   }
   const recorded = await record(result);

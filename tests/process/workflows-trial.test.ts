@@ -131,6 +131,16 @@ describeWithTemporal('a trial', () => {
     expect(scripted.requests('evaluateAdapter')).toEqual([]);
   });
 
+  it.each([
+    ['Diverged', 'diverged'],
+    ['DeviceBudgetExceeded', 'stopped_early'],
+  ])('records what a training used before it ended as %s', async (type, outcome) => {
+    const { result } = await tried((s) =>
+      s.always('trainAdapter', failing(type, { details: [{ deviceSeconds: 7.5 }] })),
+    );
+    expect(result).toMatchObject({ outcome, deviceSeconds: 7.5 });
+  });
+
   it('tries a failed attempt again, and no more often than its profile says', async () => {
     const once = await tried((s, usual) =>
       s.script('trainAdapter', failing('OutOfMemory', { retryable: true }), usual.trainAdapter),

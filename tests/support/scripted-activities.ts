@@ -57,7 +57,7 @@ export class ScriptedActivities {
 
 /** An answer that fails with a type of the contract. */
 export const failing =
-  (type: string, { retryable = false, message = `scripted ${type}` } = {}): (() => never) =>
+  (type: string, { retryable = false, message = `scripted ${type}`, details = [] as unknown[] } = {}): (() => never) =>
   () => {
-    throw ApplicationFailure.create({ type, message, nonRetryable: !retryable });
+    throw ApplicationFailure.create({ type, message, nonRetryable: !retryable, details });
   };
