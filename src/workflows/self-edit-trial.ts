@@ -1,11 +1,18 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { trialInputSchema, type Outcome, type TrialResult, type TrialTask } from '../contract/index.js';
+import {
+  emptyResult,
+  outcomeAs,
+  trialInputSchema,
+  type Outcome,
+  type Recipe,
+  type TrialResult,
+  type TrialTask,
+} from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { deviceSecondsOf, isFailure, sentenceOf } from './failures.js';
 import { parseInput } from './parse.js';
 import { tag } from './search-attributes.js';
-import { describeRecipe, nothingYet, outcomeAs } from './trial-results.js';
 
 /**
  * One self-edit, tried once: written, screened, trained on, evaluated, recorded. Whatever goes wrong becomes an outcome
@@ -17,7 +24,7 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
   const record = (result: TrialResult): Promise<TrialResult> =>
     CancellationScope.nonCancellable(() => call('recordOutcome', result, `${result.outcome} ${result.reason}`));
 
-  let known = nothingYet(trial.trialId);
+  let known = emptyResult(trial.trialId, 'infra_failure', '');
   const learn = (part: Partial<TrialResult>): void => {
     known = { ...known, ...part };
   };
@@ -74,3 +81,6 @@ function outcomeOf(failure: TemporalFailure): Outcome {
   if (isFailure(failure, 'DeviceBudgetExceeded')) return 'stopped_early';
   return 'infra_failure';
 }
+
+const describeRecipe = ({ rank, learningRate, epochs, maxSteps }: Recipe): string =>
+  `rank ${rank}, lr ${learningRate}, ${epochs} epochs${maxSteps > 0 ? `, at most ${maxSteps} steps` : ''}`;

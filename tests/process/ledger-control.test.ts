@@ -7,6 +7,7 @@ import { questionsOf } from '../../src/activities/questions.js';
 import { ArtifactStore } from '../../src/artifacts/index.js';
 import {
   canonicalDigest,
+  emptyResult,
   mediaTypes,
   roundConfigSchema,
   searchAttributes,
@@ -137,19 +138,11 @@ async function score(spec: TrialSpec, a: number, b: number, more: Partial<Evalua
   });
 }
 
-async function fail(spec: TrialSpec, outcome: 'invalid_edit' | 'infra_failure', reason: string): Promise<TrialResult> {
-  return activities.recordOutcome({
-    trialId: spec.trialId,
-    outcome,
-    reason,
-    editDigest: null,
-    trainingKey: null,
-    adapter: null,
-    deviceSeconds: 1,
-    steps: 0,
-    evaluation: null,
-  });
-}
+const fail = (
+  { trialId }: TrialSpec,
+  outcome: 'invalid_edit' | 'infra_failure' | 'cancelled',
+  reason: string,
+): Promise<TrialResult> => activities.recordOutcome({ ...emptyResult(trialId, outcome, reason), deviceSeconds: 1 });
 
 const reward = (total: number) => ({ reward: { gain: total, penalty: 0, total } });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { roundConfigSchema, textDigest, type ModelRef, type TrialSpec } from '../../src/contract/index.js';
+import { emptyResult, roundConfigSchema, textDigest, type ModelRef, type TrialSpec } from '../../src/contract/index.js';
 import { Ledger, migrate, type Answer, type Proposal } from '../../src/ledger/index.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 
@@ -89,17 +89,7 @@ describe('the first write wins', () => {
     const recorded = await Promise.all(
       times(20, (i) =>
         ledger.trials.record(
-          {
-            trialId,
-            outcome: i % 2 === 0 ? 'infra_failure' : 'cancelled',
-            reason: `writer ${i}`,
-            editDigest: null,
-            trainingKey: null,
-            adapter: null,
-            deviceSeconds: i,
-            steps: i,
-            evaluation: null,
-          },
+          { ...emptyResult(trialId, i % 2 === 0 ? 'infra_failure' : 'cancelled', `writer ${i}`), deviceSeconds: i },
           null,
         ),
       ),
