@@ -78,7 +78,13 @@ export const activityContracts = {
     }),
   },
   loadShard: {
-    request: z.strictObject({ roundId: z.string().min(1), phase: phaseSchema, shard: z.int().nonnegative() }),
+    request: z.strictObject({
+      roundId: z.string().min(1),
+      phase: phaseSchema,
+      shard: z.int().nonnegative(),
+      /** the shard is about to run them: what an earlier run of the round left cancelled or lost is opened again */
+      begins: z.boolean().default(false),
+    }),
     result: loadedShardSchema,
   },
   recordOutcome: {

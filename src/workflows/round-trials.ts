@@ -87,7 +87,7 @@ async function settleShard(round: RoundContext, input: ShardInput, failure: Temp
     ? (['cancelled', 'its shard was cancelled'] as const)
     : (['infra_failure', `its shard did not end by itself: ${sentenceOf(failure)}`] as const);
   let tally = emptyTally;
-  const loaded = await round.call('loadShard', { roundId, phase, shard }, `${phase}, shard ${shard}`);
+  const loaded = await round.call('loadShard', { roundId, phase, shard, begins: false }, `${phase}, shard ${shard}`);
   await inWindow(tasksOf(loaded, input), input.window, async (trial) => {
     tally = counted(tally, await settle(round.call, trial, outcome, reason));
   });

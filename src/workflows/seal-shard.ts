@@ -39,7 +39,7 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   const call = activitiesOf(settings);
 
   let soFar = emptyTally;
-  const loaded = await call('loadShard', { roundId, phase, shard }, `${phase}, shard ${shard}`);
+  const loaded = await call('loadShard', { roundId, phase, shard, begins: true }, `${phase}, shard ${shard}`);
   const trials = tasksOf(loaded, { roundId, phase, shard });
   await inWindow(trials, window, async (trial) => {
     await unpaused(controls);

@@ -72,10 +72,15 @@ function refuseTooMany(phase: Phase, trials: number): void {
 
 const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({ shard }) => shard ?? [])).size;
 
+/**
+ * A shard that begins has waited until an older run of it, and with it every trial, has ended: nobody else is about to record
+ * what is opened here.
+ */
 export async function loadShard(
   { ledger }: ControlDeps,
-  { roundId, phase, shard }: ActivityRequest<'loadShard'>,
+  { roundId, phase, shard, begins }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
+  if (begins) await ledger.trials.reopen(roundId, phase, shard);
   return shardTrialsOf(await ledger.trials.shard(roundId, phase, shard));
 }
 
