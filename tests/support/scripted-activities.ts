@@ -5,6 +5,7 @@ import {
   type ActivityRequest,
   type ActivityResult,
 } from '../../src/contract/index.js';
+import { closedLatch } from './latch.js';
 
 export type Answer<N extends ActivityName> = (
   request: ActivityRequest<N>,
@@ -36,6 +37,17 @@ export class ScriptedActivities {
   script<N extends ActivityName>(name: N, ...answers: Answer<N>[]): this {
     this.#scripts.set(name, answers as AnyAnswer[]);
     return this;
+  }
+
+  /** Every call of `name` waits, then is answered as it was; returns what lets them through. */
+  hold(name: ActivityName): () => void {
+    const answer = this.#answers.get(name);
+    const { passed, open } = closedLatch();
+    this.#answers.set(name, async (request) => {
+      await passed;
+      return answer?.(request);
+    });
+    return open;
   }
 
   /** The calls of `name` so far, attempts counted. */
