@@ -14,9 +14,14 @@ import torch
 
 
 class EngineError(Exception):
-    """Base of every error that a caller of the engine can meet."""
+    """Base of every error that a caller of the engine can meet.
+
+    Attributes:
+        device_seconds: what a training had used of the device, over all attempts; None where no device worked.
+    """
 
     error_type: ClassVar[str]
+    device_seconds: float | None = None
 
 
 class InvalidRegistry(EngineError, ValueError):

@@ -326,6 +326,7 @@ def test_divergence_is_typed(bench: Bench):
     with pytest.raises(ApplicationError) as failed:
         asyncio.run(bench.environment().run(bench.activities.train_adapter, payload))
     assert (failed.value.type, failed.value.non_retryable) == ("Diverged", True)
+    assert contract.parse(contract.TrainFailure, failed.value.details[0]).device_seconds > 0
     assert bench.runner.model.adapters.names == []
 
 

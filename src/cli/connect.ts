@@ -1,7 +1,7 @@
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { existsSync } from 'node:fs';
-import { layoutOf, payloadConverterPath, runningStack } from '../stack/index.js';
+import { connectClient, layoutOf, runningStack } from '../stack/index.js';
 import { CliError, exitCodes } from './errors.js';
 
 export interface Session {
@@ -28,21 +28,15 @@ export async function connect(): Promise<Session> {
       exitCodes.unreachable,
     );
   }
-  let connection: Connection;
   try {
-    connection = await Connection.connect({ ...options, address, connectTimeout });
+    const client = await connectClient({ ...options, address, connectTimeout }, namespace);
+    return { client, address, close: () => client.connection.close() };
   } catch (error) {
     throw new CliError(
       `Temporal at ${address} does not answer (${error instanceof Error ? error.message : String(error)}): is it running?`,
       exitCodes.unreachable,
     );
   }
-  const client = new Client({
-    connection,
-    ...(namespace === undefined ? {} : { namespace }),
-    dataConverter: { payloadConverterPath },
-  });
-  return { client, address, close: () => connection.close() };
 }
 
 function localProfile(): { configSource?: { path: string } } {

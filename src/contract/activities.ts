@@ -3,13 +3,14 @@ import { artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js'
 import { roundConfigSchema } from './config.js';
 import { decisionRecordSchema, gateResultSchema, gateSpecSchema } from './gates.js';
 import { searchAttributeNameSchema } from './names.js';
+import { loadedShardSchema } from './shards.js';
 import {
   describeModelRequestSchema,
   describeModelResultSchema,
   trainRequestSchema,
   trainResultSchema,
 } from './training.js';
-import { evaluationSchema, outcomeCountsSchema, phaseSchema, trialResultSchema, trialSpecSchema } from './trials.js';
+import { evaluationSchema, outcomeCountsSchema, phaseSchema, trialResultSchema } from './trials.js';
 
 const roundOnly = z.strictObject({ roundId: z.string().min(1) });
 const trialOnly = z.strictObject({ trialId: z.string().min(1) });
@@ -77,8 +78,14 @@ export const activityContracts = {
     }),
   },
   loadShard: {
-    request: z.strictObject({ roundId: z.string().min(1), phase: phaseSchema, shard: z.int().nonnegative() }),
-    result: z.strictObject({ trials: z.array(trialSpecSchema).max(200) }),
+    request: z.strictObject({
+      roundId: z.string().min(1),
+      phase: phaseSchema,
+      shard: z.int().nonnegative(),
+      /** the shard is about to run them: what an earlier run of the round left cancelled or lost is opened again */
+      begins: z.boolean().default(false),
+    }),
+    result: loadedShardSchema,
   },
   recordOutcome: {
     request: trialResultSchema,

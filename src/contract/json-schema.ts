@@ -5,6 +5,7 @@ import { exampleSchema, recipePresets } from './recipe.js';
 import {
   describeModelRequestSchema,
   describeModelResultSchema,
+  trainFailureSchema,
   trainHeartbeatSchema,
   trainRequestSchema,
   trainResultSchema,
@@ -16,6 +17,7 @@ export const runnerSchemas = {
   describeModelRequest: describeModelRequestSchema,
   describeModelResult: describeModelResultSchema,
   example: exampleSchema,
+  trainFailure: trainFailureSchema,
   trainHeartbeat: trainHeartbeatSchema,
   trainRequest: trainRequestSchema,
   trainResult: trainResultSchema,

@@ -4,7 +4,8 @@ import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } fro
 import { profilesSchema } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
 import { searchAttributeNameSchema } from './names.js';
-import { outcomeCountsSchema, phaseSchema, trialSpecSchema } from './trials.js';
+import { givenTrialSchema } from './shards.js';
+import { outcomeCountsSchema, phaseSchema } from './trials.js';
 
 /** What a round hands down to each of its children, beside what they shall do. */
 export const runSettingsSchema = z.strictObject({
@@ -43,7 +44,7 @@ export const shardProgressSchema = z.strictObject({
 });
 export type ShardProgress = z.infer<typeof shardProgressSchema>;
 
-export const trialInputSchema = z.strictObject({ trial: trialSpecSchema, settings: runSettingsSchema });
+export const trialInputSchema = z.strictObject({ trial: givenTrialSchema, settings: runSettingsSchema });
 export type TrialInput = z.infer<typeof trialInputSchema>;
 
 export const gateInputSchema = z.strictObject({ spec: gateSpecSchema, settings: runSettingsSchema });

@@ -37,6 +37,12 @@ export const trainResultSchema = z.strictObject({
 });
 export type TrainResult = z.infer<typeof trainResultSchema>;
 
+/** The details of a training's failure, where the device had worked for it. */
+export const trainFailureSchema = z.strictObject({
+  /** over all attempts */
+  deviceSeconds: z.number().nonnegative(),
+});
+
 /** Heartbeat details of a training, below 1 KB: they live in the server's mutable state. */
 export const trainHeartbeatSchema = z.strictObject({
   phase: z.enum(['waiting', 'preparing', 'training', 'exporting']),

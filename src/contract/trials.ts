@@ -81,11 +81,13 @@ export const evaluationSchema = z.strictObject({
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+const longestReason = 2000;
+
 /** What a trial's workflow hands to `recordOutcome` and returns: a few numbers and ids. */
 export const trialResultSchema = z.strictObject({
   trialId: z.string().min(1),
   outcome: outcomeSchema,
-  reason: z.string().max(2000),
+  reason: z.string().max(longestReason),
   editDigest: sha256Schema.nullable(),
   trainingKey: sha256Schema.nullable(),
   adapter: adapterRefSchema.nullable(),
@@ -94,6 +96,31 @@ export const trialResultSchema = z.strictObject({
   evaluation: evaluationSchema.nullable(),
 });
 export type TrialResult = z.infer<typeof trialResultSchema>;
+
+/** How a trial ended, beside what is known of it. */
+export const outcomeAs = (known: TrialResult, outcome: Outcome, reason: string): TrialResult => ({
+  ...known,
+  outcome,
+  reason: reason.slice(0, longestReason),
+});
+
+/** How a trial ended of which nothing else is known. */
+export const emptyResult = (trialId: string, outcome: Outcome, reason: string): TrialResult =>
+  outcomeAs(
+    {
+      trialId,
+      outcome,
+      reason,
+      editDigest: null,
+      trainingKey: null,
+      adapter: null,
+      deviceSeconds: 0,
+      steps: 0,
+      evaluation: null,
+    },
+    outcome,
+    reason,
+  );
 
 export const outcomeCountsSchema = z.partialRecord(outcomeSchema, z.int().nonnegative());
 export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import {
+  emptyResult,
   outcomeSchema,
   trainRequestSchema,
   trialResultSchema,
   trialSpecSchema,
   sha256Schema,
+  type Outcome,
   type Phase,
   type TrainRequest,
   type TrialResult,
@@ -39,6 +41,9 @@ export interface PlannedTrial {
 
 const columns = `spec, proposal_key as "proposalKey", training, screen, result`;
 const resultColumns = `outcome, reason, edit_digest, training_key, device_seconds, result`;
+
+/** Outcomes of accidents; every other is a finding, and stays. */
+const reopened = ['cancelled', 'infra_failure'] satisfies Outcome[];
 
 /** Trials inserted by one statement. */
 const chunk = 2000;
@@ -133,6 +138,53 @@ export class Trials {
     const { result: stored } = await this.get(result.trialId);
     if (stored === null) throw new NotInLedger(`outcome of trial ${result.trialId}, which was just written`);
     return stored;
+  }
+
+  /** Gives every planned trial of a round that has no outcome this one: nobody will run it any more. How many there were. */
+  async recordRest(roundId: string, outcome: Outcome, reason: string): Promise<number> {
+    return run(
+      this.db,
+      `update trials set (outcome, reason, device_seconds, result, recorded_at)
+         = ($2, $3, 0, $4::jsonb || jsonb_build_object('trialId', trial_id), now())
+       where round_id = $1 and outcome is null`,
+      [roundId, outcome, reason, json(emptyResult('of each', outcome, reason))],
+    );
+  }
+
+  /**
+   * Opens a shard's trials again whose outcome says nothing of their edit, for a later run of the round. Not those that
+   * something was built on: candidates after the selection, examined documents after the plan to cross them, nothing after
+   * the report. How many were opened.
+   */
+  async reopen(roundId: string, phase: Phase, shard: number): Promise<number> {
+    return run(
+      this.db,
+      `with opened as (
+         select trial_id, result, recorded_at from trials
+         where round_id = $1 and phase = $2 and shard = $3 and outcome = any ($4::text[])
+           and not exists (select from reports where round_id = $1)
+           and not ($2 = 'edits' and exists (select from selections where round_id = $1))
+           and not ($2 = 'examine' and exists (select from trials where round_id = $1 and phase = 'cross'))
+         for update
+       ), kept as (
+         insert into earlier_outcomes (trial_id, result, recorded_at) select trial_id, result, recorded_at from opened
+       )
+       update trials set (${resultColumns}, model_digest, recorded_at) = (null, null, null, null, null, null, null, null)
+       from opened where trials.trial_id = opened.trial_id`,
+      [roundId, phase, shard, reopened],
+    );
+  }
+
+  /** What stood before it was opened again, oldest first. */
+  async earlierOutcomes(roundId: string): Promise<TrialResult[]> {
+    const found = await rows(
+      this.db,
+      z.strictObject({ result: trialResultSchema }),
+      `select e.result from earlier_outcomes e join trials t using (trial_id)
+       where t.round_id = $1 order by e.reopened_at, t.phase, t.position`,
+      [roundId],
+    );
+    return found.map(({ result }) => result);
   }
 
   private async update(sql: string, trialId: string, values: (string | null)[]): Promise<Trial> {

@@ -1,4 +1,4 @@
-export { clientOf, payloadConverterPath } from './client.js';
+export { clientOf, connectClient } from './client.js';
 export { StackError } from './errors.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
 export { watchMemory, type MemoryWatch } from './memory.js';

@@ -7,7 +7,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/common';
-import type { ErrorType } from '../contract/index.js';
+import { trainFailureSchema, type ErrorType } from '../contract/index.js';
 
 /** What is at the bottom of a failed activity or child: a type (the contract's, where the thrower used it) and words. */
 export interface Cause {
@@ -15,13 +15,15 @@ export interface Cause {
   message: string;
 }
 
-/** Looks through the wrappers that Temporal puts around a failure. */
-export function causeOf(failure: TemporalFailure): Cause {
-  if ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause) {
-    return failure.cause instanceof TemporalFailure
-      ? causeOf(failure.cause)
-      : { type: failure.cause.name, message: failure.cause.message };
-  }
+/** What is under the wrappers that Temporal puts around a failure. */
+function bottomOf(failure: Error): Error {
+  const isWrapper = failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure;
+  return isWrapper && failure.cause ? bottomOf(failure.cause) : failure;
+}
+
+/** The cause of a failure, whatever is wrapped around it. */
+export function causeOf(wrapped: TemporalFailure): Cause {
+  const failure = bottomOf(wrapped);
   if (failure instanceof ApplicationFailure) {
     return { type: failure.type ?? 'Error', message: failure.message };
   }
@@ -31,6 +33,14 @@ export function causeOf(failure: TemporalFailure): Cause {
   if (failure instanceof TerminatedFailure) return { type: 'Terminated', message: 'was terminated' };
   if (failure instanceof CancelledFailure) return { type: 'Cancelled', message: 'was cancelled' };
   return { type: failure.name, message: failure.message };
+}
+
+/** What a failed training had used of the device; null where the runner did not say. */
+export function deviceSecondsOf(wrapped: TemporalFailure): number | null {
+  const failure = bottomOf(wrapped);
+  if (!(failure instanceof ApplicationFailure)) return null;
+  const details = trainFailureSchema.safeParse(failure.details?.[0]);
+  return details.success ? details.data.deviceSeconds : null;
 }
 
 /** Whether the thrower gave the failure this type. */

@@ -17,7 +17,7 @@ const profileOf: Record<ActivityName, ProfileName> = {
   claimRound: 'publishOnce',
   prepareRound: 'publishOnce',
   planTrials: 'publishOnce',
-  loadShard: 'readOnly',
+  loadShard: 'publishOnce',
   recordOutcome: 'publishOnce',
   selectEdits: 'publishOnce',
   buildPolicyTraining: 'publishOnce',

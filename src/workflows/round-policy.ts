@@ -1,6 +1,6 @@
 import { TemporalFailure } from '@temporalio/common';
 import type { RoundResult } from '../contract/index.js';
-import { isFailure, sentenceOf } from './failures.js';
+import { deviceSecondsOf, isFailure, sentenceOf } from './failures.js';
 import type { RoundContext } from './round-context.js';
 
 /** The policy that a round trained, or why it has none. */
@@ -21,6 +21,7 @@ export async function trainPolicy(round: RoundContext): Promise<TrainedPolicy> {
     return { policy: { adapter: trained.adapter, pairs, trainingKey: trained.trainingKey } };
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
+    state.trainedPolicy(deviceSecondsOf(error) ?? 0);
     const noPolicy = isFailure(error, 'Diverged') || isFailure(error, 'DeviceBudgetExceeded');
     if (noPolicy) return { policy: null, reason: `the policy could not be trained: ${sentenceOf(error)}` };
     throw error;

@@ -4,6 +4,7 @@ import {
   shardIdOf,
   shardResultSchema,
   signalNames,
+  tasksOf,
   workflowTypes,
   type Phase,
   type ShardInput,
@@ -86,8 +87,8 @@ async function settleShard(round: RoundContext, input: ShardInput, failure: Temp
     ? (['cancelled', 'its shard was cancelled'] as const)
     : (['infra_failure', `its shard did not end by itself: ${sentenceOf(failure)}`] as const);
   let tally = emptyTally;
-  const { trials } = await round.call('loadShard', { roundId, phase, shard }, `${phase}, shard ${shard}`);
-  await inWindow(trials, input.window, async (trial) => {
+  const loaded = await round.call('loadShard', { roundId, phase, shard, begins: false }, `${phase}, shard ${shard}`);
+  await inWindow(tasksOf(loaded, input), input.window, async (trial) => {
     tally = counted(tally, await settle(round.call, trial, outcome, reason));
   });
   return tally;

@@ -3,13 +3,14 @@ import { TemporalFailure } from '@temporalio/common';
 import {
   reportNames,
   shardInputSchema,
+  tasksOf,
   trialResultSchema,
   workflowTypes,
   type RunSettings,
   type ShardProgress,
   type ShardResult,
   type TrialResult,
-  type TrialSpec,
+  type TrialTask,
 } from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { startOne, tellParent } from './children.js';
@@ -18,7 +19,6 @@ import { sentenceOf } from './failures.js';
 import { parseInput, parseResult } from './parse.js';
 import { settle } from './settle.js';
 import { countOf, counted, emptyTally } from './tally.js';
-import { describeTrial } from './trial-results.js';
 import { inWindow } from './window.js';
 
 /**
@@ -39,7 +39,8 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   const call = activitiesOf(settings);
 
   let soFar = emptyTally;
-  const { trials } = await call('loadShard', { roundId, phase, shard }, `${phase}, shard ${shard}`);
+  const loaded = await call('loadShard', { roundId, phase, shard, begins: true }, `${phase}, shard ${shard}`);
+  const trials = tasksOf(loaded, { roundId, phase, shard });
   await inWindow(trials, window, async (trial) => {
     await unpaused(controls);
     const result = controls.stopping
@@ -55,13 +56,13 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   return soFar;
 }
 
-async function tryOne(trial: TrialSpec, settings: RunSettings, call: CallActivity): Promise<TrialResult> {
+async function tryOne(trial: TrialTask, settings: RunSettings, call: CallActivity): Promise<TrialResult> {
   try {
     const child = await startOne(settings, {
       type: workflowTypes.trial,
       workflowId: trial.trialId,
       input: { trial, settings },
-      summary: describeTrial(trial),
+      summary: trial.about,
       tags: { SealPhase: trial.phase },
     });
     return parseResult(trialResultSchema, await child.result(), trial.trialId);

@@ -1,11 +1,18 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { trialInputSchema, type Outcome, type TrialResult, type TrialSpec } from '../contract/index.js';
+import {
+  emptyResult,
+  outcomeAs,
+  trialInputSchema,
+  type Outcome,
+  type Recipe,
+  type TrialResult,
+  type TrialTask,
+} from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
-import { isFailure, sentenceOf } from './failures.js';
+import { deviceSecondsOf, isFailure, sentenceOf } from './failures.js';
 import { parseInput } from './parse.js';
 import { tag } from './search-attributes.js';
-import { describeRecipe, describeTrial, nothingYet, outcomeAs } from './trial-results.js';
 
 /**
  * One self-edit, tried once: written, screened, trained on, evaluated, recorded. Whatever goes wrong becomes an outcome
@@ -17,7 +24,7 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
   const record = (result: TrialResult): Promise<TrialResult> =>
     CancellationScope.nonCancellable(() => call('recordOutcome', result, `${result.outcome} ${result.reason}`));
 
-  let known = nothingYet(trial.trialId);
+  let known = emptyResult(trial.trialId, 'infra_failure', '');
   const learn = (part: Partial<TrialResult>): void => {
     known = { ...known, ...part };
   };
@@ -31,6 +38,7 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
       throw error;
     }
     if (!(error instanceof TemporalFailure)) throw error;
+    learn({ deviceSeconds: deviceSecondsOf(error) ?? known.deviceSeconds });
     result = outcomeAs(known, outcomeOf(error), sentenceOf(error));
   }
   const recorded = await record(result);
@@ -42,19 +50,16 @@ type Ending = Pick<TrialResult, 'outcome' | 'reason'>;
 
 /** The steps of a trial; `learn` takes what is known of it from now on, however it ends. */
 async function attempt(
-  trial: TrialSpec,
+  { trialId, edit, about }: TrialTask,
   call: CallActivity,
   learn: (part: Partial<TrialResult>) => void,
 ): Promise<Ending> {
-  const { trialId } = trial;
-  const about = describeTrial(trial);
-
   const proposal = await call('proposeSelfEdit', { trialId }, about);
   learn({ editDigest: proposal.editDigest });
   if (proposal.status === 'invalid') return { outcome: 'invalid_edit', reason: proposal.reason };
 
   // A passage is the control, and a reused edit was let through when it was new.
-  if (trial.edit.kind === 'propose') {
+  if (edit === 'propose') {
     const { verdict, outcome, reason } = await call('screenSelfEdit', { trialId }, about);
     if (verdict === 'block') return { outcome: outcome ?? 'screened_out', reason };
   }
@@ -76,3 +81,6 @@ function outcomeOf(failure: TemporalFailure): Outcome {
   if (isFailure(failure, 'DeviceBudgetExceeded')) return 'stopped_early';
   return 'infra_failure';
 }
+
+const describeRecipe = ({ rank, learningRate, epochs, maxSteps }: Recipe): string =>
+  `rank ${rank}, lr ${learningRate}, ${epochs} epochs${maxSteps > 0 ? `, at most ${maxSteps} steps` : ''}`;

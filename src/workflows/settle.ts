@@ -1,9 +1,8 @@
 import { isCancellation, log } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import type { Outcome, TrialResult, TrialSpec } from '../contract/index.js';
+import { emptyResult, type Outcome, type TrialResult, type TrialTask } from '../contract/index.js';
 import type { CallActivity } from './call-activity.js';
 import { sentenceOf } from './failures.js';
-import { nothingYet, outcomeAs } from './trial-results.js';
 
 /**
  * Records the outcome of a trial that cannot do it itself. Returns what the ledger holds, which is what was recorded
@@ -11,11 +10,11 @@ import { nothingYet, outcomeAs } from './trial-results.js';
  */
 export async function settle(
   call: CallActivity,
-  { trialId }: TrialSpec,
+  { trialId }: TrialTask,
   outcome: Outcome,
   reason: string,
 ): Promise<TrialResult> {
-  const result = outcomeAs(nothingYet(trialId), outcome, reason);
+  const result = emptyResult(trialId, outcome, reason);
   try {
     return await call('recordOutcome', result, `${trialId}: ${outcome}`);
   } catch (error) {

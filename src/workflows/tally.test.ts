@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { counted, emptyTally, failedFraction, summed } from './tally.js';
-import { nothingYet, outcomeAs } from './trial-results.js';
+import { emptyResult } from '../contract/index.js';
 
 const scored = (total: number) => ({
-  ...outcomeAs(nothingYet('t'), 'scored', ''),
+  ...emptyResult('t', 'scored', ''),
   deviceSeconds: 2,
   evaluation: { a: null, b: null, otherSource: null, canaries: null, reward: { gain: total, penalty: 0, total } },
 });
@@ -11,7 +11,7 @@ const scored = (total: number) => ({
 it('counts outcomes, adds up seconds and keeps the best reward, which may be negative', () => {
   const one = counted(emptyTally, scored(-0.25));
   expect(one).toEqual({ outcomes: { scored: 1 }, deviceSeconds: 2, bestReward: -0.25 });
-  const two = counted(counted(one, scored(-0.5)), outcomeAs(nothingYet('u'), 'diverged', ''));
+  const two = counted(counted(one, scored(-0.5)), emptyResult('u', 'diverged', ''));
   expect(two).toEqual({ outcomes: { scored: 2, diverged: 1 }, deviceSeconds: 4, bestReward: -0.25 });
   expect(summed([two, two]).outcomes).toEqual({ scored: 4, diverged: 2 });
   expect(summed([])).toEqual(emptyTally);

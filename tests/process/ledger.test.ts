@@ -1,20 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { roundConfigSchema, textDigest, type ModelRef, type TrialSpec } from '../../src/contract/index.js';
+import { emptyResult, roundConfigSchema, textDigest, type ModelRef, type TrialSpec } from '../../src/contract/index.js';
 import { Ledger, migrate, type Answer, type Proposal } from '../../src/ledger/index.js';
-import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { startLedger, type TestLedger } from '../support/postgres.js';
 
-let postgres: TestPostgres;
+let test: TestLedger;
 let ledger: Ledger;
 beforeAll(async () => {
-  postgres = await startPostgres();
-  const url = await postgres.createDatabase('ledger');
-  await migrate(url);
-  ledger = await Ledger.connect(url, { connections: 20 });
+  test = await startLedger(20);
+  ({ ledger } = test);
 });
-afterAll(async () => {
-  await ledger.close();
-  await postgres.stop();
-});
+afterAll(() => test.stop());
 
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 const base: ModelRef = { base: 'tiny', baseDigest: textDigest('base'), stack: [] };
@@ -56,9 +51,9 @@ const proposal = (text: string): Proposal => ({
 
 describe('migrate', () => {
   it('runs once, however many processes start together and however often', async () => {
-    const url = await postgres.createDatabase('migrations');
+    const url = await test.postgres.createDatabase('migrations');
     const ran = await Promise.all(times(4, () => migrate(url)));
-    expect(ran.flat()).toEqual(['0001_rounds']);
+    expect(ran.flat()).toEqual(['0001_rounds', '0002_earlier_outcomes']);
     expect(await migrate(url)).toEqual([]);
   });
 
@@ -89,17 +84,7 @@ describe('the first write wins', () => {
     const recorded = await Promise.all(
       times(20, (i) =>
         ledger.trials.record(
-          {
-            trialId,
-            outcome: i % 2 === 0 ? 'infra_failure' : 'cancelled',
-            reason: `writer ${i}`,
-            editDigest: null,
-            trainingKey: null,
-            adapter: null,
-            deviceSeconds: i,
-            steps: i,
-            evaluation: null,
-          },
+          { ...emptyResult(trialId, i % 2 === 0 ? 'infra_failure' : 'cancelled', `writer ${i}`), deviceSeconds: i },
           null,
         ),
       ),

@@ -77,5 +77,8 @@ describe('a round on the whole stack', () => {
     expect(running.count).toBe(0);
     const trial = trialResultSchema.parse((await tiny.ledger.trials.get(`${cancelled}.edits.s00.e0000`)).result);
     expect(trial.outcome).toBe('cancelled');
+    // also those that it never came to
+    const outcomes = (await fingerprint(tiny.ledger, cancelled)).map(({ outcome }) => outcome);
+    expect(outcomes).toEqual(Array(4).fill('cancelled'));
   });
 });

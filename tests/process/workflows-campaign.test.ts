@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import { queryNames, signalNames, workflowTypes, type CampaignStatus } from '../../src/contract/index.js';
 import { adapterOf, trainingKeyOf } from '../support/fake-ledger.js';
-import { closedLatch } from '../support/latch.js';
 import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing } from '../support/scripted-activities.js';
@@ -74,11 +73,7 @@ describeWithTemporal('a campaign', () => {
 
   it('pauses with its round, and stops when that has ended', async () => {
     const { ledger, scripted } = fresh();
-    const latch = closedLatch();
-    scripted.always('describeModel', async (request) => {
-      await latch.passed;
-      return ledger.answers.describeModel(request);
-    });
+    const letThrough = scripted.hold('describeModel');
     await rig.serving(scripted, async () => {
       const campaign = await rig.start(workflowTypes.campaign, 'demo.endless', {
         rounds: 0,
@@ -92,7 +87,7 @@ describeWithTemporal('a campaign', () => {
         paused: true,
         roundId: 'demo.endless.r0001',
       });
-      latch.open();
+      letThrough();
       await campaign.signal(signalNames.stop);
       expect(await resultOf(campaign)).toEqual({ rounds: ['demo.endless.r0001'], stopped: true });
     });

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
 import { shardIdOf, signalNames, trialIdOf, workflowTypes } from '../../src/contract/index.js';
-import { closedLatch } from '../support/latch.js';
 import { endlessTraining, fresh, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing } from '../support/scripted-activities.js';
@@ -24,17 +23,13 @@ describeWithTemporal('control of a round', () => {
 
   it('stop: finishes what is in flight, skips the rest, then selects', async () => {
     const { ledger, scripted } = fresh();
-    const latch = closedLatch();
-    scripted.always('proposeSelfEdit', async (request) => {
-      await latch.passed;
-      return ledger.answers.proposeSelfEdit(request);
-    });
+    const letThrough = scripted.hold('proposeSelfEdit');
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'stopped', longRound);
       await until(() => Promise.resolve(scripted.requests('proposeSelfEdit').length === 2));
       await round.signal(signalNames.stop);
       await until(async () => (await statusOf(round)).stopping);
-      latch.open();
+      letThrough();
       expect(await resultOf(round)).toMatchObject({ selected: 1 });
     });
     const outcomes = editsOf('stopped').map((id) => ledger.outcomes.get(id)?.outcome);
@@ -54,17 +49,13 @@ describeWithTemporal('control of a round', () => {
 
   it('pause: starts no trial until resume', async () => {
     const { ledger, scripted } = fresh();
-    const latch = closedLatch();
-    scripted.always('proposeSelfEdit', async (request) => {
-      await latch.passed;
-      return ledger.answers.proposeSelfEdit(request);
-    });
+    const letThrough = scripted.hold('proposeSelfEdit');
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'paused', longRound);
       await until(() => Promise.resolve(scripted.requests('proposeSelfEdit').length === 2));
       await round.signal(signalNames.pause);
       await until(async () => (await statusOf(round)).paused);
-      latch.open();
+      letThrough();
       await until(async () => (await statusOf(round)).trials.done === 2);
       await new Promise((resolve) => setTimeout(resolve, 500));
       expect(scripted.requests('proposeSelfEdit')).toHaveLength(2);

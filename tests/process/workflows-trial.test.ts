@@ -4,7 +4,6 @@ import {
   trialResultSchema,
   workflowTypes,
   type RunSettings,
-  type TrialInput,
   type TrialSpec,
   roundConfigSchema,
 } from '../../src/contract/index.js';
@@ -15,21 +14,17 @@ import { failing, type Answers, type ScriptedActivities } from '../support/scrip
 const { tenant, profiles } = roundConfigSchema.parse(quickRound);
 const settings: RunSettings = { tenant, profiles, searchAttributes: ['SealOutcome'] };
 
-const inputOf = (trialId: string): TrialInput =>
-  trialInputSchema.parse({
-    settings,
-    trial: {
-      trialId,
-      roundId: 'demo.trials',
-      phase: 'edits',
-      index: 1,
-      sourceId: 'doc-1',
-      edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
-      learner: 'old',
-      repeat: 0,
-      trainingSeed: 1,
-    } satisfies TrialSpec,
-  });
+const specOf = (trialId: string): TrialSpec => ({
+  trialId,
+  roundId: 'demo.trials',
+  phase: 'edits',
+  index: 1,
+  sourceId: 'doc-1',
+  edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+  learner: 'old',
+  repeat: 0,
+  trainingSeed: 1,
+});
 
 describeWithTemporal('a trial', () => {
   const rig = useRig();
@@ -38,13 +33,15 @@ describeWithTemporal('a trial', () => {
   /** One trial with changed activities: what it returns, and what the ledger holds. */
   const tried = async (change: (scripted: ScriptedActivities, usual: Answers) => void) => {
     const { ledger, scripted } = fresh();
-    const input = inputOf(`trial-${(trials += 1)}`);
-    ledger.trials.set(input.trial.trialId, input.trial);
+    const spec = specOf(`trial-${(trials += 1)}`);
+    const { trialId } = spec;
+    const input = trialInputSchema.parse({ settings, trial: spec });
+    ledger.trials.set(trialId, spec);
     change(scripted, ledger.answers);
     const result = await rig.serving(scripted, async () =>
-      trialResultSchema.parse(await resultOf(await rig.start(workflowTypes.trial, input.trial.trialId, input))),
+      trialResultSchema.parse(await resultOf(await rig.start(workflowTypes.trial, trialId, input))),
     );
-    expect(ledger.outcomes.get(input.trial.trialId)).toEqual(result);
+    expect(ledger.outcomes.get(trialId)).toEqual(result);
     return { result, scripted };
   };
 
@@ -134,6 +131,16 @@ describeWithTemporal('a trial', () => {
     expect(scripted.requests('evaluateAdapter')).toEqual([]);
   });
 
+  it.each([
+    ['Diverged', 'diverged'],
+    ['DeviceBudgetExceeded', 'stopped_early'],
+  ])('records what a training used before it ended as %s', async (type, outcome) => {
+    const { result } = await tried((s) =>
+      s.always('trainAdapter', failing(type, { details: [{ deviceSeconds: 7.5 }] })),
+    );
+    expect(result).toMatchObject({ outcome, deviceSeconds: 7.5 });
+  });
+
   it('tries a failed attempt again, and no more often than its profile says', async () => {
     const once = await tried((s, usual) =>
       s.script('trainAdapter', failing('OutOfMemory', { retryable: true }), usual.trainAdapter),
@@ -153,7 +160,7 @@ describeWithTemporal('a trial', () => {
 
   it('is recorded as cancelled, after its trainer has let go', async () => {
     const { ledger, scripted } = fresh();
-    const input = inputOf('cancelled-trial');
+    const input = trialInputSchema.parse({ settings, trial: specOf('cancelled-trial') });
     let letGo = false;
     scripted.always('trainAdapter', async (request) => {
       try {

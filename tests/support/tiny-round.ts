@@ -18,7 +18,7 @@ import {
   type TrainResult,
 } from '../../src/contract/index.js';
 import { Ledger } from '../../src/ledger/index.js';
-import { clientOf, startStack, type Stack } from '../../src/stack/index.js';
+import { clientOf, layoutOf, startStack, type RunnerOptions, type Stack } from '../../src/stack/index.js';
 
 /** A whole stack in a folder of its own, on a tiny random model in float32, decoding one row at a time. */
 export interface TinyStack {
@@ -28,7 +28,8 @@ export interface TinyStack {
   stop(): Promise<void>;
 }
 
-export async function startTinyStack(): Promise<TinyStack> {
+/** `runner` replaces what is said here of the runner. */
+export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinyStack> {
   const home = await mkdtemp(join(tmpdir(), 'selkie-round-'));
   const models = join(home, 'models.json');
   const tiny = { source: 'random:llama-words', chat: true, dtype: 'float32', maxLength: 1024 };
@@ -43,6 +44,7 @@ export async function startTinyStack(): Promise<TinyStack> {
       decodeBatch: 1,
       checkpointEvery: 5,
       flags: ['--deterministic'],
+      ...runner,
     },
   });
   const client = await clientOf(stack);
@@ -125,4 +127,11 @@ export async function publishedTrainings({ store }: Stack): Promise<TrainResult[
   return Promise.all(
     files.map(async (name) => trainResultSchema.parse(JSON.parse(await readFile(join(folder, name), 'utf8')))),
   );
+}
+
+/** How many trainings under way have a checkpoint. */
+export async function checkpoints({ store }: Stack): Promise<number> {
+  const { work } = layoutOf(join(store, '..'));
+  const entries = await readdir(join(work, 'runner', 'trainings'), { recursive: true });
+  return entries.filter((name) => name.includes('checkpoint') && !name.includes('tmp')).length;
 }

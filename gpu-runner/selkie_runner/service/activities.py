@@ -13,6 +13,7 @@ from .contract import (
     Contract,
     DescribeModelRequest,
     DescribeModelResult,
+    TrainFailure,
     TrainRequest,
     TrainResult,
     parse,
@@ -91,8 +92,11 @@ def _parsed(kind: type[_C], payload: object) -> _C:
 
 
 def _application_error(error: EngineError) -> ApplicationError:
-    return _failure(error.error_type, str(error))
+    used = error.device_seconds
+    return _failure(
+        error.error_type, str(error), *([] if used is None else [TrainFailure(device_seconds=used).payload()])
+    )
 
 
-def _failure(kind: str, message: str) -> ApplicationError:
-    return ApplicationError(message, type=kind, non_retryable=kind not in RETRYABLE)
+def _failure(kind: str, message: str, *details: dict[str, Any]) -> ApplicationError:
+    return ApplicationError(message, *details, type=kind, non_retryable=kind not in RETRYABLE)

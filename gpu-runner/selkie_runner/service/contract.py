@@ -127,6 +127,10 @@ class TrainResult(Contract):
     resumed_from_step: Count
 
 
+class TrainFailure(Contract):
+    device_seconds: Annotated[float, Field(ge=0)]
+
+
 class TrainHeartbeat(Contract):
     phase: Literal["waiting", "preparing", "training", "exporting"]
     step: Count
@@ -175,6 +179,7 @@ SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
     "describeModelRequest": TypeAdapter(DescribeModelRequest),
     "describeModelResult": TypeAdapter(DescribeModelResult),
     "example": TypeAdapter(Example),
+    "trainFailure": TypeAdapter(TrainFailure),
     "trainHeartbeat": TypeAdapter(TrainHeartbeat),
     "trainRequest": TypeAdapter(TrainRequest),
     "trainResult": TypeAdapter(TrainResult),

@@ -97,8 +97,10 @@ class Trainings:
         meter = DeviceMeter(folder, request.max_device_seconds)
         try:
             trained = await self._engine.train(job, folder, training, meter)
-        except Diverged:
-            (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
+        except EngineError as error:
+            error.device_seconds = meter.seconds
+            if isinstance(error, Diverged):
+                (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
             raise
         finally:
             meter.save()

@@ -2,10 +2,10 @@ import {
   shardIdOf,
   trialIdOf,
   bounds,
+  emptyResult,
   type Phase,
   type RoundConfig,
   type TemplateId,
-  type TrialResult,
   type TrialSpec,
 } from '../../contract/index.js';
 import type { PlannedTrial } from '../../ledger/index.js';
@@ -115,7 +115,7 @@ export function place(roundId: string, phase: Phase, drafts: Draft[], cap = Infi
     const spec: TrialSpec = { trialId, roundId, phase, index, ...draft };
     return index < cap
       ? { spec, shard, result: null }
-      : { spec, shard: null, result: skipped(trialId, `over caps.maxEditsPerRound (${cap})`) };
+      : { spec, shard: null, result: emptyResult(trialId, 'skipped', `over caps.maxEditsPerRound (${cap})`) };
   });
 }
 
@@ -124,17 +124,5 @@ const templateOf = (config: RoundConfig, candidate: number): TemplateId => {
   if (template === undefined) throw new RangeError('a round has a template');
   return template;
 };
-
-const skipped = (trialId: string, reason: string): TrialResult => ({
-  trialId,
-  outcome: 'skipped',
-  reason,
-  editDigest: null,
-  trainingKey: null,
-  adapter: null,
-  deviceSeconds: 0,
-  steps: 0,
-  evaluation: null,
-});
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

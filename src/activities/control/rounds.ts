@@ -88,11 +88,16 @@ async function summaryOf(
   };
 }
 
-/** How the round ended, for whoever asks the ledger. */
+/** How the round ended, for whoever asks the ledger. Where it ended early, so did the trials that it never came to. */
 export async function closeRound(
   { ledger }: ControlDeps,
   { roundId, status, reason }: ActivityRequest<'closeRound'>,
 ): Promise<ActivityResult<'closeRound'>> {
-  await ledger.rounds.close(roundId, { status, reason });
+  await ledger.transaction(async ({ rounds, trials }) => {
+    await rounds.close(roundId, { status, reason });
+    if (status === 'completed') return;
+    const ended = status === 'cancelled' ? 'was cancelled' : 'failed';
+    await trials.recordRest(roundId, 'cancelled', `the round ${ended} before this trial began`);
+  });
   return {};
 }

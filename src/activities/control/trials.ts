@@ -1,6 +1,7 @@
 import {
   failure,
   bounds,
+  shardTrialsOf,
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
@@ -71,11 +72,16 @@ function refuseTooMany(phase: Phase, trials: number): void {
 
 const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({ shard }) => shard ?? [])).size;
 
+/**
+ * A shard that begins has waited until an older run of it, and with it every trial, has ended: nobody else is about to record
+ * what is opened here.
+ */
 export async function loadShard(
   { ledger }: ControlDeps,
-  { roundId, phase, shard }: ActivityRequest<'loadShard'>,
+  { roundId, phase, shard, begins }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
-  return { trials: await ledger.trials.shard(roundId, phase, shard) };
+  if (begins) await ledger.trials.reopen(roundId, phase, shard);
+  return shardTrialsOf(await ledger.trials.shard(roundId, phase, shard));
 }
 
 /** The one authority on how a trial ended: the first write wins, and every later caller is told what it was. */

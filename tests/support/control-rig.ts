@@ -1,0 +1,272 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { createControlActivities } from '../../src/activities/control.js';
+import { questionsOf } from '../../src/activities/questions.js';
+import { ArtifactStore } from '../../src/artifacts/index.js';
+import {
+  canonicalDigest,
+  emptyResult,
+  mediaTypes,
+  roundConfigSchema,
+  textDigest,
+  type AdapterRef,
+  type ControlActivities,
+  type Evaluation,
+  type GateResult,
+  type Phase,
+  type RoundConfigInput,
+  type TrainRequest,
+  type TrialResult,
+  type TrialSpec,
+} from '../../src/contract/index.js';
+import type { Arm, Domain, Item, Source } from '../../src/domains/domain.js';
+import { modelOf, type Ledger } from '../../src/ledger/index.js';
+import { modelDigest } from '../../src/seal/keys.js';
+import { startLedger, type TestLedger } from './postgres.js';
+
+/** Its corpus files are JSON arrays of sources as they are; whatever a control activity does not call is absent. */
+const domain = {
+  id: 'plain',
+  grader: 'plain/1',
+  sources: (raw: unknown) => ({
+    sources: (raw as { text: string }[]).flatMap(({ text }) => JSON.parse(text) as Source[]),
+    problems: [],
+  }),
+  itemPrompt: (source: Source, item: Item, arm: Arm) => ({
+    kind: 'text' as const,
+    text: `${arm === 'inContext' ? source.text : ''} ${item.question}`,
+  }),
+} as Partial<Domain> as Domain;
+
+export const document = (sourceId: string, part: Source['part']): Source => ({
+  sourceId,
+  title: sourceId,
+  text: `the text of ${sourceId}`,
+  part,
+  items: (['A', 'A', 'B', 'B'] as const).map((questionPart, i) => ({
+    itemId: `q${i}`,
+    question: `question ${i} on ${sourceId}?`,
+    answer: `answer ${i}`,
+    part: questionPart,
+  })),
+});
+export const documents = [
+  document('d1', 'train'),
+  document('d2', 'train'),
+  document('h1', 'heldOut'),
+  document('h2', 'heldOut'),
+];
+const probe = (question: string) => ({ question, answer: 'yes' });
+
+export const model = {
+  model: 'tiny',
+  digest: textDigest('tiny'),
+  parameters: 1000,
+  dtype: 'float32',
+  device: 'cpu',
+  chat: false,
+  maxLength: 64,
+};
+export const small = { sources: { train: 2, heldOut: 2 }, editsPerSource: 2 } satisfies RoundConfigInput;
+
+export const adapter = (name: string): AdapterRef => {
+  const sha256 = textDigest(name);
+  const ref = { uri: `artifact:sha256/${sha256}`, sha256, bytes: 1, mediaType: mediaTypes.adapter };
+  return { layer: ref, served: ref, rank: 8 };
+};
+
+export const scores = (match: number) => ({ questions: 2, match, exactMatch: 0, f1: 0, logLikelihood: null });
+
+export const reward = (total: number) => ({ reward: { gain: total, penalty: 0, total } });
+
+/** The control activities over a real ledger and store, and what the rest of a round would do between them. */
+export class ControlRig {
+  ledger!: Ledger;
+  store!: ArtifactStore;
+  folder!: string;
+  activities!: ControlActivities;
+  #test!: TestLedger;
+
+  async up(): Promise<void> {
+    this.#test = await startLedger();
+    this.ledger = this.#test.ledger;
+    this.folder = await mkdtemp(join(tmpdir(), 'selkie-control-'));
+    const corpusDir = join(this.folder, 'corpus');
+    await mkdir(corpusDir);
+    await writeFile(join(corpusDir, 'documents.json'), JSON.stringify(documents));
+    await writeFile(
+      join(corpusDir, 'canaries.jsonl'),
+      `${['c1', 'c2'].map((q) => JSON.stringify(probe(q))).join('\n')}\n`,
+    );
+    await writeFile(join(corpusDir, 'frozen.json'), JSON.stringify([probe('f1')]));
+    this.store = new ArtifactStore(join(this.folder, 'store'));
+    const temporal = { searchAttributes: () => Promise.resolve(['SealTenant', 'SomebodyElses']) };
+    const { ledger, store } = this;
+    this.activities = createControlActivities({ ledger, store, domain, corpusDir, temporal });
+  }
+
+  async down(): Promise<void> {
+    await this.#test.stop();
+    await rm(this.folder, { recursive: true });
+  }
+
+  async prepare(roundId: string, input: RoundConfigInput = small) {
+    const config = roundConfigSchema.parse(input);
+    await this.activities.claimRound({ roundId, config, configDigest: canonicalDigest(config) });
+    return this.activities.prepareRound({ roundId, model });
+  }
+
+  async planned(roundId: string, phase: Phase): Promise<TrialSpec[]> {
+    const { shards } = await this.activities.planTrials({ roundId, phase });
+    const loaded = await Promise.all(
+      Array.from({ length: shards }, (_, shard) => this.ledger.trials.shard(roundId, phase, shard)),
+    );
+    return loaded.flat();
+  }
+
+  /** Records a scored trial from the match on questions A and B; the rest as given. */
+  async score(spec: TrialSpec, a: number, b: number, more: Partial<Evaluation> = {}): Promise<TrialResult> {
+    return this.activities.recordOutcome({
+      trialId: spec.trialId,
+      outcome: 'scored',
+      reason: '',
+      editDigest: textDigest(`edit of ${spec.trialId}`),
+      trainingKey: textDigest(`training of ${spec.trialId}`),
+      adapter: adapter(spec.trialId),
+      deviceSeconds: 2,
+      steps: 20,
+      evaluation: { a: scores(a), b: scores(b), otherSource: null, canaries: null, reward: null, ...more },
+    });
+  }
+
+  fail(
+    { trialId }: TrialSpec,
+    outcome: 'invalid_edit' | 'infra_failure' | 'cancelled',
+    reason: string,
+  ): Promise<TrialResult> {
+    return this.activities.recordOutcome({ ...emptyResult(trialId, outcome, reason), deviceSeconds: 1 });
+  }
+
+  /** Writes a proposal for the trial, as the LLM worker does. */
+  async propose(spec: TrialSpec): Promise<void> {
+    const { proposalKey } = await this.ledger.proposals.insert({
+      proposalKey: textDigest(`proposal of ${spec.trialId}`),
+      editDigest: textDigest(`edit of ${spec.trialId}`),
+      sourceId: spec.sourceId,
+      template: 'self-qa',
+      seed: 1,
+      writer: { base: model.model, baseDigest: model.digest, stack: [] },
+      prompts: [{ kind: 'chat', messages: [{ role: 'user', content: `write on ${spec.sourceId}` }] }],
+      completions: [`wrote ${spec.trialId}`],
+      invalidReason: null,
+      directivesProposed: null,
+      directivesUsed: null,
+      clamps: [],
+      examples: null,
+      tokens: null,
+    });
+    await this.ledger.trials.setProposal(spec.trialId, proposalKey, null);
+  }
+
+  /** What a policy answered before any trial; `right` holds the questions that it knew. */
+  async answer(roundId: string, version: 'old' | 'new', right: string[], inContext: string[] = []): Promise<void> {
+    const round = await this.ledger.rounds.prepared(roundId);
+    const probes = [
+      ...(await this.ledger.corpora.probes(round.corpusDigest, 'canary')),
+      ...(await this.ledger.corpora.probes(round.corpusDigest, 'frozen')),
+    ].map((item) => ({ ...item, part: 'B' as const }));
+    const put = (source: Source | null, items: Item[], arm: Arm, known: string[]) =>
+      questionsOf({ domain, style: 'chat' }, source, items, arm).map(({ item, sourceId, itemDigest }) => ({
+        modelDigest: modelDigest(modelOf(round, version)),
+        itemDigest,
+        arm,
+        grader: domain.grader,
+        itemId: item.itemId,
+        sourceId,
+        question: item.question,
+        answer: '',
+        match: known.includes(item.question),
+        exactMatch: false,
+        f1: 0,
+        logLikelihood: null,
+      }));
+    await this.ledger.answers.insert([
+      ...documents.flatMap((source) => put(source, source.items, 'closedBook', right)),
+      ...documents.flatMap((source) => put(source, source.items, 'inContext', inContext)),
+      ...put(null, probes, 'closedBook', right),
+    ]);
+  }
+
+  /** Trains the policy of a round whose edits are recorded; what the runner would return. */
+  async trainPolicy(roundId: string): Promise<TrainRequest> {
+    const { training } = await this.activities.buildPolicyTraining({ roundId });
+    if (training === null) throw new Error('no policy training');
+    await this.activities.recordPolicy({
+      roundId,
+      training: {
+        trainingKey: training.trainingKey,
+        adapter: adapter(`policy of ${roundId}`),
+        steps: 4,
+        tokens: 100,
+        finalLoss: 1,
+        updateNorm: 1,
+        deviceSeconds: 10,
+        engine: 'solo',
+        resumedFromStep: 0,
+      },
+    });
+    return training;
+  }
+
+  /** The decision of a release gate, as its workflow records it. */
+  async decide(roundId: string, digest: string, outcome: GateResult['outcome']): Promise<GateResult> {
+    const gateId = `${roundId}.gate-release`;
+    await this.activities.openGate({
+      gateId,
+      roundId,
+      kind: 'release',
+      subject: '',
+      digest,
+      needed: 1,
+      approvers: [],
+      requestedBy: 'somebody',
+      deadlineSeconds: 60,
+      onTimeout: 'hold',
+    });
+    const decision = {
+      approver: 'ann',
+      decision: outcome === 'rejected' ? ('reject' as const) : ('approve' as const),
+      note: null,
+      key: 'k',
+      atMs: 1,
+      counted: outcome !== 'hold',
+      reason: '',
+    };
+    await this.activities.recordDecision({ gateId, decision });
+    const result = { gateId, digest, outcome, reason: `test ${outcome}`, decisions: [decision], malformed: 0 };
+    await this.activities.closeGate(result);
+    return result;
+  }
+
+  /** A round of which every edit is scored, up to its report. */
+  async reported(roundId: string, input: RoundConfigInput): Promise<string> {
+    await this.prepare(roundId, input);
+    for (const spec of await this.planned(roundId, 'edits')) {
+      await this.propose(spec);
+      await this.score(spec, 1, 1, reward(spec.index + 1));
+    }
+    await this.activities.selectEdits({ roundId });
+    await this.trainPolicy(roundId);
+    return (await this.activities.buildReport({ roundId })).releaseDigest;
+  }
+}
+
+/** A rig for a test file. */
+export function useControlRig(): ControlRig {
+  const rig = new ControlRig();
+  beforeAll(() => rig.up());
+  afterAll(() => rig.down());
+  return rig;
+}

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { draftConfirm, draftControls, draftEdits, place } from '../../src/activities/control/plan.js';
+import {
+  activityContracts,
+  bounds,
+  outcomes,
+  phases,
+  resolveRecipe,
+  roundConfigSchema,
+  shardTrialsOf,
+  tasksOf,
+  textDigest,
+  type ActivityName,
+  type AdapterRef,
+  type ArtifactRef,
+  type Phase,
+  type TrialSpec,
+} from '../../src/contract/index.js';
+
+// What an activity returns stays in a history for as long as there is one: the largest that the contract allows must be
+// below the house's bound. Texts are of letters that take three bytes.
+
+const bytesOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value)).length;
+const letters = (n: number): string => '語'.repeat(n);
+
+/** The longest id that a person can give a round: Temporal takes 1,000 bytes, and children append to it. */
+const roundId = 'r'.repeat(960);
+const config = roundConfigSchema.parse({
+  editsPerSource: 4,
+  templates: ['implications-very-long'],
+  sources: { train: 50 },
+});
+const sourceIds = Array.from({ length: 50 }, (_, i) => `${'a-title-of-forty-letters-'.repeat(2)}${i}-0a1b2c3d`);
+
+/** The 200 specs that a phase plans for its first shard. */
+function worstShard(phase: Phase): TrialSpec[] {
+  const many = Array.from({ length: 4 }, (_, i) => sourceIds.map((id) => `${id}${i}`)).flat();
+  const edits = place(roundId, 'edits', draftEdits(config, sourceIds)).map(({ spec }) => spec);
+  const drafts = {
+    edits: () => draftEdits(config, sourceIds),
+    controls: () => draftControls(config, many),
+    confirm: () => draftConfirm(config, edits),
+    examine: () => draftEdits(config, sourceIds),
+    cross: () => draftConfirm(config, edits),
+  }[phase]();
+  const specs = place(roundId, phase, drafts).map(({ spec }) => spec);
+  expect(specs).toHaveLength(bounds.trialsPerShard);
+  return specs;
+}
+
+describe('loadShard', () => {
+  it.each(phases)('gives 200 trials of "%s" in less than the bound, with the ids that were planned', (phase) => {
+    const specs = worstShard(phase);
+    const loaded = activityContracts.loadShard.result.parse(shardTrialsOf(specs));
+    expect(bytesOf(loaded)).toBeLessThan(bounds.payloadBytes);
+    const tasks = tasksOf(loaded, { roundId, phase, shard: 0 });
+    expect(tasks.map(({ trialId }) => trialId)).toEqual(specs.map(({ trialId }) => trialId));
+    expect(tasks.map(({ edit }) => edit)).toEqual(specs.map(({ edit }) => edit.kind));
+  });
+
+  it('cuts what another domain may name its sources', () => {
+    const specs = worstShard('edits').map((spec, i) => ({ ...spec, sourceId: `${i}\n"${letters(500)}` }));
+    expect(bytesOf(shardTrialsOf(specs))).toBeLessThan(bounds.payloadBytes);
+  });
+
+  it('takes the whole specs that older histories hold', () => {
+    const trials = worstShard('cross');
+    expect(activityContracts.loadShard.result.parse({ trials })).toEqual(shardTrialsOf(trials));
+  });
+});
+
+const sha256 = textDigest('x');
+const artifact: ArtifactRef = {
+  uri: `artifact:sha256/${sha256}`,
+  sha256,
+  bytes: 2 ** 52,
+  mediaType: 'application/vnd.x',
+};
+const adapter: AdapterRef = { layer: artifact, served: artifact, rank: 256 };
+const stack = Array.from({ length: 8 }, () => adapter);
+const name = letters(200);
+const number = -1 / 3;
+const scores = { questions: 1e6, match: number, exactMatch: number, f1: number, logLikelihood: number };
+const training = {
+  trainingKey: sha256,
+  base: name,
+  baseDigest: sha256,
+  stack,
+  dataset: artifact,
+  recipe: resolveRecipe({ preset: 'seal-reference' }),
+  seed: 2 ** 48,
+  tenant: 't'.repeat(40),
+  maxDeviceSeconds: 1e9 / 3,
+};
+const evaluation = {
+  a: scores,
+  b: scores,
+  otherSource: scores,
+  canaries: { asked: 1e6, lost: 1e6 },
+  reward: { gain: number, penalty: number, total: number },
+};
+
+describe('the largest results of the other activities', () => {
+  const results = {
+    prepareRound: {
+      old: { base: name, baseDigest: sha256, stack },
+      corpusDigest: sha256,
+      trainSources: 80_000,
+      heldOutSources: 10_000,
+      questionsA: 1e6,
+      questionsB: 1e6,
+      canaries: 1e6,
+    },
+    buildPolicyTraining: { pairs: 1e6, training },
+    proposeSelfEdit: { status: 'proposed', editDigest: sha256, examples: 4096, clamps: 99, training },
+    evaluateAdapter: { status: 'scored', evaluation },
+    recordOutcome: {
+      trialId: roundId,
+      outcome: 'infra_failure',
+      reason: letters(2000),
+      editDigest: sha256,
+      trainingKey: sha256,
+      adapter,
+      deviceSeconds: 1 / 3,
+      steps: 1e5,
+      evaluation,
+    },
+    buildReport: {
+      report: artifact,
+      releaseDigest: sha256,
+      trials: Object.fromEntries(outcomes.map((outcome) => [outcome, 80_000])),
+      arms: {
+        base: number,
+        inContext: number,
+        rawPassage: number,
+        selfEditMean: number,
+        chosenOnB: number,
+        otherSourceControl: number,
+      },
+      heldOut: {
+        before: number,
+        after: number,
+        sources: 1e6,
+        questions: 1e6,
+        cells: { oldOld: number, oldNew: number, newOld: number, newNew: number },
+      },
+      deviceSeconds: 1 / 3,
+      markdown: letters(8192),
+    },
+  } satisfies Partial<Record<ActivityName, unknown>>;
+
+  it.each(Object.entries(results))('%s', (activity, result) => {
+    expect(activityContracts[activity as keyof typeof results].result.parse(result)).toEqual(result);
+    expect(bytesOf(result)).toBeLessThan(bounds.payloadBytes);
+  });
+});
