@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
+import { taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 
 export const templateIds = [
@@ -56,6 +57,8 @@ export const roundConfigSchema = z.strictObject({
   tenant: name.default('demo'),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).default('smollm2-135m-instruct'),
+  /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
+  gpuQueue: z.string().min(1).max(200).default(taskQueues.gpu),
   /** how the model is asked: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
   /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */

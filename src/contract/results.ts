@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { armsSchema, heldOutSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
-import { profilesSchema } from './config.js';
+import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
-import { searchAttributeNameSchema } from './names.js';
+import { searchAttributeNameSchema, taskQueues } from './names.js';
 import { givenTrialSchema } from './shards.js';
 import { outcomeCountsSchema, phaseSchema } from './trials.js';
 
@@ -11,10 +11,19 @@ import { outcomeCountsSchema, phaseSchema } from './trials.js';
 export const runSettingsSchema = z.strictObject({
   tenant: z.string().min(1),
   profiles: profilesSchema,
+  gpuQueue: z.string().min(1).default(taskQueues.gpu),
   /** those that the server has; an upsert of any other would wedge the workflow */
   searchAttributes: z.array(searchAttributeNameSchema),
 });
 export type RunSettings = z.infer<typeof runSettingsSchema>;
+
+/** What a config says of them; which search attributes there are, the server says. */
+export const runSettingsOf = ({ tenant, profiles, gpuQueue }: RoundConfig): RunSettings => ({
+  tenant,
+  profiles,
+  gpuQueue,
+  searchAttributes: [],
+});
 
 export const shardInputSchema = z.strictObject({
   roundId: z.string().min(1),

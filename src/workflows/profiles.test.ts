@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { activityContracts, profilesSchema, taskQueues, type ActivityName } from '../contract/index.js';
+import {
+  activityContracts,
+  profilesSchema,
+  roundConfigSchema,
+  runSettingsOf,
+  taskQueues,
+  type ActivityName,
+} from '../contract/index.js';
 import { activityOptions } from './profiles.js';
 
-const settings = { tenant: 'acme', profiles: profilesSchema.parse(undefined), searchAttributes: [] };
+const settings = runSettingsOf(roundConfigSchema.parse({ tenant: 'acme' }));
 const names = Object.keys(activityContracts) as ActivityName[];
 
 describe.each(names)('%s', (name) => {
@@ -32,6 +39,7 @@ describe.each(names)('%s', (name) => {
 it('sends what needs a device or a model server to the queues of these', () => {
   const queueOf = (name: ActivityName) => activityOptions(name, settings).taskQueue;
   expect(queueOf('trainAdapter')).toBe(taskQueues.gpu);
+  expect(activityOptions('trainAdapter', { ...settings, gpuQueue: 'qwen-h100' }).taskQueue).toBe('qwen-h100');
   expect(queueOf('evaluateAdapter')).toBe(taskQueues.llm);
   expect(queueOf('recordOutcome')).toBe(taskQueues.control);
 });

@@ -59,11 +59,11 @@ const waitedFor: ErrorType = 'ServerUnavailable';
  * The options of one activity in a round. Time is bounded by attempt, and attempts by number; there is no total clock
  * (schedule-to-close) because it would run while the work queues behind a busy device.
  */
-export function activityOptions(name: ActivityName, { tenant, profiles }: RunSettings): ActivityOptions {
+export function activityOptions(name: ActivityName, { tenant, profiles, gpuQueue }: RunSettings): ActivityOptions {
   const profile = profileOf[name];
   const { beats, cancellationType } = traits[profile];
   return {
-    taskQueue: queueOf(name),
+    taskQueue: queueOf(name, gpuQueue),
     priority: { fairnessKey: tenant },
     startToCloseTimeout: seconds(profiles[profile].startToCloseSeconds),
     ...(beats ? { heartbeatTimeout: seconds(profiles.heartbeatSeconds) } : {}),
@@ -80,8 +80,8 @@ export function activityOptions(name: ActivityName, { tenant, profiles }: RunSet
 
 const seconds = (n: number): number => Math.ceil(n * 1000);
 
-function queueOf(name: ActivityName): string {
+function queueOf(name: ActivityName, gpuQueue: string): string {
   const among = (names: readonly ActivityName[]): boolean => names.includes(name);
   if (among(llmActivityNames)) return taskQueues.llm;
-  return among(gpuActivityNames) ? taskQueues.gpu : taskQueues.control;
+  return among(gpuActivityNames) ? gpuQueue : taskQueues.control;
 }

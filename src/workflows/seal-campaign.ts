@@ -13,6 +13,7 @@ import {
   queryNames,
   roundIdOf,
   roundResultSchema,
+  runSettingsOf,
   signalNames,
   workflowTypes,
   type CampaignConfigInput,
@@ -75,9 +76,13 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
   await unpaused(controls);
   if (controls.stopping) return { rounds: finished, stopped: true };
   // The campaign itself knows nothing of the server's search attributes; each round asks.
-  const settings = { tenant: round.tenant, profiles: round.profiles, searchAttributes: [] };
   const summary = `round ${nextRound} of ${campaignId}`;
-  running = await startOne(settings, { type: workflowTypes.round, workflowId: roundId, input: round, summary });
+  running = await startOne(runSettingsOf(round), {
+    type: workflowTypes.round,
+    workflowId: roundId,
+    input: round,
+    summary,
+  });
   if (controls.paused) tell(running, signalNames.pause);
   const progress = progressAfter(await resultOf(running, roundId), config, round);
   running = null;

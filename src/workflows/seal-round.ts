@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, log, workflowInfo } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { canonicalDigest, roundNumberOf, signalNames, type RoundResult, type RunSettings } from '../contract/index.js';
+import { canonicalDigest, roundNumberOf, runSettingsOf, signalNames, type RoundResult } from '../contract/index.js';
 import { tell } from './children.js';
 import { conduct } from './conduct-round.js';
 import { installControls, newControls } from './controls.js';
@@ -18,9 +18,8 @@ import { RoundState } from './round-state.js';
 export async function sealRound(input?: unknown): Promise<RoundResult> {
   const { workflowId: roundId } = workflowInfo();
   const config = parseRoundConfig(input);
-  const settings: RunSettings = { tenant: config.tenant, profiles: config.profiles, searchAttributes: [] };
   const controls = newControls();
-  const round = new RoundContext(new RoundState(roundId, config, controls), settings);
+  const round = new RoundContext(new RoundState(roundId, config, controls), runSettingsOf(config));
   installRoundMessages(round);
   installControls(
     controls,

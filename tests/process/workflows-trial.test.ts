@@ -6,13 +6,16 @@ import {
   type RunSettings,
   type TrialSpec,
   roundConfigSchema,
+  runSettingsOf,
 } from '../../src/contract/index.js';
 import { endlessTraining, fresh, resultOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing, type Answers, type ScriptedActivities } from '../support/scripted-activities.js';
 
-const { tenant, profiles } = roundConfigSchema.parse(quickRound);
-const settings: RunSettings = { tenant, profiles, searchAttributes: ['SealOutcome'] };
+const settings: RunSettings = {
+  ...runSettingsOf(roundConfigSchema.parse(quickRound)),
+  searchAttributes: ['SealOutcome'],
+};
 
 const specOf = (trialId: string): TrialSpec => ({
   trialId,
