@@ -56,7 +56,7 @@ export const roundConfigSchema = z.strictObject({
   tenant: name.default('demo'),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).default('smollm2-135m-instruct'),
-  /** how the model is asked: by its chat template, or with plain text */
+  /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
   /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */
   corpus: z.string().min(1).default('sample'),

@@ -41,7 +41,7 @@ function parseQuestions(source: Source, completions: string[], style: PromptStyl
     pairs.length === 0
       ? (reads[0]?.lost ?? 'there is no completion')
       : `no answer of ${pairs.length} is news from the passage`;
-  const examples = known.map((pair) => pairExample(source, pair, style));
+  const examples = known.map((pair) => pairExample(source, pair));
   return editOf(source, examples, lost, { directives: {}, proposed: null, clamps });
 }
 
@@ -62,11 +62,10 @@ function editOf(
 }
 
 /** Taught as it will be asked. */
-function pairExample(source: Source, { question, answer }: QuestionPair, style: PromptStyle): Example {
-  const prompt = itemPrompt(source, { question }, 'closedBook', style);
-  if (prompt.kind === 'text') return { prompt: prompt.text, completion: ` ${answer}` };
-  return { messages: [...prompt.messages, { role: 'assistant', content: answer }] };
-}
+const pairExample = (source: Source, { question, answer }: QuestionPair): Example => ({
+  prompt: itemPrompt(source, { question }, 'closedBook').text,
+  completion: ` ${answer}`,
+});
 
 /** With the title before it, as SEAL does; an edit may ask for the line alone (`none`) or for both. */
 function statementExamples({ title }: Source, line: string, { augmentation }: Directives): Example[] {
