@@ -59,7 +59,7 @@ export const roundConfigSchema = z.strictObject({
   model: z.string().min(1).default('smollm2-135m-instruct'),
   /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
   gpuQueue: z.string().min(1).max(200).default(taskQueues.gpu),
-  /** how the model is asked: by its chat template, or with plain text */
+  /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
   /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */
   corpus: z.string().min(1).default('sample'),

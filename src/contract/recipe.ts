@@ -46,7 +46,7 @@ export const recipePresets = {
   small: {
     ...seal,
     targets: 'all-linear',
-    learningRate: 1.5e-3,
+    learningRate: 7e-4,
     epochs: 16,
     batchSize: 2,
     maxSteps: 16,

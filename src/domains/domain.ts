@@ -50,7 +50,7 @@ export interface Domain {
   readonly answerTokens: number;
   sources(raw: unknown): { sources: Source[]; problems: Problem[] };
   proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[];
-  /** the training sequences of an edit: the source itself, then what the edit says */
+  /** the training sequences of an edit: what it says, after the source itself where that helps */
   parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit;
   /** the source alone: the raw-passage control */
   rawExamples(source: Source, style: PromptStyle): Example[];

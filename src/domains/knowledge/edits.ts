@@ -12,7 +12,10 @@ export const maxSequences = 60;
 /** The passage as a training sequence: its title, then its text. */
 export const passageExample = ({ title, text }: Source): Example => ({ text: `${title}\n${text}` });
 
-/** The passage, then a sequence for each line (`self-qa`: each question) of the edit. */
+/**
+ * The passage, then a sequence for each line of the edit. `self-qa` is its questions alone: the passage is as long as four of
+ * them, and would take most of a small number of steps.
+ */
 export function parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
   return template === 'self-qa'
     ? parseQuestions(source, completions, style)
@@ -27,7 +30,7 @@ function parseStatements(source: Source, completions: string[], template: Templa
   const { directives, clamps } = readDirectives(proposed);
   const read = readStatements(rest);
   const examples = read.found.flatMap((line) => statementExamples(source, line, directives));
-  return editOf(source, examples, read.lost, { directives, proposed, clamps });
+  return editOf(examples, [passageExample(source)], read.lost, { directives, proposed, clamps });
 }
 
 function parseQuestions(source: Source, completions: string[], style: PromptStyle): ParsedEdit {
@@ -41,13 +44,13 @@ function parseQuestions(source: Source, completions: string[], style: PromptStyl
     pairs.length === 0
       ? (reads[0]?.lost ?? 'there is no completion')
       : `no answer of ${pairs.length} is news from the passage`;
-  const examples = known.map((pair) => pairExample(source, pair, style));
-  return editOf(source, examples, lost, { directives: {}, proposed: null, clamps });
+  const examples = known.map((pair) => pairExample(source, pair));
+  return editOf(examples, [], lost, { directives: {}, proposed: null, clamps });
 }
 
 function editOf(
-  source: Source,
   examples: Example[],
+  before: Example[],
   lost: string,
   said: { directives: Directives; proposed: unknown; clamps: Clamp[] },
 ): ParsedEdit {
@@ -57,16 +60,15 @@ function editOf(
     ok: true,
     ...said,
     clamps: examples.length > maxSequences ? [...said.clamps, tooMany] : said.clamps,
-    examples: [passageExample(source), ...examples.slice(0, maxSequences)],
+    examples: [...before, ...examples.slice(0, maxSequences)],
   };
 }
 
 /** Taught as it will be asked. */
-function pairExample(source: Source, { question, answer }: QuestionPair, style: PromptStyle): Example {
-  const prompt = itemPrompt(source, { question }, 'closedBook', style);
-  if (prompt.kind === 'text') return { prompt: prompt.text, completion: ` ${answer}` };
-  return { messages: [...prompt.messages, { role: 'assistant', content: answer }] };
-}
+const pairExample = (source: Source, { question, answer }: QuestionPair): Example => ({
+  prompt: itemPrompt(source, { question }, 'closedBook').text,
+  completion: ` ${answer}`,
+});
 
 /** With the title before it, as SEAL does; an edit may ask for the line alone (`none`) or for both. */
 function statementExamples({ title }: Source, line: string, { augmentation }: Directives): Example[] {

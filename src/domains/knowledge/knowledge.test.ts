@@ -90,17 +90,14 @@ describe('parseEdit', () => {
     const completions = ['Q: How long is the ship?\nA: 23 metres', 'Q: Who steers it then?\nA: Annag Telfourd'];
     const examples = examplesOf(domain.parseEdit(source, completions, 'self-qa', 'chat'));
     const asked = domain.itemPrompt(source, { ...item, question: 'How long is the ship?' }, 'closedBook', 'chat');
-    expect(examples).toHaveLength(3);
-    expect(examples[1]).toEqual({
-      messages: [...(asked.kind === 'chat' ? asked.messages : []), { role: 'assistant', content: '23 metres' }],
-    });
+    expect(examples).toHaveLength(2);
+    expect(examples[0]).toEqual({ prompt: wordsOf(asked), completion: ' 23 metres' });
   });
 
   it('reads what a base model writes behind its cue', () => {
     const text = ' How long is the ship?\nAnswer: 23 metres\n\nQuestion 2: Who steers';
     expect(examplesOf(domain.parseEdit(source, [text], 'self-qa', 'base'))).toEqual([
-      passage,
-      { prompt: 'Topic: Seal Ship\nQuestion: How long is the ship?\nShort answer:', completion: ' 23 metres' },
+      { prompt: 'Seal Ship\nQ: How long is the ship?\nA:', completion: ' 23 metres' },
     ]);
     const directed = '"learningRate": 0.002, "epochs": 3}\nThe ship is long.';
     expect(domain.parseEdit(source, [directed], 'directed', 'base')).toMatchObject({
@@ -121,7 +118,7 @@ describe('parseEdit', () => {
     });
     const more = `${completion}\nQ: How long is the ship?\nA: It is 23 metres long`;
     expect(domain.parseEdit(source, [more], 'self-qa', 'chat')).toMatchObject({
-      examples: [passage, {}],
+      examples: [{}],
       clamps: [{ field: 'questions', proposed: 2, used: 1 }],
     });
   });
@@ -164,15 +161,17 @@ describe('parseEdit', () => {
 });
 
 describe('itemPrompt', () => {
-  it('shows the passage in context only, and the topic where there is one', () => {
-    for (const style of ['chat', 'base'] as const) {
-      const closed = wordsOf(domain.itemPrompt(source, item, 'closedBook', style));
-      expect(closed).toContain('Topic: Seal Ship');
-      expect(closed).not.toContain('23 metres');
-      expect(wordsOf(domain.itemPrompt(source, item, 'inContext', style))).toContain(source.text);
-      const canary = wordsOf(domain.itemPrompt({ ...source, title: '', text: '' }, item, 'closedBook', style));
-      expect(canary).toMatch(/^Question: Who steers the ship\?/);
-    }
+  it('shows the passage in context only, and the title where there is one', () => {
+    const asked = (of: Source, arm: 'closedBook' | 'inContext') => wordsOf(domain.itemPrompt(of, item, arm, 'chat'));
+    expect(asked(source, 'closedBook')).toBe('Seal Ship\nQ: Who steers the ship?\nA:');
+    expect(asked(source, 'inContext')).toBe(`Seal Ship\n${source.text}\n\nQ: Who steers the ship?\nA:`);
+    expect(asked({ ...source, title: '', text: '' }, 'closedBook')).toBe('Q: Who steers the ship?\nA:');
+  });
+
+  it('asks a chat model as it asks a base model', () => {
+    expect(domain.itemPrompt(source, item, 'closedBook', 'chat')).toEqual(
+      domain.itemPrompt(source, item, 'closedBook', 'base'),
+    );
   });
 });
 
