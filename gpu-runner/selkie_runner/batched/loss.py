@@ -38,12 +38,28 @@ def target_losses(hidden: Tensor, head: Tensor, plan: StepPlan) -> TargetLosses:
         labels = plan.targets[rows, None]
         weights = plan.target_weights[rows]
         logits = hidden[rows] @ head.T
-        top, top_index = logits.max(-1, keepdim=True)
         at_label = logits.gather(-1, labels).to(wide)
-        probabilities = torch.softmax(logits, -1, dtype=wide)
-        # log Σ exp from the largest term: its probability is at least 1/V, so the logarithm is safe
-        log_sum = top.to(wide) - probabilities.gather(-1, top_index).log_()
-        weighted[rows] = (log_sum - at_label).squeeze(-1) * weights
-        d_logits = probabilities.scatter_add_(-1, labels, torch.full_like(at_label, -1.0))
-        d_hidden[rows] = (d_logits.to(hidden.dtype) @ head).mul_(weights[:, None])
+        exponentials, sums, log_sums = _exponentials(logits, wide)
+        weighted[rows] = (log_sums - at_label).squeeze(-1) * weights
+        # the logits' gradient times `sums`, so that rows of `hidden`'s width are divided and not of the vocabulary's
+        scaled = exponentials.scatter_add_(-1, labels, -sums)
+        d_hidden[rows] = (scaled.to(hidden.dtype) @ head).mul_(weights[:, None] / sums)
     return TargetLosses(weighted, d_hidden)
+
+
+def _exponentials(logits: Tensor, wide: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(logits) [L, V] up to a factor for each row, their sums and the logarithm of the true sums, each [L, 1].
+
+    May overwrite `logits`.
+    """
+    if logits.device.type == "cpu":
+        # torch's softmax, and its maximum with an index, take twice as long as these passes over the same memory
+        top = logits.amax(-1, keepdim=True).to(wide)
+        exponentials = logits.to(wide).sub_(top).exp_()
+        sums = torch.mv(exponentials, exponentials.new_ones(exponentials.shape[-1])).unsqueeze(1)
+        return exponentials, sums, sums.log() + top
+    top, top_index = logits.max(-1, keepdim=True)
+    probabilities = torch.softmax(logits, -1, dtype=wide)
+    # log Σ exp from the largest term: its probability is at least 1/V, so the logarithm is safe
+    log_sums = top.to(wide) - probabilities.gather(-1, top_index).log()
+    return probabilities, torch.ones_like(log_sums), log_sums

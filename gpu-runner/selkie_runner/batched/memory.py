@@ -38,8 +38,10 @@ def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
 
 
 def bytes_per_step(decoder: FrozenDecoder) -> int:
-    """What every step takes besides: a chunk of logits with its probabilities and their gradient."""
+    """What every step takes besides: a chunk of logits, their exponentials and those in the dtype of the pass."""
     wide = statistics_dtype(decoder.dtype)
+    if wide == decoder.dtype and decoder.device.type == "cpu":
+        return MAX_LOGITS * wide.itemsize  # all three are one
     return MAX_LOGITS * (2 * decoder.dtype.itemsize + wide.itemsize)
 
 
