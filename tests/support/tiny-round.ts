@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -19,6 +18,7 @@ import {
 } from '../../src/contract/index.js';
 import { Ledger } from '../../src/ledger/index.js';
 import { clientOf, layoutOf, startStack, type RunnerOptions, type Stack } from '../../src/stack/index.js';
+import { makeStackHome, removeStackHome } from './stack-home.js';
 
 /** A whole stack in a folder of its own, on a tiny random model in float32, decoding one row at a time. */
 export interface TinyStack {
@@ -49,7 +49,7 @@ export const homeOf = ({ store }: Stack): string => dirname(store);
 
 /** `runner` replaces what is said here of the runner. */
 export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinyStack> {
-  const home = await mkdtemp(join(tmpdir(), 'selkie-round-'));
+  const home = await makeStackHome();
   const tiny = { source: 'random:llama-words', chat: true, dtype: 'float32', maxLength: 1024 };
   await writeFile(modelsOf(home), JSON.stringify({ models: { tiny } }));
   const stack = await startStack({
@@ -66,7 +66,7 @@ export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinySt
       await ledger.close();
       await client.connection.close();
       await stack.stop();
-      await rm(home, { recursive: true, force: true });
+      removeStackHome(home);
     },
   };
 }
