@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RoundConfigInput } from '../../src/contract/index.js';
-import { untilTrials, useRounds, type Ending } from '../support/played-round.js';
+import { playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
 import { checkpoints, tinyRound, until } from '../support/tiny-round.js';
 
 // The same round three times, each on a stack of its own: undisturbed, with the worker killed in mid-round, and with the
@@ -12,9 +12,10 @@ const config: RoundConfigInput = {
 };
 
 describe('a round survives kill -9', () => {
-  const play = useRounds(roundId, config);
+  const play = (disturb?: Play['disturb']): Promise<Ending> =>
+    playRound(roundId, config, disturb === undefined ? {} : { disturb });
   let calm: Ending | null = null;
-  const undisturbed = async (): Promise<Ending> => (calm ??= await play(() => Promise.resolve()));
+  const undisturbed = async (): Promise<Ending> => (calm ??= await play());
 
   it('ends when nothing happens to it', async () => {
     const { trials, keys, resumedFrom } = await undisturbed();

@@ -1,16 +1,8 @@
-import { afterEach } from 'vitest';
 import type { Client } from '@temporalio/client';
 import { queryNames, roundStatusSchema, type RoundConfigInput } from '../../src/contract/index.js';
-import type { Stack } from '../../src/stack/index.js';
-import {
-  approvedResult,
-  fingerprint,
-  publishedTrainings,
-  startRound,
-  startTinyStack,
-  until,
-  type TinyStack,
-} from './tiny-round.js';
+import type { Ledger } from '../../src/ledger/index.js';
+import type { PartName, RunnerOptions, Stack } from '../../src/stack/index.js';
+import { approvedResult, fingerprint, publishedTrainings, startRound, startTinyStack, until } from './tiny-round.js';
 
 /** What a round came to: equal for two runs of it, whatever happened on the way, but for `resumedFrom`. */
 export interface Ending {
@@ -21,20 +13,22 @@ export interface Ending {
   resumedFrom: number[];
 }
 
-export type Disturb = (client: Client, stack: Stack) => Promise<void>;
+export interface Play {
+  /** what happens to the round on its way; when this ends, the round is approved and its end awaited */
+  disturb?: (client: Client, stack: Stack, ledger: Ledger) => Promise<void>;
+  /** replaces what the rig says of the runner */
+  runner?: RunnerOptions;
+  /** done before the stack is stopped, however the round ended */
+  cleanUp?: () => Promise<void>;
+}
 
-/** Plays a round, each time on a new stack, and has somebody disturb it; the stack is gone after the test. */
-export function useRounds(roundId: string, config: RoundConfigInput): (disturb: Disturb) => Promise<Ending> {
-  let tiny: TinyStack | null = null;
-  afterEach(async () => {
-    await tiny?.stop();
-    tiny = null;
-  });
-  return async (disturb) => {
-    tiny = await startTinyStack();
+/** Plays a round on a new stack. */
+export async function playRound(roundId: string, config: RoundConfigInput, play: Play = {}): Promise<Ending> {
+  const tiny = await startTinyStack(play.runner);
+  try {
     const { client, stack, ledger } = tiny;
     await startRound(client, roundId, config);
-    await disturb(client, stack);
+    await play.disturb?.(client, stack, ledger);
     const result = await approvedResult(client, roundId);
     const published = await publishedTrainings(stack);
     return {
@@ -43,7 +37,18 @@ export function useRounds(roundId: string, config: RoundConfigInput): (disturb: 
       keys: published.map(({ trainingKey }) => trainingKey).sort(),
       resumedFrom: published.map(({ resumedFromStep }) => resumedFromStep),
     };
-  };
+  } finally {
+    await play.cleanUp?.();
+    await tiny.stop();
+  }
+}
+
+/** Kills a part with SIGKILL and waits until it is there again. */
+export async function killAndWait(stack: Stack, name: PartName): Promise<void> {
+  const restarts = (): number => stack.processes().find((part) => part.name === name)?.restarts ?? 0;
+  const before = restarts();
+  stack.kill(name, 'SIGKILL');
+  await until(() => Promise.resolve(restarts() > before));
 }
 
 /** Waits until the round's trials are under way. */

@@ -1,6 +1,5 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import {
@@ -19,6 +18,7 @@ import {
 } from '../../src/contract/index.js';
 import { Ledger } from '../../src/ledger/index.js';
 import { clientOf, layoutOf, startStack, type RunnerOptions, type Stack } from '../../src/stack/index.js';
+import { makeStackHome, removeStackHome } from './stack-home.js';
 
 /** A whole stack in a folder of its own, on a tiny random model in float32, decoding one row at a time. */
 export interface TinyStack {
@@ -28,24 +28,33 @@ export interface TinyStack {
   stop(): Promise<void>;
 }
 
+/** Steps between two checkpoints of a training. */
+export const checkpointEvery = 5;
+
+const modelsOf = (home: string): string => join(home, 'models.json');
+
+/** A runner whose trainings and answers repeat bit for bit. */
+export const tinyRunner = (home: string): RunnerOptions => ({
+  models: modelsOf(home),
+  model: 'tiny',
+  threads: 1,
+  slots: 2,
+  decodeBatch: 1,
+  checkpointEvery,
+  flags: ['--deterministic'],
+});
+
+/** The folder that a stack keeps everything in. */
+export const homeOf = ({ store }: Stack): string => dirname(store);
+
 /** `runner` replaces what is said here of the runner. */
 export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinyStack> {
-  const home = await mkdtemp(join(tmpdir(), 'selkie-round-'));
-  const models = join(home, 'models.json');
+  const home = await makeStackHome();
   const tiny = { source: 'random:llama-words', chat: true, dtype: 'float32', maxLength: 1024 };
-  await writeFile(models, JSON.stringify({ models: { tiny } }));
+  await writeFile(modelsOf(home), JSON.stringify({ models: { tiny } }));
   const stack = await startStack({
     home,
-    runner: {
-      models,
-      model: 'tiny',
-      threads: 1,
-      slots: 2,
-      decodeBatch: 1,
-      checkpointEvery: 5,
-      flags: ['--deterministic'],
-      ...runner,
-    },
+    runner: { ...tinyRunner(home), ...runner },
   });
   const client = await clientOf(stack);
   const ledger = await Ledger.connect(stack.databaseUrl);
@@ -57,7 +66,7 @@ export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinySt
       await ledger.close();
       await client.connection.close();
       await stack.stop();
-      await rm(home, { recursive: true, force: true });
+      removeStackHome(home);
     },
   };
 }
@@ -130,8 +139,8 @@ export async function publishedTrainings({ store }: Stack): Promise<TrainResult[
 }
 
 /** How many trainings under way have a checkpoint. */
-export async function checkpoints({ store }: Stack): Promise<number> {
-  const { work } = layoutOf(join(store, '..'));
+export async function checkpoints(stack: Stack): Promise<number> {
+  const { work } = layoutOf(homeOf(stack));
   const entries = await readdir(join(work, 'runner', 'trainings'), { recursive: true });
   return entries.filter((name) => name.includes('checkpoint') && !name.includes('tmp')).length;
 }

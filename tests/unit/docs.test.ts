@@ -28,7 +28,19 @@ const { scripts } = z
   .object({ scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8')));
 
-/** The longest command of ours that the words name, and whether the first word after it is a command that we lack. */
+/** Environment variables that something reads; the runner takes any option of its own from one as well. */
+function variables(): Set<string> {
+  const sources = ['src', 'scripts', 'docker'].flatMap((folder) =>
+    readdirSync(join(repoRoot, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  const read = sources.flatMap((file) => readFileSync(file, 'utf8').match(/\bSELKIE_[A-Z_]+\b/g) ?? []);
+  const options = found('gpu-runner/selkie_runner/main.py', /option\(\s*"([a-z-]+)"/g);
+  return new Set([...read, ...options.map((name) => `SELKIE_${name.toUpperCase().replaceAll('-', '_')}`)]);
+}
+
+/** Whether the words begin with a whole command of ours: one that has no others under it. */
 function isCommand(words: string[], command: Pick<Command, 'commands'> = program()): boolean {
   const [word] = words;
   if (command.commands.length === 0) return true;
@@ -52,6 +64,11 @@ describe.each(pages)('%s', (page) => {
     expect(
       paths.map((path) => path.replace(/[./]+$/, '')).filter((path) => !existsSync(resolve(repoRoot, path))),
     ).toEqual([]);
+  });
+
+  it('names variables that something reads', () => {
+    const read = variables();
+    expect(found(page, /\b(SELKIE_[A-Z_]+)\b/g).filter((name) => !read.has(name))).toEqual([]);
   });
 
   it('names commands that are there', () => {
