@@ -17,7 +17,7 @@ from .bases import SMOLLM2, random_base, real_base, smollm2_tokenizer
 from .batched_side import BatchedSide
 from .curve import curve
 from .edits import jobs_of, load_edits
-from .environment import describe
+from .environment import describe, has_fast_bf16
 from .floor import Floor
 from .hf_trainer import Timed, tokens_of_steps, train_one_by_one
 from .result import BenchResult, Say, Side, interleaved, medians
@@ -30,6 +30,12 @@ _WARM_UP, _STEPS = 1, 2
 _REFERENCE_LENGTH = 2048
 
 _UNIT = "ms/token"
+
+#: adapters of a side in bf16 where that is emulated: a full batch would take minutes, and say as little
+_EMULATED_SLOTS = 2
+_EMULATED_NOTE = (
+    f"bf16 is emulated on this CPU: one step of {_EMULATED_SLOTS} adapters, without one that does not count"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +92,9 @@ def _sides(
         return _timed(lambda: train_one_by_one(model, jobs, warm_up=_WARM_UP, steps=_STEPS))
 
     def batched(jobs: Sequence[TrainingJob], dtype: torch.dtype) -> Side:
+        if _is_emulated(dtype, model.device):
+            few = BatchedSide(model, jobs[:_EMULATED_SLOTS], dtype)
+            return _timed(lambda: few.measure(warm_up=0, steps=1), _EMULATED_NOTE)
         side = BatchedSide(model, jobs, dtype)
         return _timed(lambda: side.measure(warm_up=_WARM_UP, steps=_STEPS))
 
@@ -112,17 +121,25 @@ def _sides(
 
 
 def _floor(model: LoadedModel, jobs: Sequence[TrainingJob], targets: Targets, dtype: torch.dtype) -> Side:
-    lengths = [tokens_of_steps(model, job, range(_WARM_UP, _WARM_UP + 1)) for job in jobs]
+    emulated = _is_emulated(dtype, model.device)
+    kept, first = (jobs[:_EMULATED_SLOTS], 0) if emulated else (jobs, _WARM_UP)
+    lengths = [tokens_of_steps(model, job, range(first, first + 1)) for job in kept]
     floor = Floor(FrozenDecoder.share(model.model, dtype), lengths, jobs[0].recipe.rank, targets)
-    return _timed(lambda: floor.measure(_STEPS))
+    if emulated:
+        return _timed(lambda: floor.measure(warm_up=0, steps=1), _EMULATED_NOTE)
+    return _timed(lambda: floor.measure(warm_up=_WARM_UP, steps=_STEPS))
 
 
-def _timed(measure: Callable[[], Timed]) -> Side:
+def _is_emulated(dtype: torch.dtype, device: torch.device) -> bool:
+    return dtype == torch.bfloat16 and not has_fast_bf16(device)
+
+
+def _timed(measure: Callable[[], Timed], note: str = "") -> Side:
     def per_token() -> float:
         timed = measure()
         return 1e3 * timed.seconds / timed.tokens
 
-    return Side(per_token, _UNIT)
+    return Side(per_token, _UNIT, note)
 
 
 def _mean_tokens(model: LoadedModel, jobs: Sequence[TrainingJob]) -> float:

@@ -34,9 +34,10 @@ class Floor:
         self._buffers: dict[tuple[int, str], Tensor] = {}
 
     @torch.no_grad()
-    def measure(self, steps: int) -> Timed:
-        """Time so many steps' worth of products, after one that does not count."""
-        self._products()
+    def measure(self, *, warm_up: int, steps: int) -> Timed:
+        """Time so many steps' worth of products, after `warm_up` that do not count."""
+        for _ in range(warm_up):
+            self._products()
         finish(self._decoder.device)
         began = time.perf_counter()
         for _ in range(steps):

@@ -96,6 +96,7 @@ async function measure(engine: Engine, repeat: number, { onProgress }: BenchCont
       workflowId: roundId,
       args: [config(1000 + repeat)],
     });
+    onProgress(`${roundId}: ${trials} trials with the ${engine} engine`);
     const { seconds, result } = await untilShardEnds(client, shardIdOf(roundId, 'edits', 0), round.result());
     // what comes after the trials, the policy and its gate, is not measured
     await round.terminate('measured');
