@@ -137,8 +137,7 @@ class BatchedDecoder:
         self._endings = Endings(model, tokenizer, ends=ends)
         self._most_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
-        self._live_bytes = available // _LIVE_SHARE
-        self._cache = LiveCache(decoder)
+        self._cache = LiveCache(decoder, available // _LIVE_SHARE)
         self._prompts = PromptCache(prompt_cache_bytes if rows > 1 else 0)
         self._lock = threading.Lock()
         self._waiting: deque[_Row] = deque()
@@ -178,11 +177,10 @@ class BatchedDecoder:
         together = [self._active, *joining]
         rows = [row for part in together for row in part]
         if not rows:
-            self._cache.drop()
             return False
         try:
             with memory_errors("decoding"):
-                self._cache.reserve(len(rows), max(row.most_length for row in rows))
+                self._cache.reserve(len(rows), max(row.most_length for row in rows), used=len(self._active))
                 self._recall(joining, first_slot=len(self._active))
                 readings = [[row.next_reading() for row in part] for part in together]
                 states = read(self._decoder, self._cache, readings)
@@ -260,11 +258,7 @@ class BatchedDecoder:
         """Whether one more row fits beside `rows` others, `tokens` with its own; a row alone always does."""
         if not rows:
             return True
-        return (
-            rows < self._most_rows
-            and tokens <= self._prompt_tokens
-            and self._cache.bytes_for(rows + 1, length) <= self._live_bytes
-        )
+        return rows < self._most_rows and tokens <= self._prompt_tokens and self._cache.fits(rows + 1, length)
 
     def _recall(self, joining: Sequence[Sequence[_Row]], first_slot: int) -> None:
         """Give joining rows what is known of their prompts."""

@@ -16,8 +16,8 @@ from .rows import DecodedRow, DecodeRow, FinishReason, TokenLogprob
 
 #: below this a temperature is greedy, as vLLM takes it
 _GREEDY_BELOW: Final = 1e-5
-#: a nucleus is looked for among this many likeliest tokens first; a full sort costs more than the forward pass
-_NUCLEUS_TOKENS: Final = 1024
+#: a nucleus is looked for among the tokens at least so likely first; sorting them all costs more than a pass
+_NUCLEUS_FLOORS: Final = (1e-3, 1e-5, 0.0)
 #: some tokenizers write a leading space only where text stands before it
 _CONTEXT_TOKENS: Final = 5
 
@@ -97,12 +97,15 @@ def _sample(logits: Tensor, answer: Answer) -> int:
 
 def _nucleus(chances: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     """The fewest likeliest tokens that together have `top_p`: their chances and ids."""
-    top, tokens = chances.topk(min(_NUCLEUS_TOKENS, len(chances)))
-    if top.sum() < top_p:
-        top, tokens = chances.sort(descending=True)
-    before = top.double().cumsum(0) - top
+    tokens = chances.new_empty(0, dtype=torch.long)
+    for floor in _NUCLEUS_FLOORS:
+        tokens = (chances >= floor).nonzero().squeeze(1)
+        if chances[tokens].sum() >= top_p:
+            break
+    likely, order = chances[tokens].sort(descending=True, stable=True)
+    before = likely.double().cumsum(0) - likely
     kept = before < top_p
-    return top[kept], tokens[kept]
+    return likely[kept], tokens[order[kept]]
 
 
 def _note_logprobs(logits: Tensor, answers: Sequence[Answer]) -> None:
