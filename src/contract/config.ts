@@ -126,7 +126,7 @@ export const roundConfigSchema = z.strictObject({
     })
     .prefault({}),
   /** trials in flight at once in a shard; size it to the runner's slots */
-  window: z.int().min(1).max(50).default(9),
+  window: z.int().min(1).max(50).default(16),
   /** a round with a larger share of `infra_failure` fails */
   maxFailedFraction: z.number().min(0).max(1).default(0.25),
   gate: z
