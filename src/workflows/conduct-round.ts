@@ -26,7 +26,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await round.enter('policy');
   const trained = await trainPolicy(round);
 
-  if (config.controls.freshSeeds && chosen > 0) {
+  if ((config.controls.freshSeeds || config.controls.otherSource) && chosen > 0) {
     await round.enter('confirming');
     await runUnlessStopped(round, 'confirm');
   }
