@@ -26,12 +26,21 @@ from selkie_runner.jobs import Targets
 VOCABULARY = 256
 
 
-def row(length: int, first_target: int = 0, seed: int = 0) -> Row:
+def row(length: int, first_target: int = 0, seed: int = 0, beginning: int = 0) -> Row:
+    """Random tokens, after the first `beginning` of those with which such rows all begin."""
     generator = torch.Generator().manual_seed(1000 * seed + length)
-    return Row(tuple(torch.randint(0, VOCABULARY, (length,), generator=generator).tolist()), first_target)
+    ids = torch.randint(0, VOCABULARY, (length,), generator=generator).tolist()
+    return Row((*tokens_of_beginning[:beginning], *ids), beginning + first_target)
 
 
-rows = st.builds(row, length=st.integers(1, 80), first_target=st.integers(0, 40), seed=st.integers(0, 99))
+tokens_of_beginning = tuple(torch.randint(0, VOCABULARY, (300,), generator=torch.Generator().manual_seed(7)).tolist())
+rows = st.builds(
+    row,
+    length=st.integers(1, 80),
+    first_target=st.integers(0, 40),
+    seed=st.integers(0, 99),
+    beginning=st.sampled_from([0, 0, 40, 47, 90]),
+)
 layers = st.tuples(
     st.integers(1, 12), st.floats(0.5, 16), st.sampled_from(["qv", "all-linear"]), st.integers(0, 10_000)
 )
@@ -66,7 +75,8 @@ def test_rows_too_long_to_keep_their_probabilities(family: str) -> None:
     with true_fp64():
         model = tiny(family)
         decoder = FrozenDecoder.share(model.model)
-        job = ([], random_layer(decoder, 4, 8.0, "all-linear", 1), [row(300), row(7), row(300, 250, 1)])
+        members = [row(300), row(7), row(300, 250, 1), row(9, 5, 1, 260), row(30, 20, 2, 260), row(12, 1, 3, 260)]
+        job = ([], random_layer(decoder, 4, 8.0, "all-linear", 1), members)
         ((loss, gradients),) = engine_gradients(decoder, [job])
         wanted_loss, wanted = oracle_gradients(model, *job)
         assert loss == pytest.approx(wanted_loss, rel=1e-12)

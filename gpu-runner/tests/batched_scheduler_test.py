@@ -88,6 +88,14 @@ def test_a_budget_climbs_no_higher_than_it_may() -> None:
     assert budget.tokens == 128
 
 
+def test_a_step_that_a_job_takes_alone_may_be_larger() -> None:
+    budget = TokenBudget(128, fixed=False, pass_tokens=512)
+    assert (budget.tokens, budget.pass_tokens) == (128, 512)
+    while budget.shrink():
+        assert budget.tokens <= budget.pass_tokens
+    assert (budget.tokens, budget.pass_tokens) == (64, 64)
+
+
 def test_a_given_budget_stays_until_memory_runs_out() -> None:
     budget = TokenBudget(256, fixed=True)
     for _ in range(10):

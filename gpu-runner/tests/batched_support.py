@@ -20,6 +20,7 @@ from selkie_runner.batched import BatchedTrainer, TrainingHandle
 from selkie_runner.batched.adapter import TARGETS, AdapterLayout, AdapterView, LoraTerm
 from selkie_runner.batched.decoder import FrozenDecoder
 from selkie_runner.batched.plan import Segment, plan_step
+from selkie_runner.batched.sharing import share_prefixes
 from selkie_runner.batched.step import forward_backward
 from selkie_runner.dataset import Row
 from selkie_runner.jobs import Recipe, Targets, TrainingJob, TrainingResult
@@ -121,7 +122,8 @@ def engine_gradients(
 ) -> list[tuple[float, dict[str, Tensor]]]:
     """Loss and gradients of all jobs, given as (stack, layer, rows), in one packed pass."""
     plan = plan_step(
-        [[Segment(row.ids, row.first_target, len(row.ids)) for row in rows] for _, _, rows in jobs], decoder
+        [share_prefixes([Segment(row.ids, row.first_target, len(row.ids)) for row in rows]) for _, _, rows in jobs],
+        decoder,
     )
     terms: list[LoraTerm] = []
     frozen_terms: list[LoraTerm] = []

@@ -4,6 +4,9 @@ Rows of similar length share one batched product. A row is padded up to the next
 computed with depends on its own length alone; the padding lies after the row, where a causal mask keeps it from being
 seen. No mask spans two rows, so a row that is not finite cannot reach another.
 
+A row may go on from another, its prefix, which several rows can share: its queries see the prefix's keys before its
+own, and what the prefix's keys and values get from it in the backward pass is added to theirs.
+
 Written out rather than left to `scaled_dot_product_attention`: for the short rows of self-edits its backward pass on a
 CPU takes 4 times as long in fp32 and 50 times in bf16. Scores and probabilities are held in at least fp32.
 """
@@ -11,6 +14,7 @@ CPU takes 4 times as long in fp32 and 50 times in bf16. Scores and probabilities
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -22,20 +26,51 @@ MAX_SCORES = 2**25
 
 
 @dataclass(frozen=True)
+class PackedRow:
+    """Tokens that lie side by side in the packed layout.
+
+    Attributes:
+        length: how many.
+        keys: the first so many may be attended to.
+        prefix: the number of an earlier row that this one goes on from.
+    """
+
+    length: int
+    keys: int
+    prefix: int | None = None
+
+
+@dataclass(frozen=True)
 class Bucket:
     """Rows that are computed together.
 
     Attributes:
         rows: how many.
-        length: what each is padded to.
-        start: where they begin in the padded layout, counted in positions (not heads).
-        mask: added to the scores, [1 or rows, 1, length, length]: 0, or -inf where nothing may be seen.
+        queries: what each is padded to.
+        keys: the prefix's length, and `queries` more.
+        start: where their queries begin in the padded layout, counted in positions (not heads).
+        keys_start: where their keys begin there.
+        mask: added to the scores, [1 or rows, 1, queries, keys]: 0, or -inf where nothing may be seen.
     """
 
     rows: int
-    length: int
+    queries: int
+    keys: int
     start: int
+    keys_start: int
     mask: Tensor
+
+
+@dataclass(frozen=True)
+class SharedPrefix:
+    """A prefix's packed tokens, and where its keys lie in the padded layout for each row that goes on from it.
+
+    Attributes:
+        places: [rows, length * kv heads].
+    """
+
+    tokens: slice
+    places: Tensor
 
 
 @dataclass(frozen=True)
@@ -44,7 +79,8 @@ class AttentionPlan:
 
     In the padded layout the query heads that share a key head lie one after another: (row, key head, head in its
     group, position). `gather_*` say which packed vector a padded place takes (the row's last one on padding),
-    `scatter_*` which padded place holds a packed vector, `padding_q` which padded places are padding.
+    `scatter_*` which padded place holds a packed vector as its own row has it, `padding_q` which padded places are
+    padding.
     """
 
     buckets: tuple[Bucket, ...]
@@ -55,6 +91,7 @@ class AttentionPlan:
     padding_q: Tensor
     gather_kv: Tensor
     scatter_kv: Tensor
+    shared: tuple[SharedPrefix, ...]
 
 
 @dataclass(frozen=True)
@@ -75,18 +112,14 @@ def padded_length(length: int) -> int:
     return -(-length // rung) * rung
 
 
-def plan_attention(
-    rows: Sequence[tuple[int, int]], *, heads: int, kv_heads: int, device: torch.device
-) -> AttentionPlan:
-    """Group rows, given as (length, keys that may be seen), into buckets."""
-    starts: list[int] = []
-    total = 0
-    for length, _ in rows:
-        starts.append(total)
-        total += length
-    by_size: dict[tuple[int, bool], list[int]] = {}
-    for index, (length, keys) in enumerate(rows):
-        by_size.setdefault((padded_length(length), keys < length), []).append(index)
+def plan_attention(rows: Sequence[PackedRow], *, heads: int, kv_heads: int, device: torch.device) -> AttentionPlan:
+    """Group rows, packed in their order, into buckets."""
+    starts = list(accumulate((row.length for row in rows), initial=0))
+    total = starts.pop()
+    by_size: dict[tuple[int, int, bool], list[int]] = {}
+    for index, row in enumerate(rows):
+        before = 0 if row.prefix is None else rows[row.prefix].length
+        by_size.setdefault((padded_length(row.length), before, row.keys < row.length), []).append(index)
 
     buckets: list[Bucket] = []
     padding: list[Tensor] = []
@@ -94,29 +127,37 @@ def plan_attention(
     q_places = torch.empty(total, heads, dtype=torch.long)
     gather_q: list[Tensor] = []
     gather_kv: list[Tensor] = []
+    read_again: dict[int, list[Tensor]] = {}
     group = heads // kv_heads
-    start = 0
-    for (size, limited), members in sorted(by_size.items()):
-        lengths = torch.tensor([rows[i][0] for i in members])
+    start = keys_start = 0
+    for (size, before, limited), members in sorted(by_size.items()):
+        lengths = torch.tensor([rows[i].length for i in members])
         first = torch.tensor([starts[i] for i in members])
         offsets = torch.arange(size)
         tokens = first[:, None] + torch.minimum(offsets, lengths[:, None] - 1)
+        # a row without a prefix has none of these columns, whatever row it names
+        prefix_first = torch.tensor([starts[rows[i].prefix or 0] for i in members])
+        key_tokens = torch.cat([prefix_first[:, None] + torch.arange(before), tokens], 1)
         is_padding = offsets >= lengths[:, None]
-        count = len(members)
+        count, keys = len(members), before + size
         # (row, kv head, head in its group, position) -> packed vector
         head = torch.arange(heads).view(kv_heads, group)
         gather_q.append((tokens[:, None, None, :] * heads + head[None, :, :, None]).reshape(-1))
-        gather_kv.append((tokens[:, None, :] * kv_heads + torch.arange(kv_heads)[None, :, None]).reshape(-1))
+        gather_kv.append((key_tokens[:, None, :] * kv_heads + torch.arange(kv_heads)[None, :, None]).reshape(-1))
         padding.append(is_padding[:, None, None, :].expand(count, kv_heads, group, size).reshape(-1))
         real = ~is_padding
-        q_index = torch.arange(count * heads * size).view(count, heads, size).transpose(1, 2)
-        q_index = q_index + start * heads
-        kv_index = start * kv_heads + torch.arange(count * kv_heads * size).view(count, kv_heads, size).transpose(1, 2)
+        q_index = start * heads + torch.arange(count * heads * size).view(count, heads, size).transpose(1, 2)
+        kv_index = torch.arange(count * kv_heads * keys).view(count, kv_heads, keys).transpose(1, 2)
+        kv_index = keys_start * kv_heads + kv_index
         q_places[tokens[real]] = q_index[real]
-        kv_places[tokens[real]] = kv_index[real]
-        keys = torch.tensor([rows[i][1] for i in members]) if limited else None
-        buckets.append(Bucket(count, size, start, _mask(size, keys).to(device)))
+        kv_places[tokens[real]] = kv_index[:, before:][real]
+        for member, places in zip(members, kv_index[:, :before], strict=True):
+            if (prefix := rows[member].prefix) is not None:
+                read_again.setdefault(prefix, []).append(places.reshape(-1))
+        own_keys = torch.tensor([rows[i].keys for i in members]) if limited else None
+        buckets.append(Bucket(count, size, keys, start, keys_start, _mask(size, before, own_keys).to(device)))
         start += count * size
+        keys_start += count * keys
 
     return AttentionPlan(
         buckets=tuple(buckets),
@@ -127,6 +168,10 @@ def plan_attention(
         padding_q=torch.cat(padding).nonzero().squeeze(1).to(device),
         gather_kv=torch.cat(gather_kv).to(device),
         scatter_kv=kv_places.reshape(-1).to(device),
+        shared=tuple(
+            SharedPrefix(slice(starts[prefix], starts[prefix] + rows[prefix].length), torch.stack(places).to(device))
+            for prefix, places in read_again.items()
+        ),
     )
 
 
@@ -139,7 +184,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan) -> tuple[Tensor
     out = torch.empty_like(padded_q)
     kept: list[Tensor | None] = []
     for bucket in plan.buckets:
-        keep = bucket.length <= RECOMPUTE_ABOVE
+        keep = bucket.keys <= RECOMPUTE_ABOVE
         parts: list[Tensor] = []
         for part in _parts(bucket, plan):
             bq, bk, bv, bo = part.q(padded_q), part.kv(padded_k), part.kv(padded_v), part.q(out)
@@ -165,63 +210,69 @@ def attend_backward(d_out: Tensor, saved: SavedAttention, plan: AttentionPlan) -
             d_scores = torch.ops.aten._softmax_backward_data(d_scores, p, -1, p.dtype).mul_(head_dim**-0.5)
             torch.bmm(d_scores, bk, out=part.q(dq))
             torch.bmm(d_scores.transpose(1, 2), bq, out=part.kv(dk))
-    return (
-        dq.index_select(0, plan.scatter_q).view(d_out.shape),
-        dk.index_select(0, plan.scatter_kv).view(d_out.shape[0], plan.kv_heads, head_dim),
-        dv.index_select(0, plan.scatter_kv).view(d_out.shape[0], plan.kv_heads, head_dim),
-    )
+    return dq.index_select(0, plan.scatter_q).view(d_out.shape), _packed_keys(dk, plan), _packed_keys(dv, plan)
+
+
+def _packed_keys(padded: Tensor, plan: AttentionPlan) -> Tensor:
+    """[T, kv heads, D]: a token's gradient in its own row, and in all that go on from there, in one fixed order."""
+    packed = padded.index_select(0, plan.scatter_kv).view(-1, plan.kv_heads, padded.shape[-1])
+    for prefix in plan.shared:
+        again = padded.index_select(0, prefix.places.reshape(-1)).view(*prefix.places.shape, -1).sum(0)
+        own = packed[prefix.tokens]
+        own.add_(again.view(own.shape))
+    return packed
 
 
 @dataclass(frozen=True)
 class _Part:
     """Some rows of a bucket: few enough that their scores fit `MAX_SCORES`."""
 
-    start: int
+    first: int
     rows: int
-    length: int
-    mask: Tensor
-    batch: slice
+    bucket: Bucket
     heads: int
     kv_heads: int
 
+    @property
+    def mask(self) -> Tensor:
+        mask = self.bucket.mask
+        return mask if mask.shape[0] == 1 else mask[self.first : self.first + self.rows]
+
+    @property
+    def batch(self) -> slice:
+        """Its part of the bucket's [rows * kv heads]."""
+        return slice(self.first * self.kv_heads, (self.first + self.rows) * self.kv_heads)
+
     def q(self, padded: Tensor) -> Tensor:
-        """[rows * kv heads, heads per group * length, D] of a padded query-shaped tensor."""
-        piece = padded.narrow(0, self.start * self.heads, self.rows * self.heads * self.length)
+        """[rows * kv heads, heads per group * queries, D] of a padded query-shaped tensor."""
+        start, length = self.bucket.start, self.bucket.queries
+        piece = padded.narrow(0, (start + self.first * length) * self.heads, self.rows * length * self.heads)
         return piece.view(self.rows * self.kv_heads, -1, padded.shape[-1])
 
     def kv(self, padded: Tensor) -> Tensor:
-        """[rows * kv heads, length, D] of a padded key-shaped tensor."""
-        piece = padded.narrow(0, self.start * self.kv_heads, self.rows * self.kv_heads * self.length)
-        return piece.view(self.rows * self.kv_heads, self.length, padded.shape[-1])
+        """[rows * kv heads, keys, D] of a padded key-shaped tensor."""
+        start, length = self.bucket.keys_start, self.bucket.keys
+        piece = padded.narrow(0, (start + self.first * length) * self.kv_heads, self.rows * length * self.kv_heads)
+        return piece.view(self.rows * self.kv_heads, length, padded.shape[-1])
 
 
 def _parts(bucket: Bucket, plan: AttentionPlan) -> Iterator[_Part]:
-    at_once = max(1, MAX_SCORES // (plan.heads * bucket.length**2))
+    at_once = max(1, MAX_SCORES // (plan.heads * bucket.queries * bucket.keys))
     for first in range(0, bucket.rows, at_once):
-        rows = min(at_once, bucket.rows - first)
-        yield _Part(
-            start=bucket.start + first * bucket.length,
-            rows=rows,
-            length=bucket.length,
-            mask=bucket.mask if bucket.mask.shape[0] == 1 else bucket.mask[first : first + rows],
-            batch=slice(first * plan.kv_heads, (first + rows) * plan.kv_heads),
-            heads=plan.heads,
-            kv_heads=plan.kv_heads,
-        )
+        yield _Part(first, min(at_once, bucket.rows - first), bucket, plan.heads, plan.kv_heads)
 
 
 def _probabilities(q: Tensor, k: Tensor, mask: Tensor, plan: AttentionPlan) -> Tensor:
-    length = k.shape[1]
     scores = torch.bmm(q, k.transpose(1, 2)).mul_(q.shape[-1] ** -0.5)
-    by_row = scores.view(-1, plan.heads, length, length)
+    by_row = scores.view(-1, plan.heads, *mask.shape[-2:])
     by_row.add_(mask)
     return torch.softmax(scores, -1)
 
 
-def _mask(length: int, keys: Tensor | None) -> Tensor:
-    """0 where position i may see position j <= i, -inf elsewhere; with `keys` [rows] only j < keys is seen."""
-    mask = torch.full((1, 1, length, length), -math.inf).triu(1)
+def _mask(length: int, before: int, keys: Tensor | None) -> Tensor:
+    """0 where position i may see its row's j <= i and the prefix, -inf elsewhere; with `keys` [rows] only j < keys."""
+    mask = torch.full((1, 1, length, before + length), -math.inf).triu(before + 1)
     if keys is None:
         return mask
-    unseen = torch.arange(length) >= keys[:, None]
+    unseen = torch.arange(-before, length) >= keys[:, None]
     return mask.masked_fill(unseen[:, None, None, :], -math.inf)

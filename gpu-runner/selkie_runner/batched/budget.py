@@ -16,12 +16,15 @@ class TokenBudget:
     """A number of tokens that climbs while larger steps pay, and falls when memory runs out.
 
     Attributes:
-        tokens: what a step may hold now. A single job whose own step is larger is split into several passes.
+        tokens: what a step may hold now. A job whose own step is larger takes it alone.
+        pass_tokens: where such a step is split into several passes. It may be well above `tokens`: a job's rows share
+            their common beginning only within a pass.
     """
 
-    def __init__(self, tokens: int, *, fixed: bool, most: int | None = None) -> None:
+    def __init__(self, tokens: int, *, fixed: bool, most: int | None = None, pass_tokens: int = 0) -> None:
         """Begin with `tokens`, and climb no higher than `most`, or not at all where `fixed`."""
         self.tokens = tokens
+        self.pass_tokens = max(tokens, pass_tokens)
         self._most = most
         self._climbing = not fixed
         self._rate = 0.0
@@ -48,11 +51,13 @@ class TokenBudget:
             self._climbing = False
         else:
             self.tokens *= 2
+            self.pass_tokens = max(self.pass_tokens, self.tokens)
 
     def shrink(self) -> bool:
         """Halve after a failed allocation; false when there is nothing left to halve."""
-        if self.tokens <= SMALLEST:
+        if self.pass_tokens <= SMALLEST:
             return False
         self.tokens = max(SMALLEST, self.tokens // 2)
+        self.pass_tokens = max(SMALLEST, self.pass_tokens // 2)
         self._climbing = False
         return True

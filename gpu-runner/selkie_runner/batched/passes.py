@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .adapter import AdapterView, LoraTerm
 from .decoder import FrozenDecoder
-from .plan import Segment, StepPlan, plan_step
+from .plan import Segment, StepPlan, packed_tokens, plan_step
 from .slot import Slot
 from .step import forward_backward
 
@@ -77,13 +77,11 @@ def _shares(slot: Slot, pass_tokens: int) -> Iterator[_Share]:
 
 def _parts(segments: Sequence[Segment], pass_tokens: int) -> Iterator[list[Segment]]:
     part: list[Segment] = []
-    tokens = 0
     for segment in segments:
-        if part and tokens + len(segment.ids) > pass_tokens:
+        if part and packed_tokens([*part, segment]) > pass_tokens:
             yield part
-            part, tokens = [], 0
+            part = []
         part.append(segment)
-        tokens += len(segment.ids)
     yield part
 
 

@@ -1,6 +1,6 @@
 """One step's rows, packed: where each job's tokens lie, who attends to whom, where a loss is taken."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..dataset import Row
 from ..jobs import Recipe
-from .attention import AttentionPlan, plan_attention
+from .attention import AttentionPlan, PackedRow, plan_attention
 from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 
@@ -21,11 +21,14 @@ class Segment:
         ids: token ids.
         first_target: the tokens from here on are predicted, each from the one before it.
         keys: the first so many positions may be attended to; fewer than `len(ids)` where a row is padded on purpose.
+        prefix: what is read before `ids`, computed once for all rows of a job that have the same; nothing in it is
+            predicted.
     """
 
     ids: Sequence[int]
     first_target: int
     keys: int
+    prefix: "Segment | None" = None
 
     @property
     def predicted(self) -> range:
@@ -41,13 +44,30 @@ def segment(row: Row, recipe: Recipe, pad_id: int) -> Segment:
     return Segment(row.ids + padding, row.first_target, len(row.ids))
 
 
+def packed_rows(segments: Iterable[Segment]) -> list[Segment]:
+    """The segments in the order in which they lie, a prefix once, before the first that goes on from it."""
+    rows: list[Segment] = []
+    prefixes: set[int] = set()
+    for part in segments:
+        if part.prefix is not None and id(part.prefix) not in prefixes:
+            prefixes.add(id(part.prefix))
+            rows.append(part.prefix)
+        rows.append(part)
+    return rows
+
+
+def packed_tokens(segments: Iterable[Segment]) -> int:
+    """Tokens that are computed for these rows of a job."""
+    return sum(len(row.ids) for row in packed_rows(segments))
+
+
 @dataclass(frozen=True)
 class StepPlan:
     """A packed batch, jobs one after another, without padding.
 
     Attributes:
         ids: [T] token ids.
-        positions: [T] positions, from 0 in each row.
+        positions: [T] positions, from 0 in each row, or from its prefix on.
         spans: each job's rows of [0, T).
         target_rows: [L] rows whose next token has a label, in order.
         targets: [L] those labels.
@@ -88,13 +108,18 @@ def plan_step(
     targets: list[int] = []
     weights: list[float] = []
     target_spans: list[slice] = []
-    for index, rows in enumerate(jobs):
+    attended: list[PackedRow] = []
+    for index, segments in enumerate(jobs):
         start, target_start = len(ids), len(targets)
-        for row in rows:
+        numbers: dict[int, int] = {}
+        for row in packed_rows(segments):
+            numbers[id(row)] = len(attended)
+            before = 0 if row.prefix is None else len(row.prefix.ids)
+            attended.append(PackedRow(len(row.ids), row.keys, None if row.prefix is None else numbers[id(row.prefix)]))
             target_rows.extend(len(ids) + position - 1 for position in row.predicted)
             targets.extend(row.ids[position] for position in row.predicted)
             ids.extend(row.ids)
-            positions.extend(range(len(row.ids)))
+            positions.extend(range(before, before + len(row.ids)))
         count = len(targets) - target_start
         mean_over = count if target_counts is None else target_counts[index]
         # a job without a target in this step has no weight to give, so nothing is divided by 0
@@ -113,10 +138,5 @@ def plan_step(
         targets=tensor(targets, torch.long),
         target_weights=tensor(weights, statistics_dtype(decoder.dtype)),
         target_spans=tuple(target_spans),
-        attention=plan_attention(
-            [(len(row.ids), row.keys) for rows in jobs for row in rows],
-            heads=decoder.heads,
-            kv_heads=decoder.kv_heads,
-            device=decoder.device,
-        ),
+        attention=plan_attention(attended, heads=decoder.heads, kv_heads=decoder.kv_heads, device=decoder.device),
     )

@@ -11,7 +11,7 @@ from ..models import LoadedModel
 from .decoder import FrozenDecoder
 from .frozen import FrozenAdapters
 from .handle import TrainingHandle
-from .plan import Segment
+from .plan import Segment, packed_tokens
 from .training import AdapterTraining
 
 
@@ -57,8 +57,8 @@ class Slot:
 
     @property
     def next_tokens(self) -> int:
-        """Tokens of the next step, those of deliberate padding counted in."""
-        return sum(len(segment.ids) for segment in self.segments)
+        """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
+        return packed_tokens(self.segments)
 
     def advance(self, loss: float, norm: float, number: int) -> None:
         """One optimizer step with the gradients that a pass left; a checkpoint where one is due.

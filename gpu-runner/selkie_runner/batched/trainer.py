@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 _FIRST_BUDGET = {"cpu": 128, "cuda": 1024}
 #: and where it ends: on a CPU more tokens would make whoever waits for an answer between two steps wait for seconds
 _LARGEST_BUDGET = {"cpu": 512}
+#: tokens of a single job's step that are computed in one pass
+_LARGEST_PASS = {"cpu": 1024, "cuda": 8192}
 
 #: a job is let in only where a step of so many tokens still fits beside it
 _RESERVED_TOKENS = 512
@@ -74,12 +76,14 @@ class BatchedTrainer:
         self._decoder = FrozenDecoder.share(model.model, compute_dtype)
         self._slots = slots
         self._deterministic = deterministic
+        fixed = token_budget is not None or deterministic
         self.budget = TokenBudget(
             token_budget or _FIRST_BUDGET.get(model.device.type, 256),
-            fixed=token_budget is not None or deterministic,
+            fixed=fixed,
             most=_LARGEST_BUDGET.get(model.device.type),
+            pass_tokens=0 if fixed else _LARGEST_PASS.get(model.device.type, 0),
         )
-        self._pass_tokens = self.budget.tokens
+        self._pass_tokens = self.budget.pass_tokens
         self._frozen = FrozenAdapters(self._decoder)
         self._lock = threading.Lock()
         self._waiting: Waiting[TrainingHandle] = Waiting()
@@ -114,11 +118,10 @@ class BatchedTrainer:
         self._drop_cancelled()
         self._admit()
         while self._active:
-            budget = min(self.budget.tokens, self._fitting_tokens())
-            chosen = choose(self._active, budget)
+            chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
             began = time.perf_counter()
             try:
-                measured = self._compute(chosen, budget)
+                measured = self._compute(chosen)
             except OutOfMemory as error:
                 self._make_room(chosen, error)
             except Exception as error:
@@ -127,14 +130,12 @@ class BatchedTrainer:
                 return self._conclude(chosen, measured, began)
         return None
 
-    def _compute(self, chosen: Sequence[Slot], budget: int) -> list[tuple[float, float]]:
+    def _compute(self, chosen: Sequence[Slot]) -> list[tuple[float, float]]:
+        # how a step is split decides its rounding, so in deterministic mode memory does not decide that
+        fitting = min(self.budget.pass_tokens, self._fitting_tokens())
+        pass_tokens = self._pass_tokens if self._deterministic else fitting
         with memory_errors("a training step"):
-            return compute(
-                self._decoder,
-                chosen,
-                pass_tokens=self._pass_tokens if self._deterministic else budget,
-                apart=self._deterministic,
-            )
+            return compute(self._decoder, chosen, pass_tokens=pass_tokens, apart=self._deterministic)
 
     def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
         tokens = [slot.next_tokens for slot in chosen]
@@ -228,7 +229,7 @@ class BatchedTrainer:
         _log.warning("a step of %d jobs failed, trying each alone", len(chosen), exc_info=error)
         for slot in chosen:
             try:
-                self._compute([slot], self.budget.tokens)
+                self._compute([slot])
             except OutOfMemory:
                 continue  # the next step finds room
             except Exception as alone:

@@ -17,6 +17,7 @@ from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 from .frozen import FrozenAdapter
 from .plan import Segment, segment
+from .sharing import share_prefixes
 
 
 class AdapterTraining:
@@ -74,7 +75,7 @@ class AdapterTraining:
     def segments(self) -> list[Segment]:
         """What the next step trains on."""
         chosen = rows_of_step(self.step, len(self._rows), self.recipe, self.job.seed)
-        return [segment(self._rows[row], self.recipe, self._pad_id) for row in chosen]
+        return share_prefixes([segment(self._rows[row], self.recipe, self._pad_id) for row in chosen])
 
     def tokens_seen(self) -> int:
         """Real tokens of all finished steps."""
