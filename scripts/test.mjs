@@ -1,9 +1,11 @@
-// Every check of the project, one after the other; a failure stops none of the rest.
+// Every check of the project; a failure stops none of the rest. Two at a time: the tests of whole processes mostly wait for
+// one another's servers, and leave a core to the others.
 //   node scripts/test.mjs [--full]      the last line is "N passed, N failed"
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { install } from './setup/install.mjs';
 import { root } from './setup/layout.mjs';
 import { venv, venvBin } from './setup/python.mjs';
@@ -15,19 +17,23 @@ const runner = join(root, 'gpu-runner');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const env = { ...process.env, SELKIE_VENV: venv, PYTHONPATH: runner, PYRIGHT_PYTHON_IGNORE_WARNINGS: '1' };
 
-const run = (file, args, cwd = root) =>
+/** Its output goes out line by line, each with the suite's name before it. */
+const run = (suite, file, args, cwd = root) =>
   new Promise((resolve) => {
-    const child = spawn(file, args, { cwd, env, stdio: 'inherit' });
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => console.log(`${suite} │ ${line}`));
+    }
     child.once('error', (error) => {
-      console.error(error.message);
+      console.error(`${suite} │ ${error.message}`);
       resolve(127);
     });
     child.once('close', (code) => resolve(code ?? 1));
   });
 
 /** A check counts as one test. */
-const check = async (file, args, cwd) =>
-  (await run(file, args, cwd)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+const check = (file, args, cwd) => async (suite) =>
+  (await run(suite, file, args, cwd)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 
 /** A suite that breaks before or beside its tests counts as one failure more. */
 const counted = (code, file, read) => {
@@ -35,9 +41,9 @@ const counted = (code, file, read) => {
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed };
 };
 
-async function vitest(project) {
+const vitest = (project) => async (suite) => {
   const file = join(results, `${project}.json`);
-  const code = await run(bin('vitest'), [
+  const code = await run(suite, bin('vitest'), [
     'run',
     `--project=${project}`,
     '--passWithNoTests',
@@ -50,11 +56,11 @@ async function vitest(project) {
     const broken = report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
     return { passed: report.numPassedTests, failed: report.numFailedTests + broken };
   });
-}
+};
 
-async function pytest() {
+async function pytest(suite) {
   const file = join(results, 'pytest.xml');
-  const code = await run(venvBin('python'), ['-m', 'pytest', '-q', `--junitxml=${file}`], runner);
+  const code = await run(suite, venvBin('python'), ['-m', 'pytest', '-q', `--junitxml=${file}`], runner);
   return counted(code, file, (text) => {
     const suite = /<testsuite [^>]*>/.exec(text)?.[0] ?? '';
     const count = (name) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
@@ -63,17 +69,18 @@ async function pytest() {
   });
 }
 
-const suites = [
-  ['prettier', () => check(bin('prettier'), ['--check', '.'])],
-  ['eslint', () => check(bin('eslint'), ['.'])],
-  ['tsc', () => check(bin('tsc'), ['--noEmit'])],
-  ['ruff check', () => check(venvBin('ruff'), ['check', '.'], runner)],
-  ['ruff format', () => check(venvBin('ruff'), ['format', '--check', '.'], runner)],
-  ['pyright', () => check(venvBin('pyright'), ['--pythonpath', venvBin('python')], runner)],
-  ['vitest unit', () => vitest('unit')],
-  ['pytest', pytest],
-  ['vitest process', () => vitest('process')],
-  ...(full ? [['vitest full', () => vitest('full')]] : []),
+const lanes = [
+  [['vitest process', vitest('process')], ...(full ? [['vitest full', vitest('full')]] : [])],
+  [
+    ['prettier', check(bin('prettier'), ['--check', '.'])],
+    ['eslint', check(bin('eslint'), ['.'])],
+    ['tsc', check(bin('tsc'), ['--noEmit'])],
+    ['ruff check', check(venvBin('ruff'), ['check', '.'], runner)],
+    ['ruff format', check(venvBin('ruff'), ['format', '--check', '.'], runner)],
+    ['pyright', check(venvBin('pyright'), ['--pythonpath', venvBin('python')], runner)],
+    ['vitest unit', vitest('unit')],
+    ['pytest', pytest],
+  ],
 ];
 
 let passed = 0;
@@ -81,16 +88,21 @@ let failed = 0;
 const summary = [];
 try {
   await install(['service', 'temporal', 'dev']);
-  for (const [name, suite] of suites) {
-    console.log(`\n── ${name}`);
-    const startMs = Date.now();
-    const result = await suite();
-    passed += result.passed;
-    failed += result.failed;
-    summary.push(
-      `${result.failed === 0 ? 'ok    ' : 'FAILED'} ${name}: ${result.passed} passed, ${result.failed} failed, ${Math.round((Date.now() - startMs) / 1000)} s`,
-    );
-  }
+  const started = Date.now();
+  await Promise.all(
+    lanes.map(async (suites) => {
+      for (const [name, suite] of suites) {
+        const startMs = Date.now();
+        const result = await suite(name);
+        passed += result.passed;
+        failed += result.failed;
+        const seconds = Math.round((Date.now() - startMs) / 1000);
+        const verdict = result.failed === 0 ? 'ok    ' : 'FAILED';
+        summary.push(`${verdict} ${name}: ${result.passed} passed, ${result.failed} failed, ${seconds} s`);
+      }
+    }),
+  );
+  summary.push(`all checks: ${Math.round((Date.now() - started) / 1000)} s`);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`\nselkie: ${error.message}`);

@@ -53,7 +53,16 @@ export const recipePresets = {
     maxLength: 512,
   },
   /** SEAL's supervised step on the chosen pairs */
-  policy: { ...seal, rank: 64, alpha: 128, targets: 'all-linear', learningRate: 3e-4, epochs: 2, maxLength: 1024 },
+  policy: {
+    ...seal,
+    rank: 64,
+    alpha: 128,
+    targets: 'all-linear',
+    learningRate: 3e-4,
+    epochs: 2,
+    batchSize: 4,
+    maxLength: 1024,
+  },
 } as const satisfies Record<string, Recipe>;
 export type RecipePreset = keyof typeof recipePresets;
 
