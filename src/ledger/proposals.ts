@@ -96,14 +96,14 @@ export class Proposals {
     );
   }
 
-  /** What the round's candidates for this source, planned before position `beforeIndex`, have proposed so far. */
-  async siblings(roundId: string, sourceId: string, beforeIndex: number): Promise<TrialProposal[]> {
+  /** What the round's candidates for this source have proposed so far, or those planned before position `beforeIndex`. */
+  async siblings(roundId: string, sourceId: string, beforeIndex: number | null = null): Promise<TrialProposal[]> {
     return rows(
       this.db,
       trialProposalSchema,
       `select ${columns}, t.trial_id as "trialId", t.position as index
        from trials t join proposals p using (proposal_key)
-       where t.round_id = $1 and t.source_id = $2 and t.phase = 'edits' and t.position < $3 order by t.position`,
+       where t.round_id = $1 and t.source_id = $2 and t.phase = 'edits' and ($3::int is null or t.position < $3) order by t.position`,
       [roundId, sourceId, beforeIndex],
     );
   }

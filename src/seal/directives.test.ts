@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { recipePresets, recipeSchema } from '../contract/index.js';
-import { applyDirectives, capSteps, directiveBounds, readDirectives, stepsOf } from './directives.js';
+import { recipePresets, recipeSchema, resolveRecipe } from '../contract/index.js';
+import { applyDirectives, capSteps, directiveBounds, matchedEpochs, readDirectives, stepsOf } from './directives.js';
 
 const small = recipePresets.small;
 
@@ -75,5 +75,22 @@ describe('capSteps', () => {
       recipe: { ...uncapped, maxSteps: 50 },
       clamps: [{ field: 'maxSteps', proposed: 200, used: 50 }],
     });
+  });
+});
+
+describe('the passage alone', () => {
+  const recipe = { ...resolveRecipe({ preset: 'small' }), batchSize: 2, maxSteps: 16 };
+  const text = (length: number) => ({ text: 'x'.repeat(length) });
+
+  it('is trained for as many characters as the edits, not for as many steps', () => {
+    // 16 steps of two rows of 25 characters, against 100 in a passage
+    const edit = [text(20), { prompt: 'x'.repeat(20), completion: 'x'.repeat(10) }];
+    expect(matchedEpochs(recipe, [text(100)], [edit, edit])).toBe(8);
+  });
+
+  it('keeps the epochs in their bounds, and leaves them alone where no edit came', () => {
+    expect(matchedEpochs(recipe, [text(10_000)], [[text(1)]])).toBe(1);
+    expect(matchedEpochs(recipe, [text(1)], [[text(1000)]])).toBe(40);
+    expect(matchedEpochs(recipe, [text(10)], [])).toBeNull();
   });
 });

@@ -1,4 +1,4 @@
-import type { Recipe } from '../contract/index.js';
+import type { Example, Recipe } from '../contract/index.js';
 
 /** What a self-edit may say of its own training; whatever is missing stays as the round's recipe has it. */
 export type Directives = Partial<Pick<Recipe, 'learningRate' | 'schedule' | 'epochs' | 'batchSize'>> & {
@@ -85,6 +85,34 @@ export function capSteps(recipe: Recipe, examples: number, maxSteps: number): { 
     recipe: { ...recipe, maxSteps },
     clamps: [{ field: 'maxSteps', proposed: steps, used: maxSteps }],
   };
+}
+
+/**
+ * For how many epochs the passage alone is trained on about as many tokens as the edits of its source are: at equal steps
+ * it would have had several times as many. Tokens are counted in characters; `null` where there are no edits.
+ */
+export function matchedEpochs(recipe: Recipe, passage: Example[], edits: Example[][]): number | null {
+  if (edits.length === 0) return null;
+  const ofEdits = edits.map((examples) => charactersTrained(recipe, examples));
+  const mean = ofEdits.reduce((sum, characters) => sum + characters, 0) / edits.length;
+  const epochs = Math.round(mean / charactersOf(passage));
+  const { low, high } = directiveBounds.epochs;
+  return Math.min(high, Math.max(low, epochs));
+}
+
+/** Of a whole training, its steps being of full batches as far as there are examples. */
+function charactersTrained(recipe: Recipe, examples: Example[]): number {
+  const rows = stepsOf(recipe, examples.length) * Math.min(recipe.batchSize, examples.length);
+  return (rows * charactersOf(examples)) / examples.length;
+}
+
+const charactersOf = (examples: Example[]): number =>
+  examples.reduce((sum, example) => sum + textOf(example).length, 0);
+
+function textOf(example: Example): string {
+  if ('text' in example) return example.text;
+  if ('prompt' in example) return example.prompt + example.completion;
+  return example.messages.map(({ content }) => content).join('');
 }
 
 function numberOf(value: unknown): number | null {

@@ -1,5 +1,6 @@
 import {
   canonicalDigest,
+  resolveRecipe,
   type ActivityRequest,
   type ActivityResult,
   type Example,
@@ -10,7 +11,7 @@ import {
 } from '../../contract/index.js';
 import type { Directives, ProposalStep, Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.js';
-import { readDirectives } from '../../seal/directives.js';
+import { matchedEpochs, readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
 import type { LlmRun } from './deps.js';
 import { recipeOf, trainingOf } from './training.js';
@@ -68,12 +69,15 @@ async function editOf(run: LlmRun, round: PreparedRound, spec: TrialSpec, source
   }
 }
 
-const passage = ({ domain }: LlmRun, { config }: PreparedRound, source: Source): Edit => ({
-  ok: true,
-  proposal: null,
-  examples: domain.rawExamples(source, config.promptStyle),
-  directives: {},
-});
+/** The passage alone, trained on about as many tokens as the source's edits in this round. */
+async function passage({ domain, ledger }: LlmRun, { roundId, config }: PreparedRound, source: Source): Promise<Edit> {
+  const examples = domain.rawExamples(source, config.promptStyle);
+  const edits = (await ledger.proposals.siblings(roundId, source.sourceId)).flatMap((edit) =>
+    edit.examples === null ? [] : [edit.examples],
+  );
+  const epochs = matchedEpochs(resolveRecipe(config.recipe), examples, edits);
+  return { ok: true, proposal: null, examples, directives: epochs === null ? {} : { epochs } };
+}
 
 function usable(proposal: Proposal): Edit {
   const { examples, directivesUsed, invalidReason } = proposal;
