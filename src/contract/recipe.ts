@@ -46,10 +46,8 @@ export const recipePresets = {
   small: {
     ...seal,
     targets: 'all-linear',
-    learningRate: 7e-4,
-    epochs: 16,
-    batchSize: 2,
-    maxSteps: 16,
+    epochs: 24,
+    maxSteps: 24,
     maxLength: 512,
   },
   /** SEAL's supervised step on the chosen pairs */

@@ -12,10 +12,7 @@ export const maxSequences = 60;
 /** The passage as a training sequence: its title, then its text. */
 export const passageExample = ({ title, text }: Source): Example => ({ text: `${title}\n${text}` });
 
-/**
- * The passage, then a sequence for each line of the edit. `self-qa` is its questions alone: the passage is as long as four of
- * them, and would take most of a small number of steps.
- */
+/** The passage, then a sequence for each line or question of the edit, as SEAL trains them. */
 export function parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
   return template === 'self-qa'
     ? parseQuestions(source, completions, style)
@@ -30,7 +27,7 @@ function parseStatements(source: Source, completions: string[], template: Templa
   const { directives, clamps } = readDirectives(proposed);
   const read = readStatements(rest);
   const examples = read.found.flatMap((line) => statementExamples(source, line, directives));
-  return editOf(examples, [passageExample(source)], read.lost, { directives, proposed, clamps });
+  return editOf(source, examples, read.lost, { directives, proposed, clamps });
 }
 
 function parseQuestions(source: Source, completions: string[], style: PromptStyle): ParsedEdit {
@@ -45,12 +42,12 @@ function parseQuestions(source: Source, completions: string[], style: PromptStyl
       ? (reads[0]?.lost ?? 'there is no completion')
       : `no answer of ${pairs.length} is news from the passage`;
   const examples = known.map((pair) => pairExample(source, pair));
-  return editOf(examples, [], lost, { directives: {}, proposed: null, clamps });
+  return editOf(source, examples, lost, { directives: {}, proposed: null, clamps });
 }
 
 function editOf(
+  source: Source,
   examples: Example[],
-  before: Example[],
   lost: string,
   said: { directives: Directives; proposed: unknown; clamps: Clamp[] },
 ): ParsedEdit {
@@ -60,7 +57,7 @@ function editOf(
     ok: true,
     ...said,
     clamps: examples.length > maxSequences ? [...said.clamps, tooMany] : said.clamps,
-    examples: [...before, ...examples.slice(0, maxSequences)],
+    examples: [passageExample(source), ...examples.slice(0, maxSequences)],
   };
 }
 

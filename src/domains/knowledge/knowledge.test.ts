@@ -90,13 +90,15 @@ describe('parseEdit', () => {
     const completions = ['Q: How long is the ship?\nA: 23 metres', 'Q: Who steers it then?\nA: Annag Telfourd'];
     const examples = examplesOf(domain.parseEdit(source, completions, 'self-qa', 'chat'));
     const asked = domain.itemPrompt(source, { ...item, question: 'How long is the ship?' }, 'closedBook', 'chat');
-    expect(examples).toHaveLength(2);
-    expect(examples[0]).toEqual({ prompt: wordsOf(asked), completion: ' 23 metres' });
+    expect(examples).toHaveLength(3);
+    expect(examples[0]).toEqual(passage);
+    expect(examples[1]).toEqual({ prompt: wordsOf(asked), completion: ' 23 metres' });
   });
 
   it('reads what a base model writes behind its cue', () => {
     const text = ' How long is the ship?\nAnswer: 23 metres\n\nQuestion 2: Who steers';
     expect(examplesOf(domain.parseEdit(source, [text], 'self-qa', 'base'))).toEqual([
+      passage,
       { prompt: 'Seal Ship\nQ: How long is the ship?\nA:', completion: ' 23 metres' },
     ]);
     const directed = '"learningRate": 0.002, "epochs": 3}\nThe ship is long.';
@@ -118,7 +120,7 @@ describe('parseEdit', () => {
     });
     const more = `${completion}\nQ: How long is the ship?\nA: It is 23 metres long`;
     expect(domain.parseEdit(source, [more], 'self-qa', 'chat')).toMatchObject({
-      examples: [{}],
+      examples: [{}, {}],
       clamps: [{ field: 'questions', proposed: 2, used: 1 }],
     });
   });
