@@ -24,6 +24,7 @@ from .frozen import FrozenAdapter
 from .kv import LiveCache
 from .loss import MAX_LOGITS
 from .memory import available_bytes
+from .products import times_transposed
 from .prompts import BLOCK, PromptCache
 from .reading import Reading, read
 
@@ -323,7 +324,7 @@ class BatchedDecoder:
         return [*([None] * asked.start), *found]
 
     def _logits(self, states: Tensor) -> Tensor:
-        return (states @ self._decoder.head.T).to(statistics_dtype(states.dtype))
+        return times_transposed(states, self._decoder.head).to(statistics_dtype(states.dtype))
 
     def _leave(self, slot: int) -> None:
         """Free a slot; the row of the last one moves into it."""

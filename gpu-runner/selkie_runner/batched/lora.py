@@ -6,10 +6,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .adapter import LoraTerm
 from .decoder import Projection
+from .products import times_transposed
 
 #: (layer, group)
 Key = tuple[int, int]
@@ -48,7 +48,7 @@ def project(
     x: Tensor, group: tuple[Projection, ...], key: Key, terms: Sequence[Terms]
 ) -> tuple[list[Tensor], SavedGroup]:
     """Outputs [T, out] of a group of projections that share the input `x` [T, in]."""
-    outputs = [functional.linear(x, projection.weight, projection.bias) for projection in group]
+    outputs = [times_transposed(x, projection.weight, projection.bias) for projection in group]
     applied = [one for one in (term.add(key, x, outputs) for term in terms) if one is not None]
     return outputs, SavedGroup(x if any(one.trained for one in applied) else None, applied)
 

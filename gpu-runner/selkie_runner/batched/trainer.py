@@ -26,7 +26,7 @@ from .slot import Slot
 _log = logging.getLogger(__name__)
 
 #: where the search for a token budget begins
-_FIRST_BUDGET = {"cpu": 128, "cuda": 1024}
+_FIRST_BUDGET = {"cpu": 256, "cuda": 1024}
 #: and where it ends: on a CPU more tokens would make whoever waits for an answer between two steps wait for seconds
 _LARGEST_BUDGET = {"cpu": 512}
 #: tokens of a single job's step that are computed in one pass
