@@ -41,7 +41,7 @@ def train_solo(
 
     Args:
         work_dir: belongs to this training; holds its checkpoint and, at the end, the exported folders.
-        checkpoint_every_steps: also after the last step; 0 for no checkpoints.
+        checkpoint_every_steps: 0 for no checkpoints.
 
     Raises:
         InvalidDataset, InvalidAdapter, InvalidTraining: the job cannot be trained on this model.
@@ -68,7 +68,7 @@ def train_solo(
             with memory_errors(f"training step {step + 1} of {of_steps}"):
                 loss = _step(model, batch, optimizer, recipe.max_grad_norm, step + 1)
             done = step + 1
-            if checkpoint_every_steps > 0 and (done % checkpoint_every_steps == 0 or done == of_steps):
+            if checkpoint_every_steps > 0 and done % checkpoint_every_steps == 0:
                 checkpoint.save(work_dir, job.training_key, Checkpoint(done, loss), parameters, optimizer)
                 saved = done
             yield TrainingProgress("training", done, of_steps, loss, saved)

@@ -72,7 +72,7 @@ class Slot:
         training.apply(loss, norm)
         self.last_step = number
         every = handle.checkpoint_every_steps
-        if every > 0 and (training.step % every == 0 or training.finished):
+        if every > 0 and training.step % every == 0:
             self._save()
         self._lay_out()
 

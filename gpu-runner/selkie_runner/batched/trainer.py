@@ -101,7 +101,7 @@ class BatchedTrainer:
 
         Args:
             work_dir: belongs to this training; holds its checkpoint and, at the end, the exported folders.
-            checkpoint_every_steps: also after the last step; 0 for no checkpoints.
+            checkpoint_every_steps: 0 for no checkpoints.
             tenant: slots are shared fairly among tenants.
         """
         handle = TrainingHandle(job, tenant, work_dir, checkpoint_every_steps)
