@@ -33,12 +33,12 @@ const run = (suite, file, args, cwd = root) =>
 
 /** A check counts as one test. */
 const check = (file, args, cwd) => async (suite) =>
-  (await run(suite, file, args, cwd)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  (await run(suite, file, args, cwd)) === 0 ? { passed: 1, failed: [] } : { passed: 0, failed: [suite] };
 
-/** A suite that breaks before or beside its tests counts as one failure more. */
-const counted = (code, file, read) => {
-  const { passed, failed } = existsSync(file) ? read(readFileSync(file, 'utf8')) : { passed: 0, failed: 0 };
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed };
+/** `read` gives the number of tests that passed and the names of those that failed; a suite may also break beside them. */
+const counted = (suite, code, file, read) => {
+  const { passed, failed } = existsSync(file) ? read(readFileSync(file, 'utf8')) : { passed: 0, failed: [] };
+  return { passed, failed: code !== 0 && failed.length === 0 ? [`${suite} itself`] : failed };
 };
 
 const vitest = (project) => async (suite) => {
@@ -51,21 +51,23 @@ const vitest = (project) => async (suite) => {
     '--reporter=json',
     `--outputFile.json=${file}`,
   ]);
-  return counted(code, file, (text) => {
-    const report = JSON.parse(text);
-    const broken = report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
-    return { passed: report.numPassedTests, failed: report.numFailedTests + broken };
+  return counted(suite, code, file, (text) => {
+    const { numPassedTests, testResults } = JSON.parse(text);
+    const broken = testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0);
+    const tests = testResults.flatMap((r) => r.assertionResults).filter((test) => test.status === 'failed');
+    return { passed: numPassedTests, failed: [...broken.map((r) => r.name), ...tests.map((test) => test.fullName)] };
   });
 };
 
 async function pytest(suite) {
   const file = join(results, 'pytest.xml');
   const code = await run(suite, venvBin('python'), ['-m', 'pytest', '-q', `--junitxml=${file}`], runner);
-  return counted(code, file, (text) => {
-    const suite = /<testsuite [^>]*>/.exec(text)?.[0] ?? '';
-    const count = (name) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
-    const failed = count('failures') + count('errors');
-    return { passed: count('tests') - failed - count('skipped'), failed };
+  return counted(suite, code, file, (text) => {
+    const tests = text.split('<testcase ').slice(1);
+    const broken = tests.filter((test) => /<(failure|error)\b/.test(test));
+    const skipped = tests.filter((test) => test.includes('<skipped'));
+    const name = (test) => /classname="([^"]*)" name="([^"]*)"/.exec(test)?.slice(1).join('::') ?? test;
+    return { passed: tests.length - broken.length - skipped.length, failed: broken.map(name) };
   });
 }
 
@@ -95,10 +97,11 @@ try {
         const startMs = Date.now();
         const result = await suite(name);
         passed += result.passed;
-        failed += result.failed;
+        failed += result.failed.length;
         const seconds = Math.round((Date.now() - startMs) / 1000);
-        const verdict = result.failed === 0 ? 'ok    ' : 'FAILED';
-        summary.push(`${verdict} ${name}: ${result.passed} passed, ${result.failed} failed, ${seconds} s`);
+        const verdict = result.failed.length === 0 ? 'ok    ' : 'FAILED';
+        summary.push(`${verdict} ${name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
+        summary.push(...result.failed.map((test) => `         ${test}`));
       }
     }),
   );
