@@ -23,4 +23,4 @@ export const countsText = (counts: Readonly<Partial<Record<string, number>>>): s
   Object.entries(counts)
     .filter(([, count]) => count !== undefined && count > 0)
     .map(([name, count]) => `${count} ${name}`)
-    .join(', ') || 'none yet';
+    .join(', ') || 'none ended';

@@ -4,12 +4,16 @@ import type { RoundView } from './rounds.js';
 
 const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;
 
-/** One line: phase, trials, outcomes, best reward. */
-export function statusLine(status: RoundStatus): string {
+/**
+ * One line: phase, trials, outcomes, best reward.
+ * @param doing what the trials under way do at this moment, in words
+ */
+export function statusLine(status: RoundStatus, doing = ''): string {
   const { phase, trials, bestReward, selected, paused, stopping, gateId } = status;
   return [
     `${phase}${stopping ? ' (stopping)' : paused ? ' (paused)' : ''}`,
     ...(trials.planned > 0 ? [`trials ${trials.done}/${trials.planned} (${countsText(trials.outcomes)})`] : []),
+    ...(doing === '' ? [] : [doing]),
     ...(bestReward === null ? [] : [`best reward ${signed(bestReward)}`]),
     ...(selected === null ? [] : [`${selected} selected`]),
     ...(phase === 'gate' && gateId !== null ? [`waits at ${gateId}`] : []),

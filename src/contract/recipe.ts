@@ -45,9 +45,10 @@ export const recipePresets = {
   /** for a model of 135 M parameters on a CPU */
   small: {
     ...seal,
+    rank: 16,
     targets: 'all-linear',
-    epochs: 24,
-    maxSteps: 24,
+    epochs: 32,
+    maxSteps: 32,
     maxLength: 512,
   },
   /** SEAL's supervised step on the chosen pairs */

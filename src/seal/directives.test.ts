@@ -69,7 +69,7 @@ describe('stepsOf', () => {
 
 describe('capSteps', () => {
   it('leaves a short training alone and records a shortened one', () => {
-    expect(capSteps(small, 100, 24)).toEqual({ recipe: small, clamps: [] });
+    expect(capSteps(small, 100, small.maxSteps)).toEqual({ recipe: small, clamps: [] });
     const uncapped = { ...small, epochs: 20, batchSize: 8, maxSteps: 0 };
     expect(capSteps(uncapped, 80, 50)).toEqual({
       recipe: { ...uncapped, maxSteps: 50 },

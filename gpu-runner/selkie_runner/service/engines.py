@@ -19,7 +19,7 @@ TrainDtype = Literal["auto", "float32", "bfloat16"]
 ENGINES: Final[tuple[EngineName, ...]] = get_args(EngineName)
 TRAIN_DTYPES: Final[tuple[TrainDtype, ...]] = get_args(TrainDtype)
 #: trainings at once; solo gains nothing from more
-SLOTS: Final[dict[EngineName, int]] = {"batched": 16, "solo": 4}
+SLOTS: Final[dict[EngineName, int]] = {"batched": 24, "solo": 4}
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import { keepDemo, keptDemo } from '../demo/kept.js';
 import { ProgressLine } from '../demo/progress.js';
 import { outcomesText, resultTable } from '../demo/table.js';
 import { CliError, exitCodes } from '../errors.js';
+import { trialsDoing } from '../in-flight.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
 import { clock, say } from '../output.js';
@@ -104,13 +105,13 @@ async function beginOrResume(client: Client, rounds: number): Promise<Campaign> 
 
 /** Shows progress until the campaign ends, somebody interrupts, or a part of the stack is down for good. */
 async function follow(client: Client, campaign: Campaign, interrupted: AbortSignal, failures: Error[]): Promise<void> {
-  const line = new ProgressLine(campaign.rounds);
+  const line = new ProgressLine(campaign.rounds, (round) => trialsDoing(client, roundIdOf(campaign.id, round)));
   let round = 1;
   try {
     while (!interrupted.aborted) {
       const view = await viewCampaign(client, campaign.id, round);
       round = view.round;
-      line.show(round, view.status);
+      await line.show(round, view.status);
       if (!view.running) return;
       const [failure] = failures;
       if (failure !== undefined) throw failure;

@@ -13,12 +13,15 @@ import {
 } from '../../contract/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { withSession, type Session } from '../connect.js';
+import { trialsDoing } from '../in-flight.js';
 import { clock, print, say } from '../output.js';
 import { statusLine, viewText } from '../round-text.js';
 import { viewRound, type RoundView } from '../rounds.js';
 import { stampNow } from '../stamp.js';
 
 const pollMs = 2000;
+/** After so long without a change it says what is being done. */
+const quietMs = 15_000;
 
 /** Reads `--config`: a file's name or JSON; throws a CliError that lists every problem. */
 export function readRoundConfig(argument: string | undefined): RoundConfig {
@@ -117,16 +120,19 @@ async function startRound({ client }: Session, roundId: string, config: RoundCon
   }
 }
 
-/** Shows each change until the round ends. */
+/** Shows each change until the round ends, and what the trials do now and then. */
 async function watchRound({ client }: Session, roundId: string, json: boolean | undefined): Promise<RoundView> {
   const startMs = Date.now();
   let shown = '';
+  let shownMs = 0;
   for (;;) {
     const view = await viewRound(client, roundId);
     const line = view.status === null ? 'waiting for a worker' : statusLine(view.status);
-    if (line !== shown) {
-      if (json === true) process.stdout.write(`${JSON.stringify(view)}\n`);
-      else say(`${clock((Date.now() - startMs) / 1000)}  ${line}`);
+    if (line !== shown && json === true) process.stdout.write(`${JSON.stringify(view)}\n`);
+    if (json !== true && (line !== shown || Date.now() - shownMs >= quietMs)) {
+      const doing = view.status === null ? line : statusLine(view.status, await trialsDoing(client, roundId));
+      say(`${clock((Date.now() - startMs) / 1000)}  ${doing}`);
+      shownMs = Date.now();
     }
     shown = line;
     if (view.execution !== 'RUNNING') return view;

@@ -3,6 +3,8 @@ import { clock } from '../output.js';
 import { statusLine } from '../round-text.js';
 
 const plainEveryMs = 15_000;
+/** What the trials do is asked of the server, so on a terminal not for every line. */
+const doingEveryMs = 5000;
 
 /**
  * Shows that a campaign moves: on a terminal one line that is written over, elsewhere a line for each change of phase and
@@ -13,21 +15,29 @@ export class ProgressLine {
   readonly #terminal = process.stderr.isTTY;
   #shownMs = 0;
   #shownPhase = '';
+  #doing = '';
+  #doingMs = 0;
 
-  constructor(private readonly rounds: number) {}
+  /** @param doing what the trials of the round do at this moment, in words */
+  constructor(
+    private readonly rounds: number,
+    private readonly doing: (round: number) => Promise<string>,
+  ) {}
 
-  show(round: number, status: RoundStatus | null): void {
-    const what = status === null ? 'waiting for the worker' : statusLine(status);
-    const line = `${clock((Date.now() - this.#startMs) / 1000)}  round ${round} of ${this.rounds} · ${what}`;
-    if (this.#terminal) {
-      process.stderr.write(`\r\x1b[2K${line.slice(0, (process.stderr.columns || 120) - 1)}`);
-      return;
-    }
+  async show(round: number, status: RoundStatus | null): Promise<void> {
     const phase = `${round} ${status?.phase ?? ''}`;
-    if (phase === this.#shownPhase && Date.now() - this.#shownMs < plainEveryMs) return;
+    const isNews = phase !== this.#shownPhase;
+    if (!this.#terminal && !isNews && Date.now() - this.#shownMs < plainEveryMs) return;
     this.#shownPhase = phase;
     this.#shownMs = Date.now();
-    process.stderr.write(`${line}\n`);
+    if (isNews || Date.now() - this.#doingMs >= doingEveryMs) {
+      this.#doing = await this.doing(round);
+      this.#doingMs = Date.now();
+    }
+    const what = status === null ? 'waiting for the worker' : statusLine(status, this.#doing);
+    const line = `${clock((Date.now() - this.#startMs) / 1000)}  round ${round} of ${this.rounds} · ${what}`;
+    if (this.#terminal) process.stderr.write(`\r\x1b[2K${line.slice(0, (process.stderr.columns || 120) - 1)}`);
+    else process.stderr.write(`${line}\n`);
   }
 
   end(): void {
