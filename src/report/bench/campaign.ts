@@ -6,11 +6,13 @@ import {
   queryNames,
   roundIdOf,
   roundResultSchema,
+  roundStatusSchema,
   signalNames,
   type RoundResult,
 } from '../../contract/index.js';
 
 const pollMs = 2000;
+const sayMs = 60_000;
 
 /** Waits for a campaign's end and returns its rounds' results. */
 export async function resultsOf(client: Client, campaign: string): Promise<RoundResult[]> {
@@ -19,20 +21,23 @@ export async function resultsOf(client: Client, campaign: string): Promise<Round
 }
 
 /**
- * Approves every release gate of a campaign as `approver`, so that the next round starts from what this one learnt. A
- * measurement wants every policy, good or bad; nobody else should. Returns what ends it.
+ * Says how a campaign goes, and approves every release gate of it as `approver`, so that the next round starts from what
+ * this one learnt. A measurement wants every policy, good or bad; nobody else should. Returns what ends it.
  */
-export function approveGates(
+export function attend(
   client: Client,
   campaign: string,
   approver: string,
   onProgress: (line: string) => void,
 ): () => void {
   const ended = new AbortController();
+  const say = atMostEvery(sayMs, onProgress);
   const approve = async (): Promise<void> => {
     for (let round = 1; !ended.signal.aborted;) {
       const handle = client.workflow.getHandle(roundIdOf(campaign, round));
       try {
+        const { phase, trials } = roundStatusSchema.parse(await handle.query(queryNames.status));
+        say(`round ${round}: ${phase}, trials ${trials.done}/${trials.planned}`);
         const gates = gateViewSchema.array().parse(await handle.query(queryNames.gates));
         for (const { spec, state } of gates) {
           if (state !== 'open') continue;
@@ -49,4 +54,14 @@ export function approveGates(
   };
   void approve();
   return () => ended.abort();
+}
+
+/** Passes a line on unless the last one is too fresh. */
+function atMostEvery(ms: number, onProgress: (line: string) => void): (line: string) => void {
+  let saidMs = -Infinity;
+  return (line) => {
+    if (Date.now() - saidMs < ms) return;
+    saidMs = Date.now();
+    onProgress(line);
+  };
 }

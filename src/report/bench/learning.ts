@@ -1,10 +1,17 @@
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { RoundReport } from '../../activities/control/report/report.js';
 import { ArtifactStore } from '../../artifacts/index.js';
-import { taskQueues, workflowTypes, type CampaignConfigInput, type RoundResult } from '../../contract/index.js';
+import {
+  campaignConfigSchema,
+  taskQueues,
+  workflowTypes,
+  type CampaignConfigInput,
+  type RoundResult,
+} from '../../contract/index.js';
 import type { Interval } from '../../seal/statistics.js';
 import { clientOf, layoutOf, startStack, type Stack } from '../../stack/index.js';
-import { approveGates, resultsOf } from './campaign.js';
+import { attend, resultsOf } from './campaign.js';
 import type { Bench, BenchContext, BenchResult } from './bench.js';
 
 /** Points of match that the chosen edits must gain on questions B. */
@@ -13,17 +20,17 @@ const promised = 0.1;
 /** Every document of the sample corpus: as many as there are. */
 const everyDocument = { train: 1000, heldOut: 1000 };
 
-const config: CampaignConfigInput = {
-  rounds: 2,
+const config = (rounds: number): CampaignConfigInput => ({
+  rounds,
   round: {
     sources: everyDocument,
     requestedBy: 'selkie bench',
     gate: { approvers: ['bench'], onTimeout: 'hold' },
   },
-};
+});
 
 /**
- * Does a self-edit teach? Two rounds on every document of the sample corpus with the default model and recipe. Edits are
+ * Does a self-edit teach? Two rounds (or `-- --rounds N`) on every document of the sample corpus with the default model and recipe. Edits are
  * chosen on questions A and trained again with fresh seeds; every number is of questions B, which chose nothing.
  */
 const learning: Bench = {
@@ -32,7 +39,9 @@ const learning: Bench = {
 };
 export default learning;
 
-async function run({ onProgress }: BenchContext): Promise<BenchResult> {
+async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
+  const { values } = parseArgs({ args: [...args], options: { rounds: { type: 'string', default: '2' } } });
+  const campaignConfig = campaignConfigSchema.parse(config(Number(values.rounds)));
   const stack = await startStack({ home: join(layoutOf().home, 'bench'), onProgress });
   const client = await clientOf(stack);
   try {
@@ -40,10 +49,10 @@ async function run({ onProgress }: BenchContext): Promise<BenchResult> {
     await client.workflow.start(workflowTypes.campaign, {
       taskQueue: taskQueues.control,
       workflowId: campaign,
-      args: [config],
+      args: [campaignConfig],
     });
-    const stopApproving = approveGates(client, campaign, 'bench', onProgress);
-    const results = await resultsOf(client, campaign).finally(stopApproving);
+    const stop = attend(client, campaign, 'bench', onProgress);
+    const results = await resultsOf(client, campaign).finally(stop);
     const rounds = await Promise.all(results.map((result) => roundNumbers(stack, result)));
     return {
       json: { bench: 'learning', promised, rounds },
