@@ -2,15 +2,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { RoundReport } from '../../activities/control/report/report.js';
 import { ArtifactStore } from '../../artifacts/index.js';
-import {
-  campaignConfigSchema,
-  taskQueues,
-  workflowTypes,
-  type CampaignConfigInput,
-  type RoundResult,
-} from '../../contract/index.js';
+import { taskQueues, workflowTypes, type CampaignConfigInput, type RoundResult } from '../../contract/index.js';
 import type { Interval } from '../../seal/statistics.js';
-import { clientOf, layoutOf, startStack, type Stack } from '../../stack/index.js';
+import { clientOf, layoutOf, StackError, startStack, type Stack } from '../../stack/index.js';
 import { attend, resultsOf } from './campaign.js';
 import type { Bench, BenchContext, BenchResult } from './bench.js';
 
@@ -40,8 +34,7 @@ const learning: Bench = {
 export default learning;
 
 async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
-  const { values } = parseArgs({ args: [...args], options: { rounds: { type: 'string', default: '2' } } });
-  const campaignConfig = campaignConfigSchema.parse(config(Number(values.rounds)));
+  const campaignConfig = config(roundsOf(args));
   const stack = await startStack({ home: join(layoutOf().home, 'bench'), onProgress });
   const client = await clientOf(stack);
   try {
@@ -63,6 +56,16 @@ async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
     await client.connection.close();
     await stack.stop();
   }
+}
+
+function roundsOf(args: readonly string[]): number {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { rounds: { type: 'string', default: '2' } } });
+    if (/^[1-9]\d*$/.test(values.rounds)) return Number(values.rounds);
+  } catch {
+    // an option that it does not have
+  }
+  throw new StackError('learning takes nothing but a number of rounds: npm run bench -- learning -- --rounds 1');
 }
 
 type RoundNumbers = Awaited<ReturnType<typeof roundNumbers>>;
