@@ -100,7 +100,7 @@ def test_without_temporal_it_answers_frees_the_device_and_stops(tmp_path: Path):
             idle = ("selkie_rows_waiting 0.0", 'selkie_device_queue{lane="decode"} 0.0')
             return all(line in metrics for line in idle)
 
-        asyncio.run(until(dropped, seconds=10))  # to answer it would take several times as long
+        asyncio.run(until(dropped, seconds=10))
 
         assert stop(process) == 0
         assert process.events("stopping")

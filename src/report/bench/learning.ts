@@ -24,8 +24,9 @@ const config = (rounds: number): CampaignConfigInput => ({
 });
 
 /**
- * Does a self-edit teach? Two rounds (or `-- --rounds N`) on every document of the sample corpus with the default model and recipe. Edits are
- * chosen on questions A and trained again with fresh seeds; every number is of questions B, which chose nothing.
+ * Does a self-edit teach? Two rounds (or `-- --rounds N`) on every document of the sample corpus with the default model
+ * and recipe. Edits are chosen on questions A and trained again with fresh seeds; every number is of questions B, which
+ * chose nothing.
  */
 const learning: Bench = {
   summary: 'what chosen self-edits teach, against the base, the raw passage and another source’s questions',
