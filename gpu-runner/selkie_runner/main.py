@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import EngineError
-from .service.engines import ENGINES, SLOTS, TRAIN_DTYPES, EngineOptions
+from .service.engines import ENGINES, SLOTS, EngineOptions
 from .service.logs import event, to_stderr
 from .service.process import Options, serve
 from .service.runner import ServingOptions
@@ -51,7 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkpoint_every_steps=given.checkpoint_every,
             slots=given.slots,
             token_budget=given.token_budget,
-            train_dtype=given.train_dtype,
             deterministic=given.deterministic,
         ),
         serving=ServingOptions(
@@ -72,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     given = parser.parse_args(arguments)
-    if given.engine == "solo" and (given.token_budget is not None or given.train_dtype != "auto"):
-        parser.error("--token-budget and --train-dtype are for --engine batched; solo computes as the model is loaded")
+    if given.engine == "solo" and given.token_budget is not None:
+        parser.error("--token-budget is for --engine batched")
     return given
 
 
@@ -118,13 +117,6 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         metavar="N",
         help="tokens of a batched step; answers wait for a step to end (default: found by timing)",
-    )
-    option(
-        "train-dtype",
-        choices=TRAIN_DTYPES,
-        default="auto",
-        help="what batched passes compute in; auto is float32 on a CPU, else the model's own. On a CPU with AMX or"
-        " AVX512-BF16 bfloat16 is faster, for a second copy of the weights (default: %(default)s)",
     )
     command.add_argument(
         "--deterministic",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -22,6 +22,7 @@ from .batches import keeps_packed_rows_apart
 from .errors import ModelNotFound, memory_errors
 from .files import atomic_file, atomic_folder, sha256_of_file
 from .gguf import save_gguf_as_safetensors
+from .hardware import has_fast_bf16
 from .registry import ModelSpec
 from .tiny import FAMILIES, save_tiny_model
 
@@ -86,8 +87,7 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     with memory_errors(f"loading {spec.name}"):
-        wanted = spec.dtype if spec.dtype == "auto" else getattr(torch, spec.dtype)
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=wanted, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=_dtype(spec, place), local_files_only=True)
         if model.dtype == torch.float16:
             # its range is too small to train in without scaling the loss
             model = model.float()
@@ -104,6 +104,14 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
         max_length=spec.max_length,
         path=path,
     )
+
+
+def _dtype(spec: ModelSpec, device: torch.device) -> torch.dtype | Literal["auto"]:
+    if spec.dtype != "auto":
+        return getattr(torch, spec.dtype)
+    if device.type != "cpu":
+        return "auto"
+    return torch.bfloat16 if has_fast_bf16(device) else torch.float32
 
 
 def _folder_of(spec: ModelSpec, cache_dir: Path) -> Path:

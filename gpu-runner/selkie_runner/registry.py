@@ -29,7 +29,8 @@ class ModelSpec:
 
     Attributes:
         chat: the model is asked by its chat template.
-        dtype: what the weights are held in; `auto` keeps what the files hold.
+        dtype: what the weights are held and computed in. `auto` keeps what the files hold, except on a CPU: bfloat16
+            where that is fast, else float32.
         max_length: tokens of a prompt and its answer, or of a training row, at most.
     """
 

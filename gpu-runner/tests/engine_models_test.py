@@ -7,17 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 from engine_support import FAMILIES, assert_same_bits, base_weights, logits
 
+from selkie_runner import models
 from selkie_runner.errors import ModelNotFound
 from selkie_runner.models import load_model
 from selkie_runner.registry import ModelSpec, load_registry
 
 
-def _spec(source: str, dtype: str = "auto") -> ModelSpec:
+def _spec(source: str, dtype: str = "float32") -> ModelSpec:
     return ModelSpec(name="m", source=source, chat=True, dtype=dtype, max_length=512)  # pyright: ignore[reportArgumentType]
 
 
@@ -30,7 +32,7 @@ def test_tiny_model_is_the_same_everywhere(family: str, tmp_path: Path) -> None:
     assert first.digest == second.digest
     assert_same_bits(base_weights(first), base_weights(second))
     assert family.startswith(first.model.config.model_type)
-    assert first.dtype == torch.float32
+    assert first.model.dtype == first.dtype == torch.float32
     assert not first.model.training
     assert not any(parameter.requires_grad for parameter in first.model.parameters())
     text = "Ünïcode, 中文\n\t and <|im_end|>"
@@ -44,7 +46,7 @@ def test_families_have_digests_of_their_own(tmp_path: Path) -> None:
     assert len(digests) == len(FAMILIES)
 
 
-def test_hugging_face_folder_is_read_where_it_is(tmp_path: Path) -> None:
+def test_hugging_face_folder_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = load_model(_spec("random:llama-tiny"), tmp_path / "cache")
     folder = tmp_path / "folder"
     shutil.copytree(made.path, folder)
@@ -56,6 +58,10 @@ def test_hugging_face_folder_is_read_where_it_is(tmp_path: Path) -> None:
     half = load_model(_spec(f"hf:{folder}", dtype="bfloat16"), tmp_path / "other")
     assert half.model.dtype == half.dtype == torch.bfloat16
     assert half.digest == made.digest
+
+    for fast, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(models, "has_fast_bf16", Mock(return_value=fast))
+        assert load_model(_spec(f"hf:{folder}", dtype="auto"), tmp_path / "other", "cpu").dtype == dtype
 
     # another library version is no other model, another architecture is, and so are other weights
     config = json.loads((folder / "config.json").read_text())
@@ -98,7 +104,7 @@ def test_smollm2_from_the_wheel(tmp_path: Path) -> None:
     spec = load_registry(None)["smollm2-135m-instruct"]
     model = load_model(spec, tmp_path, device="cpu")
     assert sum(parameter.numel() for parameter in model.model.parameters()) == 134_515_008
-    assert (model.dtype, model.eos_id) == (torch.float32, 2)
+    assert model.eos_id == 2
     assert (model.tokenizer.bos_token_id, model.tokenizer.pad_token_id) == (1, 2)
     # digits are split off first, so the white space before them stays together
     assert model.tokenizer.tokenize("\n\n123  4") == ["ĊĊ", "1", "2", "3", "ĠĠ", "4"]

@@ -41,7 +41,7 @@ def _cache_dir() -> Path:
 
 def tiny(family: str) -> LoadedModel:
     """A fresh tiny model: no adapters on it yet."""
-    spec = ModelSpec(name=family, source=f"random:{family}", chat=True, dtype="auto", max_length=1024)
+    spec = ModelSpec(name=family, source=f"random:{family}", chat=True, dtype="float32", max_length=1024)
     return load_model(spec, _cache_dir(), device="cpu")
 
 

@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 import torch
-from service_support import dataset, running, train_payload
+from service_support import dataset, running, train_payload, write_random_adapter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from selkie_runner.artifacts import ArtifactStore
 from selkie_runner.batched import BatchedTrainer, passes
 from selkie_runner.batched.decoder import FrozenDecoder
+from selkie_runner.decode import ScoreRow
 from selkie_runner.export import read_adapter
 from selkie_runner.main import main
+from selkie_runner.registry import Dtype
 from selkie_runner.service.activities import GpuActivities
 from selkie_runner.service.batched import BatchedEngine
 from selkie_runner.service.engine import Engine, SoloEngine
 from selkie_runner.service.engines import EngineOptions, build_engine
-from selkie_runner.service.runner import Runner
+from selkie_runner.service.runner import Runner, assemble
 from selkie_runner.service.trainings import Trainings
 
 TEXTS = ["The seal eats fish.", "A lamp.", "The harbour closes at low tide.", "Wind and ice."]
@@ -64,7 +66,7 @@ def forget(store: ArtifactStore) -> None:
 
 
 def test_concurrent_trainings_are_near_solo(runner: Runner, tmp_path: Path):
-    engine = asyncio.run(build_engine(runner, OPTIONS))
+    engine = build_engine(runner, OPTIONS)
     assert isinstance(engine, BatchedEngine)
     together = trained(runner, tmp_path / "work", engine)
     forget(runner.store)
@@ -144,7 +146,6 @@ def test_a_defect_of_the_engine_ends_what_runs_and_the_next_training_starts_afre
     with monkeypatch.context() as patch:
 
         def defect() -> int:
-            patch.undo()
             raise ZeroDivisionError
 
         patch.setattr(trainer, "_fitting_tokens", defect)
@@ -190,21 +191,29 @@ def test_what_the_batched_engine_cannot_compute_is_trained_solo(
 ):
     monkeypatch.setattr(runner.model.model.config, "model_type", "mamba")
     with caplog.at_level(logging.WARNING):
-        assert isinstance(asyncio.run(build_engine(runner, OPTIONS)), SoloEngine)
+        mamba = assemble(runner.model, runner.device, runner.store)
+    assert isinstance(build_engine(mamba, OPTIONS), SoloEngine)
     [line] = caplog.records
     assert "architecture 'mamba'" in str(vars(line)["fields"])
 
 
-def test_the_dtype_of_the_passes_is_an_option(runner: Runner, tmp_path: Path):
-    options = EngineOptions(engine="batched", checkpoint_every_steps=0, train_dtype="bfloat16")
-    [half] = trained(runner, tmp_path / "work", asyncio.run(build_engine(runner, options)), keys="a")
-    forget(runner.store)
-    [whole] = trained(runner, tmp_path / "work", asyncio.run(build_engine(runner, OPTIONS)), keys="a")
-    assert result(half)["adapter"] != result(whole)["adapter"]
-    assert result(half)["finalLoss"] == pytest.approx(result(whole)["finalLoss"], rel=0.05)
+def test_a_base_in_bf16_trains_and_answers_close_to_one_in_fp32(tmp_path: Path):
+    def losses(dtype: Dtype) -> tuple[float, float]:
+        root = tmp_path / dtype
+        with running(root, dtype) as runner:
+            [outcome] = trained(runner, root / "work", build_engine(runner, OPTIONS), keys="a")
+            tokens = tuple(runner.model.tokenizer(TEXTS[2])["input_ids"])
+            folder = write_random_adapter(root / "store" / "adapter", runner.model, seed=0, size=0.1)
+            adapter = asyncio.run(runner.adapters.load("random", str(folder), in_place=False))
+            [scored] = asyncio.run(runner.scorer.answer(adapter, [ScoreRow(tokens, start=1)]))
+        return result(outcome)["finalLoss"], sum(one.logprob for one in scored if one is not None)
+
+    half, whole = losses("bfloat16"), losses("float32")
+    assert half == pytest.approx(whole, rel=0.05)
+    assert half != whole
 
 
 def test_options_of_the_other_engine_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["serve", "--store", str(tmp_path), "--work", str(tmp_path), "--engine", "solo", "--token-budget", "64"])
-    assert "--token-budget and --train-dtype are for --engine batched" in capsys.readouterr().err
+    assert "--token-budget is for --engine batched" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -14,7 +15,7 @@ from selkie_runner.artifacts import DATASET, ArtifactStore
 from selkie_runner.export import write_adapter
 from selkie_runner.lora import LoraWeights
 from selkie_runner.models import LoadedModel, load_model
-from selkie_runner.registry import ModelSpec
+from selkie_runner.registry import Dtype, ModelSpec
 from selkie_runner.service.contract import ArtifactRef
 from selkie_runner.service.device import DeviceLoop
 from selkie_runner.service.runner import Runner, ServingOptions, assemble
@@ -27,9 +28,9 @@ def cache_dir() -> Path:
     return Path(mkdtemp(prefix="selkie-models-"))
 
 
-def tiny_model() -> LoadedModel:
+def tiny_model(dtype: Dtype = "float32") -> LoadedModel:
     torch.set_num_threads(1)
-    return load_model(TINY, cache_dir(), "cpu")
+    return load_model(replace(TINY, dtype=dtype), cache_dir(), "cpu")
 
 
 def write_random_adapter(folder: Path, model: LoadedModel, seed: int, *, size: float = 0.3) -> Path:
@@ -45,10 +46,10 @@ def write_random_adapter(folder: Path, model: LoadedModel, seed: int, *, size: f
 
 
 @contextmanager
-def running(root: Path, **options: Any) -> Generator[Runner]:
+def running(root: Path, dtype: Dtype = "float32", **options: Any) -> Generator[Runner]:
     """A runner over a fresh tiny model, its store in `root/store`."""
     device = DeviceLoop().start()
-    model = device.call(tiny_model, name="load").future.result(60)
+    model = device.call(partial(tiny_model, dtype), name="load").future.result(60)
     try:
         yield assemble(model, device, ArtifactStore(root / "store"), ServingOptions(**options))
     finally:

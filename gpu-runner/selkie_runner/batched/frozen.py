@@ -13,7 +13,7 @@ from .decoder import FrozenDecoder, module_name
 
 @dataclass(frozen=True)
 class FrozenAdapter:
-    """A layer that is not trained, in the dtype of the pass."""
+    """A layer that is not trained."""
 
     weights: AdapterView
     scale: float
@@ -22,8 +22,10 @@ class FrozenAdapter:
 class FrozenAdapters:
     """PEFT folders by path, loaded for the first job that needs one and dropped after the last."""
 
-    def __init__(self, decoder: FrozenDecoder) -> None:
+    def __init__(self, decoder: FrozenDecoder, dtype: torch.dtype | None = None) -> None:
+        """Hold none yet. `dtype` is what their weights are held in, by default what the passes compute in."""
         self._decoder = decoder
+        self._dtype = dtype or decoder.dtype
         self._loaded: dict[Path, FrozenAdapter] = {}
         self._uses: dict[Path, int] = {}
 
@@ -33,7 +35,7 @@ class FrozenAdapters:
         Raises:
             InvalidAdapter: a folder is no plain LoRA adapter of this base. Nothing is held then.
         """
-        loaded = {path: self._loaded.get(path) or _load(self._decoder, path) for path in stack}
+        loaded = {path: self._loaded.get(path) or _load(self._decoder, path, self._dtype) for path in stack}
         self._loaded.update(loaded)
         for path in stack:
             self._uses[path] = self._uses.get(path, 0) + 1
@@ -47,7 +49,7 @@ class FrozenAdapters:
                 del self._uses[path], self._loaded[path]
 
 
-def _load(decoder: FrozenDecoder, folder: Path) -> FrozenAdapter:
+def _load(decoder: FrozenDecoder, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
     layer = read_adapter(folder)
     shapes = {module_name(index, p.name): tuple(p.weight.shape) for index, _, p in decoder.projections()}
     for module, a in layer.a.items():
@@ -57,7 +59,7 @@ def _load(decoder: FrozenDecoder, folder: Path) -> FrozenAdapter:
             raise InvalidAdapter(f"{folder}: its {module} is {list(fit)}, in the base that module {has}")
     layout = AdapterLayout(decoder, layer.rank, frozenset(module.rpartition(".")[2] for module in layer.a))
     # zeros where the folder has no factors for a module
-    view = layout.view(torch.zeros(layout.size, dtype=decoder.dtype, device=decoder.device))
+    view = layout.view(torch.zeros(layout.size, dtype=dtype, device=decoder.device))
     for module, a, b in view.modules():
         if module in layer.a:
             a.copy_(layer.a[module])

@@ -58,7 +58,7 @@ class BatchedTrainer:
         slots: int = 16,
         token_budget: int | None = None,
         *,
-        compute_dtype: torch.dtype | None = None,
+        base: FrozenDecoder | None = None,
         deterministic: bool = False,
     ) -> None:
         """Share the base's weights.
@@ -66,14 +66,14 @@ class BatchedTrainer:
         Args:
             slots: jobs whose state is on the device at once.
             token_budget: tokens of a step; None finds it by timing.
-            compute_dtype: what the pass computes in; the model's own by default, another costs a copy of its weights.
+            base: what the passes compute with, where that is not the model as it is; decides their dtype.
             deterministic: compute each job's rows apart, so that its result is the same bits whatever runs beside it.
 
         Raises:
             InvalidTraining: the model's architecture is not one that this engine computes.
         """
         self._model = model
-        self._decoder = FrozenDecoder.share(model.model, compute_dtype)
+        self._decoder = base or FrozenDecoder.share(model.model)
         self._slots = slots
         self._deterministic = deterministic
         fixed = token_budget is not None or deterministic

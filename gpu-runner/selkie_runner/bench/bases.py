@@ -4,6 +4,7 @@ What a step costs does not depend on the weights' values, so that nothing has to
 """
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +22,7 @@ from transformers import (
 
 from ..errors import ModelNotFound
 from ..models import LoadedModel, load_model
-from ..registry import load_registry
+from ..registry import Dtype, load_registry
 
 SMOLLM2 = "smollm2-135m"
 #: the registry's name of the model whose tokenizer cuts the text for `SMOLLM2`
@@ -82,8 +83,10 @@ def random_base(
     )
 
 
-def real_base(name: str, registry: Path | None, cache: Path, device: torch.device) -> LoadedModel:
-    """A model of the registry.
+def real_base(
+    name: str, registry: Path | None, cache: Path, device: torch.device, dtype: Dtype = "float32"
+) -> LoadedModel:
+    """A model of the registry, in another dtype than the registry's.
 
     Raises:
         ModelNotFound: there is none of that name, or its source is not on this machine.
@@ -91,7 +94,7 @@ def real_base(name: str, registry: Path | None, cache: Path, device: torch.devic
     specs = load_registry(registry)
     if name not in specs:
         raise ModelNotFound(f"the registry has no model {name!r}; it has {', '.join(specs)}")
-    return load_model(specs[name], cache, str(device))
+    return load_model(replace(specs[name], dtype=dtype), cache, str(device))
 
 
 def smollm2_tokenizer(cache: Path) -> PreTrainedTokenizerBase | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..batched import BatchedTrainer, TrainingHandle
+from ..batched import BatchedTrainer, FrozenDecoder, TrainingHandle
 from ..jobs import TrainingJob
 from ..models import LoadedModel
 from .hf_trainer import Timed
@@ -27,7 +27,8 @@ class BatchedSide:
     ) -> None:
         self._model = model
         self._jobs = jobs
-        self.engine = BatchedTrainer(model, slots=len(jobs), token_budget=step_tokens, compute_dtype=dtype)
+        base = FrozenDecoder.share(model.model, dtype)
+        self.engine = BatchedTrainer(model, slots=len(jobs), token_budget=step_tokens, base=base)
 
     def measure(self, *, warm_up: int, steps: int) -> Timed:
         """Take `warm_up` steps of all jobs that do not count, then `steps` that do; the next call begins anew."""

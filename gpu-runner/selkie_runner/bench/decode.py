@@ -14,7 +14,7 @@ import torch
 from ..batched import BatchedDecoder, FrozenDecoder
 from ..decode import DecodeRow
 from ..models import LoadedModel
-from .engine import base
+from .engine import add_dtype_option, base
 from .environment import describe
 from .questions import Adapter, Asked, load_questions, place, random_adapters
 from .result import BenchResult, Say, Side, finish, interleaved, medians
@@ -30,12 +30,13 @@ _UNIT = "ms/token"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench alone."""
+    add_dtype_option(parser)
     parser.add_argument("--rows", type=int, default=64, metavar="N", help="rows of a pass (default: %(default)s)")
 
 
 def run(given: argparse.Namespace, say: Say) -> BenchResult:
     """Measure all sides."""
-    model = base(given, torch.device("cpu"))
+    model = base(given, torch.device("cpu"), given.dtype)
     decoder = FrozenDecoder.share(model.model)
     adapters = random_adapters(decoder, max(_ADAPTERS))
     questions = load_questions(model, given.data, len(adapters))

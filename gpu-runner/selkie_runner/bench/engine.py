@@ -11,13 +11,15 @@ from pathlib import Path
 import torch
 
 from ..batched.decoder import FrozenDecoder
+from ..hardware import has_fast_bf16
 from ..jobs import Targets, TrainingJob
 from ..models import LoadedModel
+from ..registry import Dtype
 from .bases import SMOLLM2, random_base, real_base, smollm2_tokenizer
 from .batched_side import BatchedSide
 from .curve import curve
 from .edits import jobs_of, load_edits
-from .environment import describe, has_fast_bf16
+from .environment import describe
 from .floor import Floor
 from .hf_trainer import Timed, tokens_of_steps, train_one_by_one
 from .result import BenchResult, Say, Side, interleaved, medians
@@ -77,12 +79,20 @@ def run(given: argparse.Namespace, say: Say) -> BenchResult:
         )
 
 
-def base(given: argparse.Namespace, device: torch.device) -> LoadedModel:
-    """The base that the options ask for, in fp32."""
+def base(given: argparse.Namespace, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
+    """The base that the options ask for."""
     if given.model is not None:
-        return real_base(given.model, given.models, given.cache, device)
+        return real_base(given.model, given.models, given.cache, device, dtype)
     shape = given.shape or SMOLLM2
-    return random_base(shape, device, torch.float32, smollm2_tokenizer(given.cache) if shape == SMOLLM2 else None)
+    tokenizer = smollm2_tokenizer(given.cache) if shape == SMOLLM2 else None
+    return random_base(shape, device, getattr(torch, dtype), tokenizer)
+
+
+def add_dtype_option(parser: argparse.ArgumentParser) -> None:
+    """`--dtype`, for a bench whose sides all compute in one."""
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), default="float32", help="of all sides (default: %(default)s)"
+    )
 
 
 def _sides(

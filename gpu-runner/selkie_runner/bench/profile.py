@@ -19,14 +19,13 @@ from ..batched import grouped, lora, passes, step
 from ..batched.training import AdapterTraining
 from .batched_side import BatchedSide
 from .edits import jobs_of, load_edits
-from .engine import base
+from .engine import add_dtype_option, base
 from .environment import describe
 from .result import BenchResult, Say, Side, interleaved, medians
 
 SUMMARY = "where the time of a training step goes"
 
 _STEPS = 2
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 #: part -> the functions that it is made of, as (owner, name); a function inside another counts as its own part
 _PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -51,12 +50,12 @@ _PARTS: dict[str, list[tuple[Any, str]]] = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench alone."""
     parser.add_argument("--slots", type=int, default=16, metavar="N", help="adapters at once (default: %(default)s)")
-    parser.add_argument("--dtype", choices=tuple(_DTYPES), default="float32", help="(default: %(default)s)")
+    add_dtype_option(parser)
 
 
 def run(given: argparse.Namespace, say: Say) -> BenchResult:
     """Measure the shares of q and v, then of all linear layers."""
-    device, dtype = torch.device("cpu"), _DTYPES[given.dtype]
+    device, dtype = torch.device("cpu"), getattr(torch, given.dtype)
     model, edits = base(given, device), load_edits(given.data)
     with tempfile.TemporaryDirectory() as folder:
         sides: dict[str, Side] = {}

@@ -12,7 +12,7 @@ import torch
 from ..batched import BatchedDecoder, FrozenDecoder
 from ..decode import ScoreRow
 from ..models import LoadedModel
-from .engine import base
+from .engine import add_dtype_option, base
 from .environment import describe
 from .questions import Adapter, Asked, Ids, load_questions, place, random_adapters
 from .result import BenchResult, Say, Side, finish, interleaved, medians
@@ -27,12 +27,13 @@ Prompt = Callable[[Asked], Ids]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """This bench has no options of its own."""
+    """The options of this bench alone."""
+    add_dtype_option(parser)
 
 
 def run(given: argparse.Namespace, say: Say) -> BenchResult:
     """Measure all sides."""
-    model = base(given, torch.device("cpu"))
+    model = base(given, torch.device("cpu"), given.dtype)
     decoder = FrozenDecoder.share(model.model)
     adapters = random_adapters(decoder, _ADAPTERS)
     questions = load_questions(model, given.data, len(adapters))

@@ -73,7 +73,7 @@ async def serve(options: Options) -> None:
             ArtifactStore(options.store),
             options.serving,
         )
-        engine = await build_engine(runner, options.training)
+        engine = build_engine(runner, options.training)
         await asyncio.to_thread(sweep, options.store, options.work, options.cache)
         trainings = Trainings(runner, options.work, engine)
         server = _Server(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from ..artifacts import ArtifactStore
 from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
@@ -27,10 +29,13 @@ class Runner:
 
     Attributes:
         parameters: of the base model, adapters not counted.
+        base: what passes over many adapters compute with, for trainings and answers alike; None where each adapter is
+            computed by itself.
     """
 
     model: LoadedModel
     parameters: int
+    base: FrozenDecoder | None
     device: DeviceLoop
     store: ArtifactStore
     adapters: ServedAdapters
@@ -63,7 +68,7 @@ def assemble(
     """Wire the parts around a loaded model."""
     options = options or ServingOptions()
     base = _shared(model) if options.batched else None
-    frozen = None if base is None else FrozenHost(FrozenAdapters(base))
+    frozen = None if base is None else FrozenHost(FrozenAdapters(base, _answering_dtype(base)))
     adapters = ServedAdapters(
         frozen or model.adapters, device, store, list(options.adapter_roots), options.max_adapters
     )
@@ -82,13 +87,18 @@ def assemble(
             return decoder.waiting() + scorer.waiting()
 
     metrics = Metrics(device, adapters, waiting)
-    return Runner(model, model.model.num_parameters(), device, store, adapters, decoder, scorer, metrics)
+    return Runner(model, model.model.num_parameters(), base, device, store, adapters, decoder, scorer, metrics)
+
+
+def _answering_dtype(base: FrozenDecoder) -> torch.dtype:
+    """What served adapters are held in: on a CPU fp32, for the many small products (`batched/wide.py`)."""
+    return torch.promote_types(base.dtype, torch.float32) if base.device.type == "cpu" else base.dtype
 
 
 def _shared(model: LoadedModel) -> FrozenDecoder | None:
-    """The base for the batched decoder, or None with a warning where it cannot compute the model."""
+    """The base for passes over many adapters, or None with a warning where they cannot compute the model."""
     try:
         return FrozenDecoder.share(model.model)
     except InvalidTraining as error:
-        event(logger, logging.WARNING, "decodes_by_adapter", reason=str(error))
+        event(logger, logging.WARNING, "one_adapter_at_a_time", reason=str(error))
         return None
