@@ -305,11 +305,16 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 def test_a_job_holds_the_memory_that_the_model_says(dtype: torch.dtype) -> None:
     decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model, dtype)
     chosen = recipe(rank=8, targets="all-linear")
-    training = AdapterTraining(decoder, TrainingJob("key", [], Path(), chosen, 1), [Row((1, 2), 0)], (), pad_id=2)
-    held = sum(storages(training).values())
+
+    def held(tokens: int) -> int:
+        row = Row((1,) * tokens, 0)
+        training = AdapterTraining(decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2)
+        return sum(storages(training).values())
+
     modelled = bytes_per_job(decoder, AdapterLayout(decoder, 8, TARGETS["all-linear"]))
     # besides these the optimizer counts its steps
-    assert modelled <= held <= modelled + 64
+    assert modelled <= held(tokens=300) <= modelled + 64
+    assert held(tokens=2) <= modelled + 64
 
 
 def storages(owner: object) -> dict[int, int]:

@@ -1,29 +1,61 @@
 """Adapters in more precision than the pass: the same sums as adapters in the pass's own, rounded once."""
 
+import pytest
 import torch
 from batched_support import random_layer, tiny, view_of
 
-from selkie_runner.batched.adapter import LoraTerm
+from selkie_runner.batched.adapter import AdapterView, LoraTerm
 from selkie_runner.batched.decoder import FrozenDecoder
-from selkie_runner.batched.lora import LoneTerm, project
-from selkie_runner.batched.wide import WideTerms
+from selkie_runner.batched.lora import LoneTerm, project, project_backward
+from selkie_runner.batched.wide import WideTerms, adapter_dtype
 
 
-def test_wide_adapters_add_what_lone_ones_add() -> None:
+def test_wide_adapters_compute_what_lone_ones_compute() -> None:
     exact = FrozenDecoder.share(tiny("qwen2-tiny").model)
     rounded = FrozenDecoder.share(tiny("qwen2-tiny").model, torch.float32)
     layers = [random_layer(exact, 4, 8, "qv", 1), random_layer(exact, 7, 8, "all-linear", 2)]
     views = [view_of(exact, layer, torch.float64) for layer in layers]
-    # two stacked on the first rows, none on the next, one on the rest
-    spans = [(slice(0, 3), 0), (slice(0, 3), 1), (slice(5, 9), 1)]
-    terms = [LoraTerm(rows, views[i], layers[i].scale, None) for rows, i in spans]
+    # a trained one on a frozen one, then rows without any, then a trained one
+    spans = [(slice(0, 3), 0, True), (slice(0, 3), 1, False), (slice(5, 9), 1, True)]
+
+    def gradients_of(view: AdapterView) -> AdapterView:
+        return view.layout.view(torch.full_like(view.flat, torch.nan))
+
+    def terms() -> list[LoraTerm]:
+        return [
+            LoraTerm(rows, views[i], layers[i].scale, gradients_of(views[i]) if trained else None)
+            for rows, i, trained in spans
+        ]
+
+    for_exact, for_rounded = terms(), terms()
     generator = torch.Generator().manual_seed(0)
+
+    def random(columns: int) -> torch.Tensor:
+        return torch.randn(9, columns, generator=generator, dtype=torch.float64)
+
+    def near(found: torch.Tensor, wanted: torch.Tensor) -> None:
+        torch.testing.assert_close(found, wanted.to(found.dtype), rtol=1e-5, atol=1e-5)
+
     for index, layer in enumerate(exact.layers):
-        for group, projections in enumerate(layer.groups):
-            x = torch.randn(9, projections[0].weight.shape[1], generator=generator, dtype=torch.float64)
-            wanted, _ = project(x, projections, (index, group), [LoneTerm(term) for term in terms])
-            narrow = rounded.layers[index].groups[group]
-            found, saved = project(x.float(), narrow, (index, group), [WideTerms(terms)])
-            assert saved.x is None
+        for number, group in enumerate(layer.groups):
+            narrow, key = rounded.layers[index].groups[number], (index, number)
+            x = random(group[0].weight.shape[1])
+            wanted, saved = project(x, group, key, [LoneTerm(term) for term in for_exact])
+            found, narrow_saved = project(x.float(), narrow, key, [WideTerms(for_rounded)])
             for one, other in zip(found, wanted, strict=True):
-                torch.testing.assert_close(one, other.float(), rtol=1e-5, atol=1e-5)
+                near(one, other)
+            d_outputs = [random(output.shape[1]) for output in wanted]
+            dx = project_backward(d_outputs, group, saved, need_dx=True)
+            narrow_dx = project_backward([d.float() for d in d_outputs], narrow, narrow_saved, need_dx=True)
+            assert dx is not None
+            assert narrow_dx is not None
+            near(narrow_dx, dx)
+    for one, other in zip(for_rounded, for_exact, strict=True):
+        if one.gradients is not None and other.gradients is not None:
+            near(one.gradients.flat, other.gradients.flat)
+
+
+@pytest.mark.parametrize(("rows", "dtype"), [(40, torch.float32), (4000, torch.bfloat16)])
+def test_adapters_of_few_rows_are_wide_on_a_cpu(rows: int, dtype: torch.dtype) -> None:
+    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model, torch.bfloat16)
+    assert adapter_dtype(decoder, rows) == dtype

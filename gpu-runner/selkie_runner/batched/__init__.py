@@ -5,6 +5,7 @@ from .frozen import FrozenAdapter, FrozenAdapters
 from .generation import BatchedDecoder
 from .handle import TrainingHandle
 from .trainer import BatchedTrainer, StepReport
+from .wide import adapter_dtype
 
 __all__ = [
     "BatchedDecoder",
@@ -14,4 +15,5 @@ __all__ = [
     "FrozenDecoder",
     "StepReport",
     "TrainingHandle",
+    "adapter_dtype",
 ]

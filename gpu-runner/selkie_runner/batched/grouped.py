@@ -10,18 +10,23 @@ from torch.nn import functional
 
 from .adapter import GroupFactors, LoraTerm
 from .lora import Key, LoneTerm, Terms
+from .wide import WideTerms
 
 #: `grouped_mm` wants strides of whole 16 bytes, which 8 columns of bf16 are
 ALIGNED_RANK = 8
 
 
-def arrange(terms: Sequence[LoraTerm], *, grouped: bool) -> list[Terms]:
-    """How to compute a pass's adapters: alone, or with `grouped` those of equal shape on adjoining rows together."""
-    if not grouped:
-        return [LoneTerm(term) for term in terms]
-    arranged: list[Terms] = []
-    for run in _runs(terms):
-        arranged += [GroupedTerms(run)] if len(run) > 1 else [LoneTerm(run[0])]
+def arrange(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = False) -> list[Terms]:
+    """How to compute the adapters of a pass in `dtype`.
+
+    Args:
+        grouped: compute those of equal shape on adjoining rows together; otherwise each alone.
+    """
+    wide = [term for term in terms if term.weights.flat.dtype != dtype]
+    others = [term for term in terms if term.weights.flat.dtype == dtype]
+    arranged: list[Terms] = [WideTerms(wide)] if wide else []
+    for run in _runs(others) if grouped and others else ([term] for term in others):
+        arranged.append(GroupedTerms(run) if len(run) > 1 else LoneTerm(run[0]))
     return arranged
 
 

@@ -31,7 +31,10 @@ def bytes_per_token(decoder: FrozenDecoder) -> int:
 
 
 def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
-    """Masters, gradient and both moments of one job, and the copies in the dtype of the pass where that is another."""
+    """Masters, gradient and both moments of one job, and copies in the dtype of the pass where that is another.
+
+    A job of few rows has no copies.
+    """
     wide = statistics_dtype(decoder.dtype)
     copies = 0 if wide == decoder.dtype else 2 * decoder.dtype.itemsize
     return layout.size * (4 * wide.itemsize + copies)

@@ -12,9 +12,9 @@ from .attention import MAX_SCORES
 from .decoder import DOWN, GATE_UP, OUT, QKV, FrozenDecoder
 from .elementwise import rms_norm, rotate, statistics_dtype, swiglu
 from .frozen import FrozenAdapter
+from .grouped import arrange
 from .kv import LiveCache
-from .lora import LoneTerm, Terms, project
-from .wide import WideTerms
+from .lora import Terms, project
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Plan:
             positions=tensor([at for slot in order for at in range(rows[slot].past, rows[slot].length)]),
             slots=tensor([slot for slot in order for _ in rows[slot].tokens]),
             parts=tuple(planned),
-            terms=_arranged(list(_terms(rows, order, starts)), decoder.dtype),
+            terms=arrange(list(_terms(rows, order, starts)), decoder.dtype),
             wanted=tensor(
                 [
                     start + at
@@ -196,12 +196,6 @@ def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: S
         places=real.reshape(-1).nonzero().squeeze(1).to(decoder.device),
         mask=mask[:, None].to(decoder.device),
     )
-
-
-def _arranged(terms: Sequence[LoraTerm], dtype: torch.dtype) -> list[Terms]:
-    if terms and terms[0].weights.flat.dtype != dtype:
-        return [WideTerms(terms)]
-    return [LoneTerm(term) for term in terms]
 
 
 def _terms(rows: Sequence[Reading], order: Sequence[int], starts: Sequence[int]) -> Iterator[LoraTerm]:

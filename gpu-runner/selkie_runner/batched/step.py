@@ -46,7 +46,7 @@ class _Pass:
     def __init__(self, decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool) -> None:
         self.decoder = decoder
         self.plan = plan
-        self.terms = arrange(terms, grouped=grouped)
+        self.terms = arrange(terms, decoder.dtype, grouped=grouped)
         # queries and keys are rotated, and attention computed, in at least fp32
         self.cos, self.sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
 

@@ -18,6 +18,7 @@ from .elementwise import statistics_dtype
 from .frozen import FrozenAdapter
 from .plan import Segment, segment
 from .sharing import share_prefixes
+from .wide import adapter_dtype
 
 
 class AdapterTraining:
@@ -26,7 +27,8 @@ class AdapterTraining:
     Attributes:
         step: finished optimizer steps.
         loss: the last step's.
-        weights: the layer in the dtype of the pass; up to date after `refresh`.
+        weights: the layer as a pass takes it: the masters, or on many rows a copy in the pass's dtype that `refresh`
+            brings up to date.
         gradients: where a pass leaves gradients.
     """
 
@@ -53,10 +55,12 @@ class AdapterTraining:
         self._optimizer = torch.optim.AdamW(
             [self._theta], betas=(0.9, 0.999), eps=1e-8, weight_decay=job.recipe.weight_decay, fused=True
         )
-        if wide == decoder.dtype:
+        step_tokens = sum(len(row.ids) for row in rows) / len(rows) * job.recipe.batch_size
+        dtype = adapter_dtype(decoder, step_tokens)
+        if dtype == wide:
             self.weights, self.gradients = self._masters, layout.view(self._gradient)
         else:
-            self.weights = layout.view(torch.empty(layout.size, dtype=decoder.dtype, device=decoder.device))
+            self.weights = layout.view(torch.empty(layout.size, dtype=dtype, device=decoder.device))
             self.gradients = layout.view(torch.empty_like(self.weights.flat))
         self._initialise()
 

@@ -1,38 +1,73 @@
-"""Adapters that are held in more precision than the pass computes in, for passes without a backward pass.
+"""Adapters that are held in more precision than the pass computes in.
 
-On a CPU a product of a few rows costs two to eight times as much in bf16 as in fp32: a bf16 product is set up anew at
-each call, and answering takes several hundred of them for each adapter and token.
+On a CPU a product of few rows costs two to eight times as much in bf16 as in fp32: the library makes a bf16 kernel for
+every number of rows that it meets, and adapters meet another number in every pass.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .adapter import LoraTerm
-from .lora import Key
+from .decoder import FrozenDecoder
+from .elementwise import statistics_dtype
+from .lora import AppliedTerms, Key, LoneTerm
+
+#: from so many rows of an adapter on its products are faster in bf16, what it costs to prepare them included
+_MANY_ROWS = 256
+
+
+def adapter_dtype(decoder: FrozenDecoder, rows: float) -> torch.dtype:
+    """What an adapter that is applied to so many rows of a pass is best held in."""
+    few = rows < _MANY_ROWS and decoder.device.type == "cpu"
+    return statistics_dtype(decoder.dtype) if few else decoder.dtype
 
 
 class WideTerms:
-    """Some adapters of a pass: their parts are added up in their own dtype, then to the pass's outputs at once."""
+    """Adapters of one dtype, wider than the pass's: what they are added to is widened and narrowed once for all."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
-        self._terms = terms
+        self._terms = [LoneTerm(term) for term in terms]
+        self._dtype = terms[0].weights.flat.dtype
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> None:
-        """Add all adapters' parts to the outputs [T, out] of a group."""
-        concerned = [(term, factors) for term in self._terms if (factors := term.weights.factors.get(key)) is not None]
-        if not concerned:
-            return
-        wide = x.to(concerned[0][1].a.dtype)
-        parts: dict[int, Tensor] = {}
-        for term, factors in concerned:
-            rank = term.weights.layout.rank
-            inner = torch.mm(wide[term.rows], factors.a.T).mul_(term.scale)
-            for i, position in enumerate(factors.positions):
-                part = parts.get(position)
-                if part is None:
-                    part = parts[position] = torch.zeros_like(outputs[position], dtype=wide.dtype)
-                part[term.rows].addmm_(inner[:, i * rank : (i + 1) * rank], factors.b[i].T)
-        for position, part in parts.items():
-            outputs[position].add_(part)
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "WideApplied | None":
+        factors = [found for one in self._terms if (found := one.term.weights.factors.get(key)) is not None]
+        if not factors:
+            return None
+        positions = {position for one in factors for position in one.positions}
+        wide_x, wide_outputs = x.to(self._dtype), _widened(outputs, positions, self._dtype)
+        applied = [one for one in (term.add(key, wide_x, wide_outputs) for term in self._terms) if one is not None]
+        for position in positions:
+            # the sum is copied: adding in place what has another dtype takes up to thirty times as long
+            outputs[position].copy_(wide_outputs[position])
+        return WideApplied(applied, positions, self._dtype)
+
+
+@dataclass(frozen=True)
+class WideApplied:
+    """The adapters' part of the outputs of a group, at the `positions` where one of them has factors."""
+
+    applied: Sequence[AppliedTerms]
+    positions: set[int]
+    dtype: torch.dtype
+
+    @property
+    def trained(self) -> bool:
+        return any(one.trained for one in self.applied)
+
+    def backward(self, d_outputs: Sequence[Tensor], x: Tensor | None, dx: Tensor | None) -> None:
+        wide_d_outputs = _widened(d_outputs, self.positions, self.dtype)
+        wide_x = None if x is None else x.to(self.dtype)
+        wide_dx = None if dx is None else dx.to(self.dtype)
+        for one in self.applied:
+            if dx is not None or one.trained:
+                one.backward(wide_d_outputs, wide_x, wide_dx)
+        if dx is not None and wide_dx is not None:
+            dx.copy_(wide_dx)
+
+
+def _widened(tensors: Sequence[Tensor], positions: set[int], dtype: torch.dtype) -> list[Tensor]:
+    """Copies in `dtype` at the positions; the others are not looked at and stay as they are."""
+    return [tensor.to(dtype) if i in positions else tensor for i, tensor in enumerate(tensors)]

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from ..artifacts import ArtifactStore
-from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder
+from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder, adapter_dtype
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
 from ..errors import InvalidTraining
 from ..models import LoadedModel
@@ -68,7 +66,7 @@ def assemble(
     """Wire the parts around a loaded model."""
     options = options or ServingOptions()
     base = _shared(model) if options.batched else None
-    frozen = None if base is None else FrozenHost(FrozenAdapters(base, _answering_dtype(base)))
+    frozen = None if base is None else FrozenHost(FrozenAdapters(base, adapter_dtype(base, rows=1)))
     adapters = ServedAdapters(
         frozen or model.adapters, device, store, list(options.adapter_roots), options.max_adapters
     )
@@ -88,11 +86,6 @@ def assemble(
 
     metrics = Metrics(device, adapters, waiting)
     return Runner(model, model.model.num_parameters(), base, device, store, adapters, decoder, scorer, metrics)
-
-
-def _answering_dtype(base: FrozenDecoder) -> torch.dtype:
-    """What served adapters are held in: on a CPU fp32, for the many small products (`batched/wide.py`)."""
-    return torch.promote_types(base.dtype, torch.float32) if base.device.type == "cpu" else base.dtype
 
 
 def _shared(model: LoadedModel) -> FrozenDecoder | None:
