@@ -11,6 +11,7 @@ from ..batched.adapter import TARGETS, AdapterLayout
 from ..batched.decoder import FrozenDecoder
 from ..batched.frozen import FrozenAdapter
 from ..batched.generation import Layers
+from ..batched.wide import adapter_dtype
 from ..lora import LoraWeights
 from ..models import LoadedModel
 from .edits import SAMPLE
@@ -64,11 +65,11 @@ def _of_document(model: LoadedModel, document: dict[str, object]) -> list[Asked]
 
 def random_adapters(decoder: FrozenDecoder, count: int) -> list[Adapter]:
     """Adapters whose update is as large as a trained one's, about."""
-    layout = AdapterLayout(decoder, _RANK, TARGETS["qv"])
+    layout, dtype = AdapterLayout(decoder, _RANK, TARGETS["qv"]), adapter_dtype(decoder, rows=1)
     made: list[Adapter] = []
     for number in range(count):
         generator = torch.Generator().manual_seed(number)
-        flat = torch.randn(layout.size, generator=generator).mul_(0.01).to(decoder.device, decoder.dtype)
+        flat = torch.randn(layout.size, generator=generator).mul_(0.01).to(decoder.device, dtype)
         view = layout.view(flat)
         modules = list(view.modules())
         weights = LoraWeights(_RANK, _ALPHA, {name: a for name, a, _ in modules}, {name: b for name, _, b in modules})
