@@ -18,16 +18,14 @@ import { stampNow } from '../stamp.js';
 export const demoTenant = 'demo';
 
 /**
- * What the demo runs: a round on the sample corpus, made to be over soon on two cores. It trains for fewer steps than a round
- * does by default, all candidates of a round at once, and reports the adapters that were chosen; `bench learning` trains them
- * again with fresh seeds.
+ * What the demo runs: rounds on the sample corpus, made to be over soon on two cores. All candidates of a round are trained at
+ * once, and the adapters that were chosen are reported as they are; `bench learning` trains them again with fresh seeds.
  */
 export const demoConfig = (rounds: number): CampaignConfigInput => ({
   rounds,
   round: {
     tenant: demoTenant,
     requestedBy: 'selkie demo',
-    recipe: { preset: 'small', maxSteps: 20 },
     controls: { freshSeeds: false },
     window: 24,
   },
