@@ -35,6 +35,13 @@ it('shows counts of the phase and of the round, the best reward and the caps', (
   expect(text).toContain('400 steps');
 });
 
+it('offers no signals to a round that is over', () => {
+  const state = newState();
+  expect(roundMarkdown(state)).toContain('`pause`');
+  state.phase = 'done';
+  expect(roundMarkdown(state)).not.toContain('`pause`');
+});
+
 it('takes no report of another phase, and none that is older than the last', () => {
   const state = newState();
   state.beginTrials('edits', 4, 0);

@@ -24,7 +24,8 @@ export function roundMarkdown(state: RoundState): string {
     gate === null ? '' : gateMarkdown(gate),
     table === null ? '' : `### Result\n\n${table}`,
     rejectedMarkdown(state),
-    'Signals: `pause`, `resume`, `stop` (no new trials, then select). Queries: `status`, `gates`.',
+    phase === 'done' ? '' : 'Signals: `pause`, `resume`, `stop` (no new trials, then select).',
+    'Queries: `status`, `gates`.',
   ];
   return sections.filter((section) => section !== '').join('\n\n');
 }
