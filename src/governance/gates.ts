@@ -128,10 +128,14 @@ function parseMessage(signal: DecisionSignal, message: unknown): DecisionMessage
 const personOf = (name: string): string => name.normalize('NFKC').trim().toLowerCase();
 
 /**
- * Two messages with one key are the same message. The sender's key is scoped by who, what and about what: nobody's key can
+ * The key of the record that a message becomes. Two messages with one key are the same message. The sender's key is scoped by who, what and about what: nobody's key can
  * shadow another's vote, no resend can shadow a veto, and a decision on a stale digest can shadow no later one on this gate's.
  */
-function recordKey(spec: GateSpec, signal: DecisionSignal, { approver, key, gateId, digest }: DecisionMessage): string {
+export function recordKey(
+  spec: GateSpec,
+  signal: DecisionSignal,
+  { approver, key, gateId, digest }: DecisionMessage,
+): string {
   const own = `${approver}:${signal}${key === undefined ? '' : `:${key}`}`;
   if (gateId === spec.gateId && digest === spec.digest) return own;
   return `${own}@${canonicalDigest({ gateId, digest }).slice(0, 12)}`;

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
 import { queryNames, signalNames, textDigest, type GateView, type RoundConfigInput } from '../../src/contract/index.js';
 import { workflowTypes } from '../../src/contract/index.js';
+import { decide } from '../../src/cli/commands/gate.js';
 import type { FakeLedger } from '../support/fake-ledger.js';
 import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
@@ -40,6 +41,15 @@ describeWithTemporal('the release gate', () => {
     expect(result).toMatchObject({ gate: 'approved', released: true });
     expect(ledger.decisions).toMatchObject([{ approver: 'ann', decision: 'approve', counted: true }]);
     expect(ledger.gates.get(`by-${target}.gate-release`)).toMatchObject({ outcome: 'approved' });
+  });
+
+  it('is decided by the command line, which waits for the verdict', async () => {
+    const { result } = await decided('by-cli', async (gate) => {
+      const choice = { decision: 'approve', approver: 'ann', note: 'read it', digest: gate.spec.digest } as const;
+      const { verdict } = await decide({ workflow: rig.client }, 'by-cli', choice);
+      expect(verdict).toMatchObject({ approver: 'ann', note: 'read it', counted: true });
+    });
+    expect(result).toMatchObject({ gate: 'approved', released: true });
   });
 
   it('takes a reject as a veto', async () => {

@@ -13,6 +13,7 @@ import {
   type DecisionRecord,
   type GateView,
 } from '../../contract/index.js';
+import { recordKey } from '../../governance/gates.js';
 import { CliError, exitCodes } from '../errors.js';
 import { withSession } from '../connect.js';
 import { print } from '../output.js';
@@ -85,7 +86,7 @@ async function openGates(client: Client): Promise<GateView[]> {
 }
 
 /** How the gate stands, by its own word. */
-export async function viewGate(client: Client, id: string): Promise<GateView> {
+export async function viewGate(client: Pick<Client, 'workflow'>, id: string): Promise<GateView> {
   const gateId = gateIdFrom(id);
   let answer: unknown;
   try {
@@ -113,8 +114,8 @@ interface Choice {
 }
 
 /** Sends the decision and waits until the gate has judged it. */
-async function decide(
-  client: Client,
+export async function decide(
+  client: Pick<Client, 'workflow'>,
   id: string,
   choice: Choice,
 ): Promise<{ view: GateView; verdict: DecisionRecord }> {
@@ -132,10 +133,11 @@ async function decide(
     ...(choice.note === undefined ? {} : { note: choice.note }),
   };
   await client.workflow.getHandle(spec.gateId).signal(signalNames[choice.decision], message);
+  const key = recordKey(spec, choice.decision, message);
   const untilMs = Date.now() + effectWithinMs;
   for (;;) {
     const view = await viewGate(client, spec.gateId);
-    const verdict = view.decisions.find(({ key }) => key === message.key);
+    const verdict = view.decisions.find((record) => record.key === key);
     if (verdict !== undefined) return { view, verdict };
     if (Date.now() >= untilMs) throw new CliError('the decision was sent, and the gate has not judged it yet');
     await sleep(pollMs);

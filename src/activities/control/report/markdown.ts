@@ -41,7 +41,7 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
 function headline({ round, policy }: RoundReport): string {
   return policy === null
     ? `${round.roundId}: no edit was chosen, so no policy was trained and there is nothing to release`
-    : `${round.roundId}: release the policy trained on ${policy.pairs} chosen edit(s) as ${policyAlias(round.config.tenant)}?`;
+    : `${round.roundId}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config.tenant)}?`;
 }
 
 const armLabels = {
