@@ -70,6 +70,17 @@ describe('logLikelihood', () => {
     expect(await client.logLikelihood('base', text, ' in the sea')).toEqual(first);
     expect((await client.logLikelihood('base', text, ' on the moon')).sum).not.toBe(first.sum);
   });
+
+  it('has a text tokenised once for a base and all of its adapters', async () => {
+    await client.loadAdapter('selkie--1', '/store/1');
+    const alone = await client.model('base').logLikelihood(text, ' in the sea');
+    const asked = server.asked('/tokenize').length;
+    const adapter = client.withSignal(new AbortController().signal).model('selkie--1', 'base');
+    expect((await adapter.logLikelihood(text, ' in the sea')).tokens).toBe(alone.tokens);
+    expect(server.asked('/tokenize')).toHaveLength(asked);
+    await adapter.logLikelihood(text, ' on the moon');
+    expect(server.asked('/tokenize')).toHaveLength(asked + 1);
+  });
 });
 
 describe('adapters', () => {

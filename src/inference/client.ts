@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import OpenAI, { type ClientOptions } from 'openai';
 import { z } from 'zod';
 import { failure, type Prompt } from '../contract/index.js';
@@ -16,6 +17,8 @@ export interface InferenceOptions {
 
 /** Below the 300 s after which Node's fetch gives up on its own, with a message that helps nobody. */
 const defaultTimeoutMs = 240_000;
+/** Texts whose tokens are remembered: every adapter of a round is asked the same questions. */
+const rememberedTexts = 10_000;
 
 export interface Sampling {
   maxTokens: number;
@@ -70,9 +73,11 @@ const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 export class InferenceClient {
   readonly #api: OpenAI;
   readonly #options: InferenceOptions;
+  readonly #tokens: LRUCache<string, number[]>;
 
-  constructor(options: InferenceOptions) {
+  constructor(options: InferenceOptions, tokens = new LRUCache<string, number[]>({ max: rememberedTexts })) {
     this.#options = options;
+    this.#tokens = tokens;
     const settings: ClientOptions = {
       baseURL: options.baseUrl,
       // the library insists on a key; a local server does not read it
@@ -85,15 +90,15 @@ export class InferenceClient {
 
   /** The same server, each request ending when `signal` aborts (an activity's cancellation). */
   withSignal(signal: AbortSignal): InferenceClient {
-    return new InferenceClient({ ...this.#options, signal });
+    return new InferenceClient({ ...this.#options, signal }, this.#tokens);
   }
 
-  /** One model by the name that it is served under. */
-  model(name: string): AskableModel {
+  /** One model by the name that it is served under; an adapter is read in the tokens of its base. */
+  model(name: string, base = name): AskableModel {
     return {
       name,
       generate: (prompt, sampling) => this.generate(name, prompt, sampling),
-      logLikelihood: (prompt, continuation) => this.logLikelihood(name, prompt, continuation),
+      logLikelihood: (prompt, continuation) => this.logLikelihood(name, prompt, continuation, base),
     };
   }
 
@@ -123,14 +128,14 @@ export class InferenceClient {
    * How likely the model finds `continuation` after `prompt`, token by token. Prompt and continuation are tokenised apart
    * and joined as ids, so that no token straddles the seam and every model of one base is asked for the same tokens.
    */
-  async logLikelihood(model: string, prompt: Prompt, continuation: string): Promise<LogLikelihood> {
+  async logLikelihood(model: string, prompt: Prompt, continuation: string, tokenizer = model): Promise<LogLikelihood> {
     const asked =
       prompt.kind === 'text'
         ? { prompt: prompt.text, add_special_tokens: true }
         : { messages: prompt.messages, add_generation_prompt: true };
     const [before, after] = await Promise.all([
-      this.#tokenize(model, asked),
-      this.#tokenize(model, { prompt: continuation, add_special_tokens: false }),
+      this.#tokenize(tokenizer, asked),
+      this.#tokenize(tokenizer, { prompt: continuation, add_special_tokens: false }),
     ]);
     if (before.length === 0 || after.length === 0) {
       throw failure('ServerRefused', `reading log-probabilities of ${model}: an empty prompt or continuation has none`);
@@ -189,8 +194,13 @@ export class InferenceClient {
   }
 
   async #tokenize(model: string, asked: Record<string, unknown>): Promise<number[]> {
+    const body = { model, ...asked };
+    const key = JSON.stringify(body);
+    const known = this.#tokens.get(key);
+    if (known !== undefined) return known;
     const url = new URL('tokenize', this.#options.baseUrl.replace(/v1\/?$/, '')).href;
-    const { tokens } = await this.#post(url, { model, ...asked }, tokensSchema, `tokenising for ${model}`);
+    const { tokens } = await this.#post(url, body, tokensSchema, `tokenising for ${model}`);
+    this.#tokens.set(key, tokens);
     return tokens;
   }
 

@@ -65,7 +65,7 @@ export class AdapterLeases {
     const withoutTop = { ...model, stack: model.stack.slice(0, -1) };
     return this.withAdapter(withoutTop, probes, signal, async (below) => {
       const name = servedName(model);
-      const asked = noticing(client.model(name));
+      const asked = noticing(client.model(name, model.base));
       const held = this.#hold(name);
       const bring = () => this.#bring(held, client, asked, below, top.served, probes);
       try {

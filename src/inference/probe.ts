@@ -19,8 +19,8 @@ export interface Effect {
 const resolution = 1e-4;
 
 /**
- * Asks both models one request at a time, the model below twice: an adapter takes effect if it differs from it by more
- * than it differs from itself. A server that answers 200 to a load and then serves the base is found here.
+ * Asks both models in turn, the model below twice: an adapter takes effect if it differs from it by more than it differs
+ * from itself. A server that answers 200 to a load and then serves the base is found here.
  */
 export async function probeEffect(below: AskableModel, adapted: AskableModel, probes: Probe[]): Promise<Effect> {
   const first = await perToken(below, probes);
@@ -32,11 +32,8 @@ export async function probeEffect(below: AskableModel, adapted: AskableModel, pr
 }
 
 async function perToken(model: AskableModel, probes: Probe[]): Promise<number[]> {
-  const values: number[] = [];
-  for (const { prompt, continuation } of probes) {
-    values.push(...(await model.logLikelihood(prompt, continuation)).perToken);
-  }
-  return values;
+  const asked = probes.map(({ prompt, continuation }) => model.logLikelihood(prompt, continuation));
+  return (await Promise.all(asked)).flatMap(({ perToken }) => perToken);
 }
 
 function largestDifference(left: number[], right: number[]): number {
