@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .errors import InvalidAdapter
 from .files import atomic_folder
-from .lora import LoraWeights, concatenated
+from .lora import LoraWeights, concatenated, layer_number
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
@@ -48,6 +48,10 @@ def write_adapter(layer: LoraWeights, folder: Path) -> None:
         "target_modules": sorted({module.rsplit(".", 1)[-1] for module in layer.a}),
         "task_type": "CAUSAL_LM",
     }
+    layers = sorted({layer_number(module) for module in layer.a})
+    if layers[0] > 0:
+        # or PEFT would put an empty adapter onto the layers below and warn of it
+        config |= {"layers_pattern": "layers", "layers_to_transform": layers}
     tensors: dict[str, Tensor] = {}
     for module in sorted(layer.a):
         tensors[f"{_PREFIX}{module}{_A}"] = layer.a[module].detach().float().cpu().contiguous()

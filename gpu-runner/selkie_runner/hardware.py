@@ -1,9 +1,13 @@
 """What the machine is and what it is fast at."""
 
 import platform
+from functools import cache
 from pathlib import Path
 
 import torch
+
+#: of what is free, left to everything that is not counted
+HEADROOM = 0.2
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -20,6 +24,26 @@ def cpu_name() -> str:
     return _cpu_field("model name") or platform.processor() or platform.machine()
 
 
+def available_bytes(device: torch.device) -> int:
+    """Memory that is free on the device now, less headroom; what torch's own cache holds unused counts as free."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    else:
+        free = _host_bytes()
+    return int(free * (1 - HEADROOM))
+
+
+def _host_bytes() -> int:
+    try:
+        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except OSError:
+        # not Linux: no way to know without another package, so nothing is refused
+        return 2**62
+
+
+@cache
 def _cpu_field(*names: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -22,6 +22,7 @@ class Recipe:
         loss_on_padding: `mask` runs real tokens only; `reference` runs every row padded to `max_length` and takes the
             loss on the padding, as SEAL's training server does.
         append_eos: end every example that was not cut short with the end token.
+        frozen_below: the layers up to this share of the model's depth, from the bottom, get no adapter.
     """
 
     rank: int
@@ -37,6 +38,11 @@ class Recipe:
     weight_decay: float
     loss_on_padding: LossOnPadding
     append_eos: bool
+    frozen_below: float = 0.0
+
+    def lowest_layer(self, layers: int) -> int:
+        """The lowest of so many layers that gets an adapter."""
+        return int(self.frozen_below * layers)
 
 
 @dataclass(frozen=True)

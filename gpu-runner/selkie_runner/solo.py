@@ -22,7 +22,7 @@ from .dataset import Row, load_rows
 from .errors import Diverged, InvalidTraining, memory_errors
 from .export import write_trained
 from .jobs import Recipe, TrainingJob, TrainingProgress, TrainingResult
-from .lora import initial_weights, update_norm
+from .lora import initial_weights, layer_number, update_norm
 from .models import LoadedModel
 from .schedule import learning_rate, rows_of_step, total_steps
 
@@ -100,6 +100,8 @@ def target_shapes(model: LoadedModel, recipe: Recipe) -> dict[str, tuple[int, in
     shapes = model.adapters.linear_shapes()
     if recipe.targets == "qv":
         shapes = {module: shape for module, shape in shapes.items() if module.rsplit(".", 1)[-1] in _QV}
+    lowest = recipe.lowest_layer(model.model.config.get_text_config().num_hidden_layers)
+    shapes = {module: shape for module, shape in shapes.items() if layer_number(module) >= lowest}
     if not shapes:
         raise InvalidTraining(f"{model.name} has no modules for the targets {recipe.targets!r}; try all-linear")
     return shapes

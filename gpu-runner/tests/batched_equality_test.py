@@ -59,6 +59,7 @@ recipes = st.builds(
     batch_size=st.integers(1, 3),
     max_grad_norm=st.sampled_from([0.0, 0.01, 1.0]),
     weight_decay=st.sampled_from([0.0, 0.1]),
+    frozen_below=st.sampled_from([0.0, 0.5]),
 )
 #: a job as (recipe, seed, first of `TEXTS`, how many of them, frozen layers below)
 drafts = st.tuples(recipes, st.integers(0, 99), st.integers(0, 2), st.integers(1, 3), st.integers(0, 2))

@@ -22,6 +22,7 @@ from selkie_runner.batched.plan import Segment, plan_step
 from selkie_runner.batched.step import forward_backward
 from selkie_runner.dataset import Row
 from selkie_runner.jobs import Targets
+from selkie_runner.lora import LoraWeights
 
 VOCABULARY = 256
 
@@ -41,10 +42,21 @@ rows = st.builds(
     seed=st.integers(0, 99),
     beginning=st.sampled_from([0, 0, 40, 47, 90]),
 )
+#: rank, alpha, targets, seed, lowest layer
+DrawnLayer = tuple[int, float, Targets, int, int]
 layers = st.tuples(
-    st.integers(1, 12), st.floats(0.5, 16), st.sampled_from(["qv", "all-linear"]), st.integers(0, 10_000)
+    st.integers(1, 12),
+    st.floats(0.5, 16),
+    st.sampled_from(["qv", "all-linear"]),
+    st.integers(0, 10_000),
+    st.sampled_from([0, 0, 1]),
 )
 jobs = st.tuples(st.lists(layers, max_size=3), layers, st.lists(rows, min_size=1, max_size=4))
+
+
+def drawn(decoder: FrozenDecoder, layer: DrawnLayer) -> LoraWeights:
+    rank, alpha, targets, seed, lowest = layer
+    return random_layer(decoder, rank, alpha, targets, seed, lowest=lowest)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -52,13 +64,13 @@ jobs = st.tuples(st.lists(layers, max_size=3), layers, st.lists(rows, min_size=1
 @given(mix=st.lists(jobs, min_size=1, max_size=4))
 def test_any_mix_of_jobs_has_the_gradients_of_each_alone(
     family: str,
-    mix: list[tuple[list[tuple[int, float, Targets, int]], tuple[int, float, Targets, int], list[Row]]],
+    mix: list[tuple[list[DrawnLayer], DrawnLayer, list[Row]]],
 ) -> None:
     with true_fp64():
         model = tiny(family)
         decoder = FrozenDecoder.share(model.model)
         batch = [
-            ([random_layer(decoder, *frozen) for frozen in stack], random_layer(decoder, *layer), members)
+            ([drawn(decoder, frozen) for frozen in stack], drawn(decoder, layer), members)
             for stack, layer, members in mix
         ]
         for (loss, gradients), job in zip(engine_gradients(decoder, batch), batch, strict=True):

@@ -24,7 +24,7 @@ from selkie_runner.batched.sharing import share_prefixes
 from selkie_runner.batched.step import forward_backward
 from selkie_runner.dataset import Row
 from selkie_runner.jobs import Recipe, Targets, TrainingJob, TrainingResult
-from selkie_runner.lora import LoraWeights
+from selkie_runner.lora import LoraWeights, layer_number
 from selkie_runner.models import LoadedModel
 from selkie_runner.solo import train_solo
 
@@ -73,11 +73,11 @@ def texts(folder: Path, lines: Sequence[str]) -> Path:
 
 
 def random_layer(
-    decoder: FrozenDecoder, rank: int, alpha: float, targets: Targets, seed: int, *, size: float = 0.3
+    decoder: FrozenDecoder, rank: int, alpha: float, targets: Targets, seed: int, *, size: float = 0.3, lowest: int = 0
 ) -> LoraWeights:
     """A layer with random A and B, neither zero, in fp64."""
     generator = torch.Generator().manual_seed(seed)
-    layout = AdapterLayout(decoder, rank, TARGETS[targets])
+    layout = AdapterLayout(decoder, rank, TARGETS[targets], lowest)
     flat = torch.randn(layout.size, generator=generator, dtype=torch.float64) * size
     modules = list(layout.view(flat).modules())
     return LoraWeights(rank, alpha, {name: a for name, a, _ in modules}, {name: b for name, _, b in modules})
@@ -85,7 +85,8 @@ def random_layer(
 
 def view_of(decoder: FrozenDecoder, layer: LoraWeights, dtype: torch.dtype) -> AdapterView:
     """The layer as the engine holds it, without its scale."""
-    layout = AdapterLayout(decoder, layer.rank, frozenset(name.rpartition(".")[2] for name in layer.a))
+    lowest = min(layer_number(name) for name in layer.a)
+    layout = AdapterLayout(decoder, layer.rank, frozenset(name.rpartition(".")[2] for name in layer.a), lowest)
     view = layout.view(torch.empty(layout.size, dtype=dtype))
     for name, a, b in view.modules():
         a.copy_(layer.a[name])

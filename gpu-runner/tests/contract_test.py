@@ -67,7 +67,7 @@ def test_golden_payloads(schema: str, payload: object, valid: bool):
     if valid:
         assert (
             contract.SCHEMAS[schema].dump_python(
-                validate(contract.SCHEMAS[schema], payload), mode="json", by_alias=True
+                validate(contract.SCHEMAS[schema], payload), mode="json", by_alias=True, exclude_unset=True
             )
             == payload
         )

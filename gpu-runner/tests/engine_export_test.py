@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from selkie_runner.errors import InvalidAdapter, InvalidTraining
 from selkie_runner.export import concatenate, read_adapter, write_adapter
-from selkie_runner.lora import LoraWeights, update_norm
+from selkie_runner.lora import LoraWeights, layer_number, update_norm
 
 
 def test_folder_is_what_vllm_reads(tmp_path: Path) -> None:
@@ -62,6 +62,17 @@ def test_peft_loads_the_folder_and_computes_the_same(family: str, tmp_path: Path
     other = tiny(family)
     PeftModel.from_pretrained(other.model, str(tmp_path / "out"))
     assert float((logits(model) - logits(other)).abs().max()) < 1e-5
+
+
+def test_peft_puts_nothing_onto_layers_that_have_no_adapter(tmp_path: Path) -> None:
+    model = tiny("llama-tiny")
+    layer = random_layer(model, rank=4, seed=1)
+    upper = LoraWeights(4, 8, *({n: t for n, t in side.items() if layer_number(n) == 1} for side in (layer.a, layer.b)))
+    write_adapter(upper, tmp_path / "out")
+    PeftModel.from_pretrained(model.model, str(tmp_path / "out"))
+    adapted = {name for name, _ in model.model.named_parameters() if "lora_A" in name}
+    assert len(adapted) == len(upper.a)
+    assert all(".layers.1." in name for name in adapted)
 
 
 def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:

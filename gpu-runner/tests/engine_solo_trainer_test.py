@@ -26,6 +26,7 @@ CASES: dict[str, tuple[list[Mapping[str, Any]], dict[str, Any]]] = {
     "no clipping, weight decay, q and v": (EXAMPLES, {"max_grad_norm": 0.0, "weight_decay": 0.1, "targets": "qv"}),
     "clip always active": (EXAMPLES, {"max_grad_norm": 0.01}),
     "cosine": (EXAMPLES, {"schedule": "cosine"}),
+    "upper layers alone": (EXAMPLES, {"frozen_below": 0.5}),
     "constant": (EXAMPLES, {"schedule": "constant"}),
     "capped steps decay over the cap": (EXAMPLES, {"max_steps": 4}),
     "SEAL's padding": (TEXTS, {"loss_on_padding": "reference", "append_eos": False, "batch_size": 2}),

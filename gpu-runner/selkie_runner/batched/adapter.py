@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..jobs import Targets
+from ..jobs import Recipe, Targets
 from .decoder import FrozenDecoder, module_name
 
 TARGETS: dict[Targets, frozenset[str]] = {
@@ -26,11 +26,14 @@ class GroupFactors:
         positions: which projections of the group have factors.
         a: their A stacked, [n * rank, in], so that one product serves all.
         b: their B, each [out, rank].
+        a_t, b_t: the same transposed. Made once, since for few rows a view costs as much as a tenth of a product.
     """
 
     positions: tuple[int, ...]
     a: Tensor
     b: tuple[Tensor, ...]
+    a_t: Tensor
+    b_t: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class _Block:
 class AdapterLayout:
     """Where the factors of a LoRA layer of one rank lie in its flat vector."""
 
-    def __init__(self, decoder: FrozenDecoder, rank: int, targets: frozenset[str]) -> None:
+    def __init__(self, decoder: FrozenDecoder, rank: int, targets: frozenset[str], lowest_layer: int = 0) -> None:
+        """Lay out the projections named `targets` in the layers from `lowest_layer` up."""
         self.rank = rank
         self.targets = targets
+        self.lowest_layer = lowest_layer
         self.blocks: list[_Block] = []
-        for index, layer in enumerate(decoder.layers):
+        for index, layer in enumerate(decoder.layers[lowest_layer:], lowest_layer):
             for group, projections in enumerate(layer.groups):
                 hit = [(i, p) for i, p in enumerate(projections) if p.name in targets]
                 if hit:
@@ -65,6 +70,16 @@ class AdapterLayout:
                         )
                     )
         self.size = sum(rank * (len(b.names) * b.inputs + sum(b.outputs)) for b in self.blocks)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for layouts of one shape."""
+        return self.rank, self.targets, self.lowest_layer
+
+    @classmethod
+    def of(cls, decoder: FrozenDecoder, recipe: Recipe) -> "AdapterLayout":
+        """The layout of what a recipe trains."""
+        return cls(decoder, recipe.rank, TARGETS[recipe.targets], recipe.lowest_layer(len(decoder.layers)))
 
     def view(self, flat: Tensor) -> "AdapterView":
         """Shape a vector [size] without copying it."""
@@ -88,7 +103,7 @@ class AdapterView:
         for block in layout.blocks:
             a = take(len(block.names) * rank, block.inputs)
             b = tuple(take(outputs, rank) for outputs in block.outputs)
-            self.factors[block.layer, block.group] = GroupFactors(block.positions, a, b)
+            self.factors[block.layer, block.group] = GroupFactors(block.positions, a, b, a.T, tuple(one.T for one in b))
 
     def modules(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Each adapted module as (name in the model, A [rank, in], B [out, rank])."""

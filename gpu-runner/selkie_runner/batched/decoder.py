@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidTraining
+from .products import can_pack, packed
 
 #: projections that read the same input are one group: one product with all their A at once
 GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
@@ -22,10 +23,11 @@ SUPPORTED_MODELS = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class Projection:
-    """A frozen linear layer: `weight` [out, in], `bias` [out] or None."""
+    """A frozen linear layer: `weight` [out, in], the same as `products.py` packs it, and `bias` [out]; each or None."""
 
     name: str
     weight: Tensor
+    packed: Tensor | None
     bias: Tensor | None
 
 
@@ -45,6 +47,7 @@ class FrozenDecoder:
     Attributes:
         embedding: [vocabulary, hidden].
         head: [vocabulary, hidden]; the same tensor as `embedding` where the model ties them.
+        packed_head: the same as `products.py` packs it, or None.
         rotary: the model's own module, so that every kind of rotary scaling is exactly the model's.
     """
 
@@ -52,6 +55,7 @@ class FrozenDecoder:
     layers: tuple[Layer, ...]
     norm: Tensor
     head: Tensor
+    packed_head: Tensor | None
     rotary: nn.Module
     heads: int
     kv_heads: int
@@ -82,15 +86,21 @@ class FrozenDecoder:
         config: Any = model.config
         _refuse_unsupported(config)
         inner: Any = model.model
-        head: Any = model.lm_head
+        lm_head: Any = model.lm_head
 
         def cast(tensor: Tensor) -> Tensor:
             return tensor.detach().to(dtype or tensor.dtype)
 
+        embedding = cast(inner.embed_tokens.weight)
+        parameters: int = sum(parameter.numel() for parameter in model.parameters())
+        packs = can_pack(embedding.dtype, embedding.device, parameters * embedding.element_size())
+
         def projection(owner: Any, name: str) -> Projection:
             linear = getattr(owner, name)
             linear = getattr(linear, "base_layer", linear)
-            return Projection(name, cast(linear.weight), None if linear.bias is None else cast(linear.bias))
+            weight = cast(linear.weight)
+            bias = None if linear.bias is None else cast(linear.bias)
+            return Projection(name, weight, packed(weight) if packs else None, bias)
 
         layers = tuple(
             Layer(
@@ -103,13 +113,13 @@ class FrozenDecoder:
             )
             for layer in inner.layers
         )
-        embedding = cast(inner.embed_tokens.weight)
-        tied = head.weight is inner.embed_tokens.weight
+        head = embedding if lm_head.weight is inner.embed_tokens.weight else cast(lm_head.weight)
         return cls(
             embedding=embedding,
             layers=layers,
             norm=cast(inner.norm.weight),
-            head=embedding if tied else cast(head.weight),
+            head=head,
+            packed_head=packed(head) if packs else None,
             rotary=inner.rotary_emb,
             heads=config.num_attention_heads,
             kv_heads=config.num_key_value_heads,

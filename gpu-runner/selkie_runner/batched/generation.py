@@ -18,12 +18,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..decode import Answer, DecodedRow, DecodeRow, Endings, ScoredRow, ScoreRow, TokenLogprob, extend, token_logprobs
 from ..errors import Diverged, memory_errors
+from ..hardware import available_bytes
 from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 from .frozen import FrozenAdapter
 from .kv import LiveCache
 from .loss import MAX_LOGITS
-from .memory import available_bytes
 from .products import times_transposed
 from .prompts import BLOCK, PromptCache
 from .reading import Reading, read
@@ -324,7 +324,8 @@ class BatchedDecoder:
         return [*([None] * asked.start), *found]
 
     def _logits(self, states: Tensor) -> Tensor:
-        return times_transposed(states, self._decoder.head).to(statistics_dtype(states.dtype))
+        logits = times_transposed(states, self._decoder.head, self._decoder.packed_head)
+        return logits.to(statistics_dtype(states.dtype))
 
     def _leave(self, slot: int) -> None:
         """Free a slot; the row of the last one moves into it."""

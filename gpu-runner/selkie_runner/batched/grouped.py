@@ -123,5 +123,5 @@ def _runs(terms: Sequence[LoraTerm]) -> Iterator[list[LoraTerm]]:
 def _go_together(one: LoraTerm, other: LoraTerm) -> bool:
     trained = one.gradients is not None and other.gradients is not None
     shape, next_shape = one.weights.layout, other.weights.layout
-    alike = shape.rank == next_shape.rank and shape.targets == next_shape.targets
+    alike = shape.kind == next_shape.kind
     return trained and alike and shape.rank % ALIGNED_RANK == 0 and one.rows.stop == other.rows.start

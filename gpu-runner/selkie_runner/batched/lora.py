@@ -48,7 +48,7 @@ def project(
     x: Tensor, group: tuple[Projection, ...], key: Key, terms: Sequence[Terms]
 ) -> tuple[list[Tensor], SavedGroup]:
     """Outputs [T, out] of a group of projections that share the input `x` [T, in]."""
-    outputs = [times_transposed(x, projection.weight, projection.bias) for projection in group]
+    outputs = [times_transposed(x, one.weight, one.packed, one.bias) for one in group]
     applied = [one for one in (term.add(key, x, outputs) for term in terms) if one is not None]
     return outputs, SavedGroup(x if any(one.trained for one in applied) else None, applied)
 
@@ -82,10 +82,10 @@ class LoneTerm:
         if factors is None:
             return None
         rows = self.term.rows
-        inner = _scaled_product(x[rows], factors.a.T, self.term.scale)
-        rank = self.term.weights.layout.rank
-        for i, position in enumerate(factors.positions):
-            outputs[position][rows].addmm_(inner[:, i * rank : (i + 1) * rank], factors.b[i].T)
+        inner = _scaled_product(x[rows], factors.a_t, self.term.scale)
+        parts = inner.split(self.term.weights.layout.rank, 1)
+        for position, part, b_t in zip(factors.positions, parts, factors.b_t, strict=True):
+            outputs[position][rows].addmm_(part, b_t)
         return LoneApplied(self.term, key, inner)
 
 
@@ -107,12 +107,12 @@ class LoneApplied:
         factors = self.term.weights.factors[self.key]
         gradients = None if self.term.gradients is None else self.term.gradients.factors[self.key]
         d_inner = torch.empty_like(self.inner)
-        for i, position in enumerate(factors.positions):
-            columns = slice(i * rank, (i + 1) * rank)
-            d_output = d_outputs[position][rows]
-            d_inner[:, columns].addmm_(d_output, factors.b[i], beta=0, alpha=self.term.scale)
+        parts = zip(self.inner.split(rank, 1), d_inner.split(rank, 1), strict=True)
+        for i, (part, d_part) in enumerate(parts):
+            d_output = d_outputs[factors.positions[i]][rows]
+            d_part.addmm_(d_output, factors.b[i], beta=0, alpha=self.term.scale)
             if gradients is not None:
-                torch.mm(d_output.T, self.inner[:, columns], out=gradients.b[i])
+                torch.mm(d_output.T, part, out=gradients.b[i])
         if gradients is not None and x is not None:
             torch.mm(d_inner.T, x[rows], out=gradients.a)
         if dx is not None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 from .plan import StepPlan
+from .products import times_transposed
 
 #: logits held at once
 MAX_LOGITS = 2**25
@@ -25,8 +27,9 @@ class TargetLosses:
     d_hidden: Tensor
 
 
-def target_losses(hidden: Tensor, head: Tensor, plan: StepPlan) -> TargetLosses:
-    """Losses of `hidden` [L, hidden], the plan's targets' final states, under the output layer `head` [V, hidden]."""
+def target_losses(hidden: Tensor, decoder: FrozenDecoder, plan: StepPlan) -> TargetLosses:
+    """Losses of `hidden` [L, hidden], the plan's targets' final states, under the decoder's output layer."""
+    head = decoder.head
     wide = statistics_dtype(hidden.dtype)
     weighted = torch.empty(hidden.shape[0], dtype=wide, device=hidden.device)
     d_hidden = torch.empty_like(hidden)
@@ -37,7 +40,7 @@ def target_losses(hidden: Tensor, head: Tensor, plan: StepPlan) -> TargetLosses:
         rows = slice(start, start + size)
         labels = plan.targets[rows, None]
         weights = plan.target_weights[rows]
-        logits = hidden[rows] @ head.T
+        logits = times_transposed(hidden[rows], head, decoder.packed_head)
         at_label = logits.gather(-1, labels).to(wide)
         exponentials, sums, log_sums = _exponentials(logits, wide)
         weighted[rows] = (log_sums - at_label).squeeze(-1) * weights

@@ -1,17 +1,10 @@
 """How much memory a step takes, and how many tokens fit: the model behind admission."""
 
-from pathlib import Path
-
-import torch
-
 from .adapter import AdapterLayout
 from .attention import RECOMPUTE_ABOVE
 from .decoder import GATE_UP, QKV, FrozenDecoder
 from .elementwise import statistics_dtype
 from .loss import MAX_LOGITS
-
-#: of what is free, left to everything that is not counted here
-HEADROOM = 0.2
 
 
 def bytes_per_token(decoder: FrozenDecoder) -> int:
@@ -46,22 +39,3 @@ def bytes_per_step(decoder: FrozenDecoder) -> int:
     if wide == decoder.dtype and decoder.device.type == "cpu":
         return MAX_LOGITS * wide.itemsize  # all three are one
     return MAX_LOGITS * (2 * decoder.dtype.itemsize + wide.itemsize)
-
-
-def available_bytes(device: torch.device) -> int:
-    """Memory that is free on the device now, less headroom; what torch's own cache holds unused counts as free."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    else:
-        free = _host_bytes()
-    return int(free * (1 - HEADROOM))
-
-
-def _host_bytes() -> int:
-    try:
-        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except OSError:
-        # not Linux: no way to know without another package, so nothing is refused
-        return 2**62

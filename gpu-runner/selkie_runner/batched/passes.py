@@ -85,10 +85,10 @@ def _parts(segments: Sequence[Segment], pass_tokens: int) -> Iterator[list[Segme
     yield part
 
 
-def _alike(share: _Share) -> tuple[list[Path], int, str]:
+def _alike(share: _Share) -> tuple[list[Path], int, str, float]:
     """Sorts jobs above the same stack side by side, so that one product serves the stack for all, then equal shapes."""
     recipe = share.slot.training.recipe
-    return share.slot.handle.job.stack, recipe.rank, recipe.targets
+    return share.slot.handle.job.stack, recipe.rank, recipe.targets, recipe.frozen_below
 
 
 def _terms(plan: StepPlan, shares: Sequence[_Share]) -> list[LoraTerm]:

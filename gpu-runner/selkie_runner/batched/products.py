@@ -1,24 +1,29 @@
-"""Products with frozen weights, in the order that the device's library is fast at."""
+"""Products with frozen weights, which a CPU keeps once more in the order in which its library reads them."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: up to so many rows the other order pays in fp32 on a CPU, where a weight has at least so many outputs
-_OTHER_ORDER = ((64, 16_384), (32, 0))
+from ..hardware import available_bytes, has_fast_bf16
+
+#: of what is free, for the second copy of a base
+_PACKED_SHARE = 8
 
 
-def times_transposed(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x` [T, in] times the transpose of `weight` [out, in], plus `bias` [out]: [T, out].
+def can_pack(dtype: torch.dtype, device: torch.device, base_bytes: int) -> bool:
+    """Whether packed weights are faster here, and small beside what is free."""
+    fast = dtype == torch.float32 or (dtype == torch.bfloat16 and has_fast_bf16(device))
+    usable = device.type == "cpu" and torch.backends.mkldnn.is_available() and fast
+    return usable and base_bytes * _PACKED_SHARE <= available_bytes(device)
 
-    With few rows a CPU's library takes up to 1.5 times as long over x Wᵀ as over W xᵀ.
-    """
-    rows, outputs = x.shape[0], weight.shape[0]
-    if (
-        x.dtype != torch.float32
-        or x.device.type != "cpu"
-        or not any(rows <= most and outputs >= least for most, least in _OTHER_ORDER)
-    ):
+
+def packed(weight: Tensor) -> Tensor:
+    """`weight` [out, in] in oneDNN's own order, into which it would else be brought for every product."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight)
+
+
+def times_transposed(x: Tensor, weight: Tensor, packed: Tensor | None, bias: Tensor | None = None) -> Tensor:
+    """`x` [T, in] times the transpose of `weight` [out, in], plus `bias` [out]: [T, out]."""
+    if packed is None or not x.shape[0]:
         return functional.linear(x, weight, bias)
-    product = (weight @ x.T).T.contiguous()
-    return product if bias is None else product.add_(bias)
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")

@@ -16,6 +16,10 @@ from .grouped import arrange
 from .kv import LiveCache
 from .lora import Terms, project
 
+#: a bf16 product on a CPU copies keys that do not fill their slots; beyond this share of a slot it is faster to look at
+#: all of it
+_WORTH_COPYING = 2
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -46,7 +50,8 @@ class _Part:
 
     Attributes:
         start: first slot.
-        rows, width, keys: how many slots, queries of each, keys that the longest sees.
+        rows, width, keys: how many slots, queries of each, keys that are looked at: those that the longest sees, or all
+            that a slot has room for.
         gather: [rows * width] the packed token at each padded place.
         tokens: [t] the packed tokens of these slots, and `places` [t] their padded places.
         mask: [rows, 1, width, keys] 0 where a query sees a key, else -inf.
@@ -71,7 +76,7 @@ def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Read
     Returns:
         For each row the normalised final states [wanted tokens, hidden] of what it wants, in the rows' order.
     """
-    plan = _Plan.of(decoder, parts)
+    plan = _Plan.of(decoder, parts, room=cache.kv.shape[4])
     cos, sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
     x = decoder.embedding.index_select(0, plan.ids)
     tokens = x.shape[0]
@@ -140,7 +145,8 @@ class _Plan:
     wanted_counts: list[int]
 
     @classmethod
-    def of(cls, decoder: FrozenDecoder, parts: Sequence[Sequence[Reading]]) -> "_Plan":
+    def of(cls, decoder: FrozenDecoder, parts: Sequence[Sequence[Reading]], room: int) -> "_Plan":
+        """`room`: positions of a slot."""
         rows = [row for part in parts for row in part]
         # where each row's tokens begin in the pack
         starts = [0] * len(rows)
@@ -157,7 +163,7 @@ class _Plan:
         first = 0
         for part in parts:
             if part:
-                planned.append(_part(decoder, first, part, starts[first : first + len(part)]))
+                planned.append(_part(decoder, first, part, starts[first : first + len(part)], room))
                 first += len(part)
         return cls(
             ids=tensor([token for slot in order for token in rows[slot].tokens]),
@@ -176,9 +182,11 @@ class _Plan:
         )
 
 
-def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: Sequence[int]) -> _Part:
+def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: Sequence[int], room: int) -> _Part:
     width = max(len(row.tokens) for row in rows)
     keys = max(row.length for row in rows)
+    if decoder.dtype == torch.bfloat16 and width == 1 and keys * _WORTH_COPYING > room:
+        keys = room
     counts = torch.tensor([len(row.tokens) for row in rows])
     past = torch.tensor([row.past for row in rows])
     offsets = torch.arange(width)

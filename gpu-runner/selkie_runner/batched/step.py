@@ -47,6 +47,8 @@ class _Pass:
         self.decoder = decoder
         self.plan = plan
         self.terms = arrange(terms, decoder.dtype, grouped=grouped)
+        #: nothing below is trained
+        self.lowest_layer = min(term.weights.layout.lowest_layer for term in terms if term.gradients is not None)
         # queries and keys are rotated, and attention computed, in at least fp32
         self.cos, self.sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
 
@@ -69,7 +71,7 @@ class _Pass:
         return down.add_(middle), saved
 
     def backward(self, index: int, dy: Tensor, saved: _SavedLayer) -> Tensor | None:
-        """The gradient of the layer's input; None for layer 0, below which nothing is trained."""
+        """The gradient of the layer's input; None for the lowest layer that is trained."""
         decoder, layer = self.decoder, self.decoder.layers[index]
         d_active = _given(project_backward([dy], layer.groups[DOWN], saved.groups[DOWN], need_dx=True))
         d_gate, d_up = swiglu_backward(d_active, saved.gate, saved.up)
@@ -84,7 +86,7 @@ class _Pass:
             rotate_backward(dk, self.cos, self.sin).to(dy.dtype).view(tokens, -1),
             dv.to(dy.dtype).view(tokens, -1),
         ]
-        d_normed = project_backward(d_outputs, layer.groups[QKV], saved.groups[QKV], need_dx=index > 0)
+        d_normed = project_backward(d_outputs, layer.groups[QKV], saved.groups[QKV], need_dx=index > self.lowest_layer)
         if d_normed is None:
             return None
         return d_middle.add_(rms_norm_backward(d_normed, saved.x, saved.x_reciprocal, layer.input_norm))
@@ -113,14 +115,15 @@ def forward_backward(
     saved: list[_SavedLayer] = []
     for index in range(len(decoder.layers)):
         x, kept = work.forward(index, x)
-        saved.append(kept)
+        if index >= work.lowest_layer:
+            saved.append(kept)
     final = x.index_select(0, plan.target_rows)
     normed, reciprocal = rms_norm(final, decoder.norm, decoder.eps)
-    losses = target_losses(normed, decoder.head, plan)
+    losses = target_losses(normed, decoder, plan)
     d_final = rms_norm_backward(losses.d_hidden, final, reciprocal, decoder.norm)
     dy: Tensor | None = torch.zeros_like(x).index_copy_(0, plan.target_rows, d_final)
     del x, final, normed
-    for index in reversed(range(len(decoder.layers))):
+    for index in reversed(range(work.lowest_layer, len(decoder.layers))):
         # popped, so that a layer's activations are free as soon as its gradients are there
         dy = work.backward(index, _given(dy), saved.pop())
     return torch.stack([losses.weighted[span].sum() for span in plan.target_spans])

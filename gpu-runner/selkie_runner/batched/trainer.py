@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 
 from ..errors import OutOfMemory, memory_errors
+from ..hardware import available_bytes
 from ..jobs import TrainingJob, TrainingResult
 from ..models import LoadedModel
-from .adapter import TARGETS, AdapterLayout
+from .adapter import AdapterLayout
 from .budget import TokenBudget
 from .decoder import FrozenDecoder
 from .frozen import FrozenAdapters
 from .handle import TrainingHandle
-from .memory import available_bytes, bytes_per_job, bytes_per_step, bytes_per_token
+from .memory import bytes_per_job, bytes_per_step, bytes_per_token
 from .passes import compute
 from .scheduler import Waiting, choose
 from .slot import Slot
@@ -206,7 +207,7 @@ class BatchedTrainer:
             self._end_if_finished(slot)
 
     def _fits(self, job: TrainingJob) -> bool:
-        layout = AdapterLayout(self._decoder, job.recipe.rank, TARGETS[job.recipe.targets])
+        layout = AdapterLayout.of(self._decoder, job.recipe)
         tokens = min(self.budget.tokens, _RESERVED_TOKENS)
         step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
         return bytes_per_job(self._decoder, layout) + step <= available_bytes(self._decoder.device)

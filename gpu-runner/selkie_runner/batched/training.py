@@ -12,7 +12,7 @@ from ..dataset import Row
 from ..jobs import Recipe, TrainingJob
 from ..lora import LoraWeights, initial_weights
 from ..schedule import learning_rate, rows_of_step, total_steps
-from .adapter import TARGETS, AdapterLayout, AdapterView
+from .adapter import AdapterLayout, AdapterView
 from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 from .frozen import FrozenAdapter
@@ -47,7 +47,7 @@ class AdapterTraining:
         self.loss: float | None = None
         self._rows = rows
         self._pad_id = pad_id
-        layout = AdapterLayout(decoder, job.recipe.rank, TARGETS[job.recipe.targets])
+        layout = AdapterLayout.of(decoder, job.recipe)
         wide = statistics_dtype(decoder.dtype)
         self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
         self._masters = layout.view(self._theta)

@@ -1,7 +1,7 @@
 """The floor of a step: its matrix products alone, adapters' included, timed bare on the same sizes and weights.
 
-No normalisation, attention, loss or optimizer, and every output goes into memory that is there already. A step cannot
-be faster than this with the products that its device's library has.
+No normalisation, attention, loss or optimizer, and outputs go into memory that is there already where the product
+allows. A step cannot be faster than this with the products that its device's library has.
 """
 
 import time
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..batched.adapter import TARGETS, AdapterLayout, AdapterView
 from ..batched.decoder import QKV, FrozenDecoder, Projection
+from ..batched.products import times_transposed
 from ..jobs import Targets
 from .hf_trainer import Timed
 from .result import finish
@@ -60,8 +61,11 @@ class Floor:
     def _forward(self, layer: int, group: int) -> None:
         projections = self._decoder.layers[layer].groups[group]
         x, outputs = self._in_and_out(projections)
-        for projection, output in zip(projections, outputs, strict=True):
-            torch.mm(x, projection.weight.T, out=output)
+        for one, output in zip(projections, outputs, strict=True):
+            if one.packed is None:
+                torch.mm(x, one.weight.T, out=output)
+            else:
+                times_transposed(x, one.weight, one.packed)
         for span, view in zip(self._spans, self._adapters, strict=True):
             factors = view.factors.get((layer, group))
             if factors is not None:
@@ -95,7 +99,7 @@ class Floor:
     def _head(self) -> None:
         head = self._decoder.head
         hidden = self._buffer(head.shape[1], "x")[: self._targets]
-        logits = hidden @ head.T
+        logits = times_transposed(hidden, head, self._decoder.packed_head)
         torch.mm(logits, head, out=self._buffer(head.shape[1], "dx")[: self._targets])
 
     def _of(self, inner: Tensor, index: int) -> Tensor:

@@ -101,6 +101,7 @@ class Recipe(Contract):
     weight_decay: Annotated[float, Field(ge=0)]
     loss_on_padding: Literal["mask", "reference"]
     append_eos: bool
+    frozen_below: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class TrainRequest(Contract):

@@ -35,6 +35,12 @@ describe('pythonBench', () => {
     expect(lines.join('\n')).toMatch(/^-m selkie_runner\.bench made-up --json --cache .* --curve$/);
   });
 
+  it('shows the options where they are asked for', async () => {
+    interpreter('echo "usage: made-up [--curve]"');
+    const result = await bench.run({ onProgress: () => undefined, args: ['--help'] });
+    expect(result).toMatchObject({ text: 'usage: made-up [--curve]', passed: true });
+  });
+
   it('fails with what the process said', async () => {
     interpreter('echo "no jobs to measure with" >&2; exit 3');
     await expect(bench.run({ onProgress: () => undefined, args: [] })).rejects.toThrow('no jobs to measure with');
