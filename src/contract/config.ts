@@ -80,7 +80,7 @@ export const roundConfigSchema = z.strictObject({
     .prefault({}),
   /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
   recipe: recipeChoiceSchema.default({ preset: 'small' }),
-  policyRecipe: recipeChoiceSchema.default({ preset: 'policy' }),
+  policyRecipe: recipeChoiceSchema.default({ preset: 'small-policy' }),
   /** `base`: each round's policy layer is trained from the base on all pairs so far (ReST-EM); `previous`: above the last policy, as SEAL does */
   policyFrom: z.enum(['base', 'previous']).default('base'),
   /** the policy that the round starts from, as a stack of layers; a campaign fills it in */

@@ -66,6 +66,17 @@ export const recipePresets = {
     batchSize: 4,
     maxLength: 1024,
   },
+  /** the same for a model of 135 M parameters: a new learner is served with both layers' ranks added up */
+  'small-policy': {
+    ...seal,
+    rank: 16,
+    alpha: 32,
+    targets: 'all-linear',
+    frozenBelow: 0.5,
+    epochs: 2,
+    batchSize: 4,
+    maxLength: 1024,
+  },
 } as const satisfies Record<string, Recipe>;
 export type RecipePreset = keyof typeof recipePresets;
 
