@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
+import torch
 
 from selkie_runner.service.device import DeviceLoop, DeviceStopped
+from selkie_runner.service.process import compute_in_one_thread
 
 
 @pytest.fixture
@@ -134,3 +136,17 @@ def test_stopping_closes_what_is_left_and_takes_no_more():
     assert job.closed.done()
     with pytest.raises(DeviceStopped):
         loop.call(lambda: None, name="late")
+
+
+def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> None:
+    usual = torch.get_num_threads()
+    others: list[int] = []
+    try:
+        asyncio.run(compute_in_one_thread(device, 2))
+        assert device.call(torch.get_num_threads, name="ask").future.result(5) == 2
+        another = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
+        another.start()
+        another.join()
+        assert [torch.get_num_threads(), *others] == [1, 1]
+    finally:
+        torch.set_num_threads(usual)

@@ -66,6 +66,7 @@ async def serve(options: Options) -> None:
     listener = socket.create_server((options.http_host, options.http_port))
     device = DeviceLoop().start()
     try:
+        await compute_in_one_thread(device, options.threads)
         model = await result_of(device.call(lambda: _load(options), name="load model"))
         runner = assemble(
             model,
@@ -105,13 +106,27 @@ class _Server(uvicorn.Server):
         yield
 
 
+async def compute_in_one_thread(device: DeviceLoop, threads: int | None) -> None:
+    """Let the device's thread use `threads` of the CPU (None: as many as torch likes) and every other thread one.
+
+    Once there are more OpenMP threads than cores, they sleep after each product, and waking them costs as much as a
+    small one; and each Python thread that has computed something large has some of its own.
+    """
+
+    def of_device() -> None:
+        usual = torch.get_num_threads()  # asked in any case: a thread's first question sets its number
+        torch.set_num_threads(threads or usual)
+
+    await result_of(device.call(of_device, name="set threads"))
+    # what is set last holds for this thread and for all that are still to come
+    torch.set_num_threads(1)
+
+
 def _load(options: Options) -> LoadedModel:
     # transformers writes bars and lines of its own to stderr, which is for JSON lines here
     transformers_logging.disable_progress_bar()
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)  # on the device thread: OpenMP keeps the number per thread
     registry = load_registry(options.models)
     if options.model not in registry:
         raise ModelNotFound(f"{options.model} is not in the model registry, which has {', '.join(registry)}")
