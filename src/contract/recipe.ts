@@ -44,7 +44,7 @@ const seal: Recipe = {
 export const recipePresets = {
   seal,
   'seal-reference': { ...seal, lossOnPadding: 'reference', appendEos: false },
-  /** for a model of 135 M parameters on a CPU; its upper half alone learns as much as all of it, for two thirds of the time */
+  /** for a model of 135 M parameters on a CPU; its upper half alone learns about as much as all of it, in two thirds of the time */
   small: {
     ...seal,
     rank: 16,

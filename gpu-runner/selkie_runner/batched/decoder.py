@@ -23,7 +23,7 @@ SUPPORTED_MODELS = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class Projection:
-    """A frozen linear layer: `weight` [out, in], the same as `products.py` packs it, and `bias` [out]; each or None."""
+    """A frozen linear layer: `weight` [out, in], the same as `products.py` packs it or None, `bias` [out] or None."""
 
     name: str
     weight: Tensor

@@ -7,6 +7,7 @@ import torch
 
 from ..errors import InvalidAdapter
 from ..export import read_adapter
+from ..lora import layer_number
 from .adapter import AdapterLayout, AdapterView
 from .decoder import FrozenDecoder, module_name
 
@@ -57,7 +58,7 @@ def _load(decoder: FrozenDecoder, folder: Path, dtype: torch.dtype) -> FrozenAda
         if shapes.get(module) != fit:
             has = f"is {list(shapes[module])}" if module in shapes else "does not exist"
             raise InvalidAdapter(f"{folder}: its {module} is {list(fit)}, in the base that module {has}")
-    lowest = min(index for index, _, p in decoder.projections() if module_name(index, p.name) in layer.a)
+    lowest = min(layer_number(module) for module in layer.a)
     layout = AdapterLayout(decoder, layer.rank, frozenset(module.rpartition(".")[2] for module in layer.a), lowest)
     # zeros where the folder has no factors for a module
     view = layout.view(torch.zeros(layout.size, dtype=dtype, device=decoder.device))

@@ -16,9 +16,9 @@ from .grouped import arrange
 from .kv import LiveCache
 from .lora import Terms, project
 
-#: a bf16 product on a CPU copies keys that do not fill their slots; beyond this share of a slot it is faster to look at
-#: all of it
-_WORTH_COPYING = 2
+#: a bf16 product on a CPU copies keys that do not fill their slots; where they fill more than this share, it is
+#: faster to look at the whole slot
+_COPIED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ class _Plan:
 def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: Sequence[int], room: int) -> _Part:
     width = max(len(row.tokens) for row in rows)
     keys = max(row.length for row in rows)
-    if decoder.dtype == torch.bfloat16 and width == 1 and keys * _WORTH_COPYING > room:
+    copies = decoder.device.type == "cpu" and decoder.dtype == torch.bfloat16
+    if copies and width == 1 and keys > _COPIED_SHARE * room:
         keys = room
     counts = torch.tensor([len(row.tokens) for row in rows])
     past = torch.tensor([row.past for row in rows])
