@@ -108,7 +108,7 @@ def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows:
     base = fp64_base()
     decoder = FrozenDecoder.share(base.model)
     job = TrainingJob("key", [], Path(), chosen, seed)
-    training = AdapterTraining(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2)
+    training = AdapterTraining(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2, pass_tokens=64)
     parameters = {name: nn.Parameter(value.clone()) for name, value in named(training).items()}
     optimizer = torch.optim.AdamW(
         parameters.values(), betas=(0.9, 0.999), eps=1e-8, weight_decay=chosen.weight_decay, fused=True
@@ -309,7 +309,9 @@ def test_a_job_holds_the_memory_that_the_model_says(dtype: torch.dtype) -> None:
 
     def held(tokens: int) -> int:
         row = Row((1,) * tokens, 0)
-        training = AdapterTraining(decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2)
+        training = AdapterTraining(
+            decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2, pass_tokens=64
+        )
         return sum(storages(training).values())
 
     modelled = bytes_per_job(decoder, AdapterLayout(decoder, 8, TARGETS["all-linear"]))

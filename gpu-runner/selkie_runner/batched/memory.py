@@ -6,6 +6,9 @@ from .decoder import GATE_UP, QKV, FrozenDecoder
 from .elementwise import statistics_dtype
 from .loss import MAX_LOGITS
 
+#: of a job's adapter with its optimizer: enough for several thousand tokens
+_STATES_SHARE = 4
+
 
 def bytes_per_token(decoder: FrozenDecoder) -> int:
     """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
@@ -31,6 +34,11 @@ def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
     wide = statistics_dtype(decoder.dtype)
     copies = 0 if wide == decoder.dtype else 2 * decoder.dtype.itemsize
     return layout.size * (4 * wide.itemsize + copies)
+
+
+def bytes_for_states(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
+    """What a job may keep of its rows' states below its lowest trained layer, besides `bytes_per_job`."""
+    return bytes_per_job(decoder, layout) // _STATES_SHARE if layout.lowest_layer else 0
 
 
 def bytes_per_step(decoder: FrozenDecoder) -> int:

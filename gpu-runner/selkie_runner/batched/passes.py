@@ -25,6 +25,12 @@ class _Share:
     first: bool
     gradients: AdapterView
 
+    @property
+    def first_layer(self) -> int:
+        """Where its pass begins; jobs that begin at different layers have different passes."""
+        known = self.segments[0].states is not None
+        return self.gradients.layout.lowest_layer if known else 0
+
 
 def compute(
     decoder: FrozenDecoder, slots: Sequence[Slot], *, pass_tokens: int, apart: bool
@@ -41,10 +47,12 @@ def compute(
     for slot in slots:
         slot.training.refresh()
     split = [list(_shares(slot, pass_tokens)) for slot in slots]
-    together = [shares[0] for shares in split if len(shares) == 1 and not apart]
     passes = [[share] for shares in split if len(shares) > 1 or apart for share in shares]
-    if together:
-        passes.append(together)
+    together: dict[int, list[_Share]] = {}
+    for shares in split:
+        if len(shares) == 1 and not apart:
+            together.setdefault(shares[0].first_layer, []).append(shares[0])
+    passes += together.values()
     losses = {id(slot): torch.zeros((), device=decoder.device, dtype=torch.float64) for slot in slots}
     for shares in passes:
         shares.sort(key=_alike)

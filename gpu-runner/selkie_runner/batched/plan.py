@@ -1,7 +1,7 @@
 """One step's rows, packed: where each job's tokens lie, who attends to whom, where a loss is taken."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -23,12 +23,15 @@ class Segment:
         keys: the first so many positions may be attended to; fewer than `len(ids)` where a row is padded on purpose.
         prefix: what is read before `ids`, computed once for all rows of a job that have the same; nothing in it is
             predicted.
+        states: what enters the lowest trained layer, where that is kept: [len(ids), hidden] in pieces, which rows may
+            share.
     """
 
     ids: Sequence[int]
     first_target: int
     keys: int
     prefix: "Segment | None" = None
+    states: tuple[Tensor, ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def predicted(self) -> range:
@@ -73,6 +76,7 @@ class StepPlan:
         targets: [L] those labels.
         target_weights: [L] 1 / n, n the job's number of targets in this step.
         target_spans: each job's part of [0, L).
+        states: [T, hidden] what enters the lowest trained layer, where every row has it kept.
     """
 
     ids: Tensor
@@ -83,6 +87,7 @@ class StepPlan:
     target_weights: Tensor
     target_spans: tuple[slice, ...]
     attention: AttentionPlan
+    states: Tensor | None
 
     @property
     def tokens(self) -> int:
@@ -109,6 +114,8 @@ def plan_step(
     weights: list[float] = []
     target_spans: list[slice] = []
     attended: list[PackedRow] = []
+    states: list[Tensor] = []
+    known = 0
     for index, segments in enumerate(jobs):
         start, target_start = len(ids), len(targets)
         numbers: dict[int, int] = {}
@@ -120,6 +127,9 @@ def plan_step(
             targets.extend(row.ids[position] for position in row.predicted)
             ids.extend(row.ids)
             positions.extend(range(before, before + len(row.ids)))
+            if row.states is not None:
+                states += row.states
+                known += 1
         count = len(targets) - target_start
         mean_over = count if target_counts is None else target_counts[index]
         # a job without a target in this step has no weight to give, so nothing is divided by 0
@@ -139,4 +149,5 @@ def plan_step(
         target_weights=tensor(weights, statistics_dtype(decoder.dtype)),
         target_spans=tuple(target_spans),
         attention=plan_attention(attended, heads=decoder.heads, kv_heads=decoder.kv_heads, device=decoder.device),
+        states=torch.cat(states) if known == len(attended) else None,
     )

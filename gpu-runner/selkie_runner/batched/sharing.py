@@ -6,7 +6,9 @@ row that reads them gives.
 """
 
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
+
+from torch import Tensor
 
 from .plan import Segment
 
@@ -31,11 +33,27 @@ def _prefix(segments: Sequence[Segment]) -> Segment | None:
     padded = any(segment.keys < len(segment.ids) for segment in segments)
     if len(segments) < 2 or len(ids) < SHORTEST or padded:
         return None
-    return Segment(ids, first_target=len(ids), keys=len(ids))
+    return Segment(ids, first_target=len(ids), keys=len(ids), states=cut(segments[0].states, 0, len(ids)))
 
 
 def _after(prefix: Segment | None, segment: Segment) -> Segment:
     if prefix is None:
         return segment
     read = len(prefix.ids)
-    return Segment(segment.ids[read:], segment.first_target - read, segment.keys - read, prefix)
+    return Segment(
+        segment.ids[read:],
+        segment.first_target - read,
+        segment.keys - read,
+        prefix,
+        cut(segment.states, read, len(segment.ids)),
+    )
+
+
+def cut(states: tuple[Tensor, ...] | None, start: int, stop: int) -> tuple[Tensor, ...] | None:
+    """The pieces between two positions."""
+    if states is None:
+        return None
+    ends = accumulate(piece.shape[0] for piece in states)
+    placed = [(piece, end - piece.shape[0], end) for piece, end in zip(states, ends, strict=True)]
+    within = [(piece, first) for piece, first, end in placed if start < end and first < stop]
+    return tuple(piece[max(start - first, 0) : stop - first] for piece, first in within)

@@ -24,9 +24,15 @@ class Slot:
     """
 
     def __init__(
-        self, handle: TrainingHandle, model: LoadedModel, decoder: FrozenDecoder, frozen: FrozenAdapters
+        self,
+        handle: TrainingHandle,
+        model: LoadedModel,
+        decoder: FrozenDecoder,
+        frozen: FrozenAdapters,
+        *,
+        pass_tokens: int,
     ) -> None:
-        """Take everything that the job needs.
+        """Take everything that the job needs. One pass over what lies below its layer is to hold `pass_tokens`.
 
         Raises:
             EngineError: the job cannot be trained on this model. Nothing is held then.
@@ -42,7 +48,7 @@ class Slot:
         self._frozen = frozen
         stack = frozen.acquire(job.stack)
         try:
-            self.training = AdapterTraining(decoder, job, rows, stack, model.eos_id)
+            self.training = AdapterTraining(decoder, job, rows, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
             self.training.restore(handle.work_dir)
         except BaseException:
             frozen.release(job.stack)
@@ -59,6 +65,12 @@ class Slot:
     def next_tokens(self) -> int:
         """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
         return packed_tokens(self.segments)
+
+    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+        """Let the training read on before its first step; the tokens that were computed."""
+        tokens = self.training.read(decoder, pass_tokens)
+        self._lay_out()
+        return tokens
 
     def advance(self, loss: float, norm: float, number: int) -> None:
         """One optimizer step with the gradients that a pass left; a checkpoint where one is due.

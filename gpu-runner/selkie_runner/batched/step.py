@@ -48,7 +48,8 @@ class _Pass:
         self.plan = plan
         self.terms = arrange(terms, decoder.dtype, grouped=grouped)
         #: nothing below is trained
-        self.lowest_layer = min(term.weights.layout.lowest_layer for term in terms if term.gradients is not None)
+        trained = [term.weights.layout.lowest_layer for term in terms if term.gradients is not None]
+        self.lowest_layer = min(trained, default=len(decoder.layers))
         # queries and keys are rotated, and attention computed, in at least fp32
         self.cos, self.sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
 
@@ -96,10 +97,22 @@ class _Pass:
 
 
 @torch.no_grad()
+def states_below(decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], layer: int) -> Tensor:
+    """What enters `layer` [T, hidden], above the frozen `terms`."""
+    work = _Pass(decoder, plan, terms, grouped=False)
+    x = decoder.embedding.index_select(0, plan.ids)
+    for index in range(layer):
+        x, _ = work.forward(index, x)
+    return x
+
+
+@torch.no_grad()
 def forward_backward(
     decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool | None = None
 ) -> Tensor:
     """Run the step and leave every trained term's gradients in its `gradients`.
+
+    A plan with states begins at the lowest trained layer, which then is the same for all terms.
 
     Args:
         terms: trained ones first, in the order of their rows.
@@ -111,9 +124,10 @@ def forward_backward(
     if grouped is None:
         grouped = prefers_grouped(decoder.device, decoder.dtype)
     work = _Pass(decoder, plan, terms, grouped=grouped)
-    x = decoder.embedding.index_select(0, plan.ids)
+    first = 0 if plan.states is None else work.lowest_layer
+    x = decoder.embedding.index_select(0, plan.ids) if plan.states is None else plan.states
     saved: list[_SavedLayer] = []
-    for index in range(len(decoder.layers)):
+    for index in range(first, len(decoder.layers)):
         x, kept = work.forward(index, x)
         if index >= work.lowest_layer:
             saved.append(kept)

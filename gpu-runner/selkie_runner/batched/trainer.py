@@ -19,7 +19,7 @@ from .budget import TokenBudget
 from .decoder import FrozenDecoder
 from .frozen import FrozenAdapters
 from .handle import TrainingHandle
-from .memory import bytes_per_job, bytes_per_step, bytes_per_token
+from .memory import bytes_for_states, bytes_per_job, bytes_per_step, bytes_per_token
 from .passes import compute
 from .scheduler import Waiting, choose
 from .slot import Slot
@@ -119,6 +119,10 @@ class BatchedTrainer:
         self._drop_cancelled()
         self._admit()
         while self._active:
+            if slot := next((slot for slot in self._active if slot.training.reading), None):
+                if report := self._read(slot):
+                    return report
+                continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
             began = time.perf_counter()
             try:
@@ -132,11 +136,29 @@ class BatchedTrainer:
         return None
 
     def _compute(self, chosen: Sequence[Slot]) -> list[tuple[float, float]]:
-        # how a step is split decides its rounding, so in deterministic mode memory does not decide that
-        fitting = min(self.budget.pass_tokens, self._fitting_tokens())
-        pass_tokens = self._pass_tokens if self._deterministic else fitting
         with memory_errors("a training step"):
-            return compute(self._decoder, chosen, pass_tokens=pass_tokens, apart=self._deterministic)
+            return compute(self._decoder, chosen, pass_tokens=self._tokens_of_a_pass(), apart=self._deterministic)
+
+    def _tokens_of_a_pass(self) -> int:
+        # how work is split decides its rounding, so in deterministic mode memory does not decide that
+        fitting = min(self.budget.pass_tokens, self._fitting_tokens())
+        return self._pass_tokens if self._deterministic else fitting
+
+    def _read(self, slot: Slot) -> StepReport | None:
+        """Let a job read on; None where that failed, which ended it or made room."""
+        began = time.perf_counter()
+        try:
+            with memory_errors("reading the rows of a training"):
+                tokens = slot.read(self._decoder, self._tokens_of_a_pass())
+        except OutOfMemory as error:
+            self._make_room([slot], error)
+            return None
+        except Exception as error:
+            self._end(slot, error)
+            return None
+        seconds = time.perf_counter() - began
+        slot.handle.device_seconds += seconds
+        return StepReport(0, tokens, seconds)
 
     def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
         tokens = [slot.next_tokens for slot in chosen]
@@ -199,7 +221,7 @@ class BatchedTrainer:
                 return
             try:
                 with memory_errors("loading the adapters of a training"):
-                    slot = Slot(handle, self._model, self._decoder, self._frozen)
+                    slot = Slot(handle, self._model, self._decoder, self._frozen, pass_tokens=self._tokens_of_a_pass())
             except Exception as error:
                 handle.future.set_exception(error)
                 continue
@@ -210,7 +232,8 @@ class BatchedTrainer:
         layout = AdapterLayout.of(self._decoder, job.recipe)
         tokens = min(self.budget.tokens, _RESERVED_TOKENS)
         step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
-        return bytes_per_job(self._decoder, layout) + step <= available_bytes(self._decoder.device)
+        held = bytes_per_job(self._decoder, layout) + bytes_for_states(self._decoder, layout)
+        return held + step <= available_bytes(self._decoder.device)
 
     def _fitting_tokens(self) -> int:
         free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder)

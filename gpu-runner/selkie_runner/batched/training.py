@@ -16,8 +16,9 @@ from .adapter import AdapterLayout, AdapterView
 from .decoder import FrozenDecoder
 from .elementwise import statistics_dtype
 from .frozen import FrozenAdapter
-from .plan import Segment, segment
+from .plan import Segment, packed_tokens, segment
 from .sharing import share_prefixes
+from .states import next_rows, with_states, worth_keeping
 from .wide import adapter_dtype
 
 
@@ -38,16 +39,27 @@ class AdapterTraining:
         job: TrainingJob,
         rows: Sequence[Row],
         stack: tuple[FrozenAdapter, ...],
+        *,
         pad_id: int,
+        pass_tokens: int,
     ) -> None:
+        """Begin a training at its first step.
+
+        Args:
+            rows: the whole dataset.
+            stack: frozen layers below the trained one, lowest first.
+            pass_tokens: what one pass over the rows' lower layers is to hold.
+        """
         self.job = job
         self.stack = stack
         self.of_steps = total_steps(len(rows), job.recipe)
         self.step = 0
         self.loss: float | None = None
-        self._rows = rows
-        self._pad_id = pad_id
+        self._rows = [segment(row, job.recipe, pad_id) for row in rows]
         layout = AdapterLayout.of(decoder, job.recipe)
+        visits = self.of_steps * job.recipe.batch_size
+        #: rows from here on are to have their states computed
+        self._unread = 0 if worth_keeping(decoder, layout, self._rows, visits, pass_tokens) else len(rows)
         wide = statistics_dtype(decoder.dtype)
         self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
         self._masters = layout.view(self._theta)
@@ -79,12 +91,29 @@ class AdapterTraining:
     def segments(self) -> list[Segment]:
         """What the next step trains on."""
         chosen = rows_of_step(self.step, len(self._rows), self.recipe, self.job.seed)
-        return share_prefixes([segment(self._rows[row], self.recipe, self._pad_id) for row in chosen])
+        return share_prefixes([self._rows[row] for row in chosen])
+
+    @property
+    def reading(self) -> bool:
+        """Whether `read` has rows left."""
+        return self._unread < len(self._rows)
+
+    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+        """Compute what the next rows bring to the lowest trained layer, so that no step computes it again.
+
+        Returns:
+            The tokens that the pass computed.
+        """
+        rows = next_rows(self._rows[self._unread :], pass_tokens)
+        done = self._unread + len(rows)
+        self._rows[self._unread : done] = with_states(decoder, rows, self.stack, self._masters.layout.lowest_layer)
+        self._unread = done
+        return packed_tokens(share_prefixes(rows))
 
     def tokens_seen(self) -> int:
         """Real tokens of all finished steps."""
         taken = (rows_of_step(step, len(self._rows), self.recipe, self.job.seed) for step in range(self.step))
-        return sum(len(self._rows[row].ids) for rows in taken for row in rows)
+        return sum(self._rows[row].keys for rows in taken for row in rows)
 
     def refresh(self) -> None:
         """Bring `weights` up to the masters."""
