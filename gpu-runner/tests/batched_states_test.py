@@ -128,14 +128,14 @@ def segments(*lengths: int) -> list[Segment]:
     return [Segment(tuple(range(3 + i, 3 + i + length)), 0, length) for i, length in enumerate(lengths)]
 
 
-def test_states_are_kept_where_rows_come_again_and_are_small_beside_the_job() -> None:
+def test_states_are_kept_where_rows_come_again_and_are_not_too_many() -> None:
     decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model)
     upper, whole = (AdapterLayout(decoder, 8, frozenset({"q_proj"}), lowest) for lowest in (1, 0))
     rows = segments(5, 5)
-    assert worth_keeping(decoder, upper, rows, visits=4, pass_tokens=100)
-    assert not worth_keeping(decoder, upper, rows, visits=3, pass_tokens=100)
-    assert not worth_keeping(decoder, whole, rows, visits=4, pass_tokens=100)
-    assert not worth_keeping(decoder, upper, segments(*[50] * 20), visits=40, pass_tokens=100)
+    assert worth_keeping(upper, rows, visits=4, pass_tokens=100)
+    assert not worth_keeping(upper, rows, visits=3, pass_tokens=100)
+    assert not worth_keeping(whole, rows, visits=4, pass_tokens=100)
+    assert not worth_keeping(upper, segments(*[50] * 200), visits=400, pass_tokens=100)
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (9, 1), (10, 2), (100, 3)])

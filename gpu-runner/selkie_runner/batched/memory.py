@@ -6,8 +6,8 @@ from .decoder import GATE_UP, QKV, FrozenDecoder
 from .elementwise import statistics_dtype
 from .loss import MAX_LOGITS
 
-#: of a job's adapter with its optimizer: enough for several thousand tokens
-_STATES_SHARE = 4
+#: tokens whose states below its lowest trained layer a job may keep
+STATE_TOKENS = 8192
 
 
 def bytes_per_token(decoder: FrozenDecoder) -> int:
@@ -38,7 +38,7 @@ def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
 
 def bytes_for_states(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
     """What a job may keep of its rows' states below its lowest trained layer, besides `bytes_per_job`."""
-    return bytes_per_job(decoder, layout) // _STATES_SHARE if layout.lowest_layer else 0
+    return STATE_TOKENS * decoder.embedding.shape[1] * decoder.dtype.itemsize if layout.lowest_layer else 0
 
 
 def bytes_per_step(decoder: FrozenDecoder) -> int:

@@ -9,16 +9,14 @@ from torch import Tensor
 from .adapter import AdapterLayout, LoraTerm
 from .decoder import FrozenDecoder
 from .frozen import FrozenAdapter
-from .memory import bytes_for_states
+from .memory import STATE_TOKENS
 from .plan import Segment, packed_rows, packed_tokens, plan_step
 from .sharing import share_prefixes
 from .step import states_below
 
 
-def worth_keeping(
-    decoder: FrozenDecoder, layout: AdapterLayout, rows: Sequence[Segment], visits: int, pass_tokens: int
-) -> bool:
-    """Whether a job reads its rows often enough, and their states are small beside what else it holds.
+def worth_keeping(layout: AdapterLayout, rows: Sequence[Segment], visits: int, pass_tokens: int) -> bool:
+    """Whether a job reads its rows often enough, and their states are not too many.
 
     What runs beside the job does not decide this, since it decides the rounding of the job's result.
 
@@ -28,7 +26,7 @@ def worth_keeping(
     """
     if layout.lowest_layer == 0 or visits < 2 * len(rows):
         return False
-    room = bytes_for_states(decoder, layout) // (decoder.embedding.shape[1] * decoder.dtype.itemsize)
+    room = STATE_TOKENS
     while rows and room >= 0:
         taken = next_rows(rows, pass_tokens)
         room -= packed_tokens(share_prefixes(taken))

@@ -59,7 +59,7 @@ class AdapterTraining:
         layout = AdapterLayout.of(decoder, job.recipe)
         visits = self.of_steps * job.recipe.batch_size
         #: rows from here on are to have their states computed
-        self._unread = 0 if worth_keeping(decoder, layout, self._rows, visits, pass_tokens) else len(rows)
+        self._unread = 0 if worth_keeping(layout, self._rows, visits, pass_tokens) else len(rows)
         wide = statistics_dtype(decoder.dtype)
         self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
         self._masters = layout.view(self._theta)

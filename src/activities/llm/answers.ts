@@ -7,7 +7,7 @@ import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
 
 /** Questions of one adapter that are open at once: the server decodes them in one batch. */
-const openQuestions = 32;
+const openQuestions = 64;
 /** Questions by which an adapter is shown to take effect. */
 const probeQuestions = 2;
 
