@@ -82,10 +82,11 @@ def test_the_budget_climbs_while_larger_steps_pay() -> None:
 
 
 def test_a_budget_climbs_no_higher_than_it_may() -> None:
-    budget = TokenBudget(64, fixed=False, most=200)
+    budget = TokenBudget(64, fixed=False, most_seconds=1.0)
     for _ in range(20):
-        budget.timed(budget.tokens, 1.0)
-    assert budget.tokens == 128
+        # of a fixed cost of a quarter of a second
+        budget.timed(budget.tokens, 0.25 + budget.tokens / 512)
+    assert budget.tokens == 256
 
 
 def test_a_step_that_a_job_takes_alone_may_be_larger() -> None:

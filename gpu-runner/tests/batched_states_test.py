@@ -135,7 +135,7 @@ def test_states_are_kept_where_rows_come_again_and_are_not_too_many() -> None:
     assert worth_keeping(upper, rows, visits=4, pass_tokens=100)
     assert not worth_keeping(upper, rows, visits=3, pass_tokens=100)
     assert not worth_keeping(whole, rows, visits=4, pass_tokens=100)
-    assert not worth_keeping(upper, segments(*[50] * 200), visits=400, pass_tokens=100)
+    assert not worth_keeping(upper, segments(*[50] * 400), visits=800, pass_tokens=100)
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (9, 1), (10, 2), (100, 3)])

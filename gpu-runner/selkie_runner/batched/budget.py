@@ -3,6 +3,8 @@
 More tokens than that only make every job wait longer for its next step.
 """
 
+import math
+
 #: a larger step must be this much faster per token to be worth its latency
 WORTHWHILE = 1.05
 #: full enough to judge a size by
@@ -21,11 +23,11 @@ class TokenBudget:
             their common beginning only within a pass.
     """
 
-    def __init__(self, tokens: int, *, fixed: bool, most: int | None = None, pass_tokens: int = 0) -> None:
-        """Begin with `tokens`, and climb no higher than `most`, or not at all where `fixed`."""
+    def __init__(self, tokens: int, *, fixed: bool, most_seconds: float = math.inf, pass_tokens: int = 0) -> None:
+        """Begin with `tokens`; climb, unless `fixed`, to no step that takes more than `most_seconds`."""
         self.tokens = tokens
         self.pass_tokens = max(tokens, pass_tokens)
-        self._most = most
+        self._most_seconds = most_seconds
         self._climbing = not fixed
         self._rate = 0.0
         self._timings: list[float] = []
@@ -47,7 +49,7 @@ class TokenBudget:
             self._climb()
 
     def _climb(self) -> None:
-        if self._most is not None and 2 * self.tokens > self._most:
+        if 2 * self.tokens / self._rate > self._most_seconds:
             self._climbing = False
         else:
             self.tokens *= 2

@@ -7,7 +7,7 @@ from .elementwise import statistics_dtype
 from .loss import MAX_LOGITS
 
 #: tokens whose states below its lowest trained layer a job may keep
-STATE_TOKENS = 8192
+STATE_TOKENS = 16384
 
 
 def bytes_per_token(decoder: FrozenDecoder) -> int:

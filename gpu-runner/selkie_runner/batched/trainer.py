@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 
 #: where the search for a token budget begins
 _FIRST_BUDGET = {"cpu": 256, "cuda": 1024}
-#: and where it ends: on a CPU more tokens would make whoever waits for an answer between two steps wait for seconds
-_LARGEST_BUDGET = {"cpu": 512}
+#: seconds that a step of the budget found may take: whoever asks for an answer waits for the step to end
+_LONGEST_STEP = 1.25
 #: tokens of a single job's step that are computed in one pass
 _LARGEST_PASS = {"cpu": 1024, "cuda": 8192}
 
@@ -81,7 +81,7 @@ class BatchedTrainer:
         self.budget = TokenBudget(
             token_budget or _FIRST_BUDGET.get(model.device.type, 256),
             fixed=fixed,
-            most=_LARGEST_BUDGET.get(model.device.type),
+            most_seconds=_LONGEST_STEP,
             pass_tokens=0 if fixed else _LARGEST_PASS.get(model.device.type, 0),
         )
         self._pass_tokens = self.budget.pass_tokens
