@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { ActivityResult, Phase, RoundResult } from '../contract/index.js';
 import { unpaused } from './controls.js';
 import type { RoundContext } from './round-context.js';
@@ -13,11 +14,12 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   const prepared = await call('prepareRound', { roundId, model }, config.corpus);
   state.model = prepared.old;
   round.show();
-  await call('measureBaseline', { roundId, learner: 'old' }, 'the policy that the round starts from');
 
-  await round.enter('trials');
-  await runTrials(round, 'edits');
-  if (config.controls.rawPassage) await runUnlessStopped(round, 'controls');
+  await beside(measureBaseline(round, 'old'), async () => {
+    await round.enter('trials');
+    await runTrials(round, 'edits');
+    if (config.controls.rawPassage) await runUnlessStopped(round, 'controls');
+  });
 
   await round.enter('selecting');
   const { chosen, sources } = await call('selectEdits', { roundId }, `rule ${config.selection.rule}`);
@@ -26,16 +28,19 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await round.enter('policy');
   const trained = await trainPolicy(round);
 
-  if ((config.controls.freshSeeds || config.controls.otherSource) && chosen > 0) {
-    await round.enter('confirming');
-    await runUnlessStopped(round, 'confirm');
-  }
+  const measured = trained.policy === null ? Promise.resolve() : measureBaseline(round, 'new');
+  await beside(measured, async () => {
+    if ((config.controls.freshSeeds || config.controls.otherSource) && chosen > 0) {
+      await round.enter('confirming');
+      await runUnlessStopped(round, 'confirm');
+    }
 
-  await round.enter('examining');
-  if (trained.policy !== null && prepared.heldOutSources > 0) {
-    await runUnlessStopped(round, 'examine');
-    await runUnlessStopped(round, 'cross');
-  }
+    await round.enter('examining');
+    if (trained.policy !== null && prepared.heldOutSources > 0) {
+      await runUnlessStopped(round, 'examine');
+      await runUnlessStopped(round, 'cross');
+    }
+  });
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.table = report.markdown;
 
@@ -52,6 +57,21 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
     deviceSeconds: report.deviceSeconds,
     report: report.report,
   };
+}
+
+const learners = { old: 'the policy that the round starts from', new: 'the new policy' };
+
+async function measureBaseline({ call, roundId }: RoundContext, learner: 'old' | 'new'): Promise<void> {
+  await call('measureBaseline', { roundId, learner }, learners[learner]);
+}
+
+/**
+ * Measures while trials run: the server answers in fuller batches, and a trial asks what it misses itself. Earlier rounds
+ * waited for the measurement first.
+ */
+async function beside(measured: Promise<void>, trials: () => Promise<void>): Promise<void> {
+  if (!patched('baseline-beside-trials')) await measured;
+  await Promise.all([measured, trials()]);
 }
 
 /** After a stop there are no new trials, not even those of a later phase. */

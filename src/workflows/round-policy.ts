@@ -6,7 +6,7 @@ import type { RoundContext } from './round-context.js';
 /** The policy that a round trained, or why it has none. */
 export type TrainedPolicy = { policy: NonNullable<RoundResult['policy']> } | { policy: null; reason: string };
 
-/** Trains the policy layer on the chosen pairs, records it and measures where it stands as a learner. */
+/** Trains the policy layer on the chosen pairs and records it. */
 export async function trainPolicy(round: RoundContext): Promise<TrainedPolicy> {
   const { roundId, call, state } = round;
   const { pairs, training } = await call('buildPolicyTraining', { roundId }, 'pairs of prompt and chosen edit');
@@ -17,7 +17,6 @@ export async function trainPolicy(round: RoundContext): Promise<TrainedPolicy> {
     state.trainedPolicy(trained.deviceSeconds);
     if (trained.updateNorm === 0) return { policy: null, reason: "the policy's training changed no weight" };
     await call('recordPolicy', { roundId, training: trained }, `${pairs} pairs`);
-    await call('measureBaseline', { roundId, learner: 'new' }, 'the new policy');
     return { policy: { adapter: trained.adapter, pairs, trainingKey: trained.trainingKey } };
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;

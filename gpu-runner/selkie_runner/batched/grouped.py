@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .adapter import GroupFactors, LoraTerm
 from .lora import Key, LoneTerm, Terms
-from .wide import WideTerms
+from .wide import wide_runs
 
 #: `grouped_mm` wants strides of whole 16 bytes, which 8 columns of bf16 are
 ALIGNED_RANK = 8
@@ -24,7 +24,7 @@ def arrange(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = Fa
     """
     wide = [term for term in terms if term.weights.flat.dtype != dtype]
     others = [term for term in terms if term.weights.flat.dtype == dtype]
-    arranged: list[Terms] = [WideTerms(wide)] if wide else []
+    arranged: list[Terms] = [*wide_runs(wide)]
     for run in _runs(others) if grouped and others else ([term] for term in others):
         arranged.append(GroupedTerms(run) if len(run) > 1 else LoneTerm(run[0]))
     return arranged

@@ -5,7 +5,7 @@ every number of rows that it meets, and adapters meet another number in every pa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from .lora import AppliedTerms, Key, LoneTerm
 
 #: from about so many rows of an adapter on its products are faster in bf16: judged by single products of up to 350
 _MANY_ROWS = 256
+#: rows whose wide copies stay in a core's cache from the widening to the narrowing
+_ROWS_AT_ONCE = 128
 
 
 def adapter_dtype(decoder: FrozenDecoder, rows: float) -> torch.dtype:
@@ -25,11 +27,24 @@ def adapter_dtype(decoder: FrozenDecoder, rows: float) -> torch.dtype:
     return statistics_dtype(decoder.dtype) if few else decoder.dtype
 
 
+def wide_runs(terms: Sequence[LoraTerm]) -> list["WideTerms"]:
+    """Adapters of one dtype, wider than the pass's, in the order of their rows, a few rows at a time."""
+    runs: list[list[LoraTerm]] = []
+    for term in sorted(terms, key=lambda term: term.rows.start):
+        if runs and term.rows.stop - runs[-1][0].rows.start <= _ROWS_AT_ONCE:
+            runs[-1].append(term)
+        else:
+            runs.append([term])
+    return [WideTerms(run) for run in runs]
+
+
 class WideTerms:
-    """Adapters of one dtype, wider than the pass's: what they are added to is widened and narrowed once for all."""
+    """Adapters of one dtype: what they are added to is widened and narrowed once for all."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
-        self._terms = [LoneTerm(term) for term in terms]
+        start = min(term.rows.start for term in terms)
+        self._rows = slice(start, max(term.rows.stop for term in terms))
+        self._terms = [LoneTerm(_moved(term, -start)) for term in terms]
         self._dtype = terms[0].weights.flat.dtype
 
     def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "WideApplied | None":
@@ -37,12 +52,13 @@ class WideTerms:
         if not factors:
             return None
         positions = {position for one in factors for position in one.positions}
-        wide_x, wide_outputs = x.to(self._dtype), _widened(outputs, positions, self._dtype)
+        narrow = [output[self._rows] for output in outputs]
+        wide_x, wide_outputs = x[self._rows].to(self._dtype), _widened(narrow, positions, self._dtype)
         applied = [one for one in (term.add(key, wide_x, wide_outputs) for term in self._terms) if one is not None]
         for position in positions:
             # the sum is copied: adding in place what has another dtype takes up to thirty times as long
-            outputs[position].copy_(wide_outputs[position])
-        return WideApplied(applied, positions, self._dtype)
+            narrow[position].copy_(wide_outputs[position])
+        return WideApplied(applied, self._rows, positions, self._dtype)
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class WideApplied:
     """The adapters' part of the outputs of a group, at the `positions` where one of them has factors."""
 
     applied: Sequence[AppliedTerms]
+    rows: slice
     positions: set[int]
     dtype: torch.dtype
 
@@ -58,14 +75,18 @@ class WideApplied:
         return any(one.trained for one in self.applied)
 
     def backward(self, d_outputs: Sequence[Tensor], x: Tensor | None, dx: Tensor | None) -> None:
-        wide_d_outputs = _widened(d_outputs, self.positions, self.dtype)
-        wide_x = None if x is None else x.to(self.dtype)
-        wide_dx = None if dx is None else dx.to(self.dtype)
+        wide_d_outputs = _widened([one[self.rows] for one in d_outputs], self.positions, self.dtype)
+        wide_x = None if x is None else x[self.rows].to(self.dtype)
+        wide_dx = None if dx is None else dx[self.rows].to(self.dtype)
         for one in self.applied:
             if dx is not None or one.trained:
                 one.backward(wide_d_outputs, wide_x, wide_dx)
         if dx is not None and wide_dx is not None:
-            dx.copy_(wide_dx)
+            dx[self.rows].copy_(wide_dx)
+
+
+def _moved(term: LoraTerm, by: int) -> LoraTerm:
+    return replace(term, rows=slice(term.rows.start + by, term.rows.stop + by))
 
 
 def _widened(tensors: Sequence[Tensor], positions: set[int], dtype: torch.dtype) -> list[Tensor]:
