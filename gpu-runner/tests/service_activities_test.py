@@ -226,7 +226,7 @@ def test_several_trainings_interleave(bench: Bench):
 
 
 def test_answers_and_trainings_on_one_model_do_not_touch_each_other(bench: Bench):
-    alone = asyncio.run(bench.train(steps=60))
+    alone = asyncio.run(bench.train(steps=300))
     folder = write_random_adapter(bench.runner.store.root / "made", bench.runner.model, 3)
     rows = [DecodeRow(tuple(bench.runner.model.tokenizer.encode("The selkie")), max_tokens=12, top_logprobs=0)]
 
@@ -244,7 +244,7 @@ def test_answers_and_trainings_on_one_model_do_not_touch_each_other(bench: Bench
         adapter = await bench.runner.adapters.load("other", str(folder), in_place=False)
         quiet = await asked_of(adapter)
         assert quiet[0] != quiet[1]
-        attempt = asyncio.create_task(bench.train(key="b", steps=60))
+        attempt = asyncio.create_task(bench.train(key="b", steps=300))
         await bench.until_step(1)
         for _ in range(3):
             assert_alike(await asked_of(adapter), quiet)
