@@ -56,7 +56,7 @@ def test_jobs_of_a_lane_take_turns(device: DeviceLoop):
     assert order == list("ababab")
 
 
-def test_lanes_share_the_device_by_time(device: DeviceLoop):
+def test_lanes_share_the_device_by_weighted_time(device: DeviceLoop):
     trainings = [device.run(forever(0.02), lane="train", name=f"t{i}") for i in range(3)]
     decode = device.run(steps(100, 0.002, lambda: None), lane="decode", name="d")
     decode.future.result(10)

@@ -129,7 +129,8 @@ const personOf = (name: string): string => name.normalize('NFKC').trim().toLower
 
 /**
  * The key of the record that a message becomes. Two messages with one key are the same message. The sender's key is scoped
- * by who, what and about what: nobody's key can shadow another's vote, no resend can shadow a veto, and a decision on a stale digest can shadow no later one on this gate's.
+ * by who, what and about what: nobody's key can shadow another's vote, no resend can shadow a veto, and a decision on a
+ * stale digest can shadow no later one on this gate's.
  */
 export function recordKey(
   spec: GateSpec,

@@ -1,4 +1,4 @@
-import { patched } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { ActivityResult, Phase, RoundResult } from '../contract/index.js';
 import { unpaused } from './controls.js';
 import type { RoundContext } from './round-context.js';
@@ -15,11 +15,14 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.model = prepared.old;
   round.show();
 
-  await beside(measureBaseline(round, 'old'), async () => {
-    await round.enter('trials');
-    await runTrials(round, 'edits');
-    if (config.controls.rawPassage) await runUnlessStopped(round, 'controls');
-  });
+  await beside(
+    () => measureBaseline(round, 'old'),
+    async () => {
+      await round.enter('trials');
+      await runTrials(round, 'edits');
+      if (config.controls.rawPassage) await runUnlessStopped(round, 'controls');
+    },
+  );
 
   await round.enter('selecting');
   const { chosen, sources } = await call('selectEdits', { roundId }, `rule ${config.selection.rule}`);
@@ -28,8 +31,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await round.enter('policy');
   const trained = await trainPolicy(round);
 
-  const measured = trained.policy === null ? Promise.resolve() : measureBaseline(round, 'new');
-  await beside(measured, async () => {
+  const measure = (): Promise<void> => (trained.policy === null ? Promise.resolve() : measureBaseline(round, 'new'));
+  await beside(measure, async () => {
     if ((config.controls.freshSeeds || config.controls.otherSource) && chosen > 0) {
       await round.enter('confirming');
       await runUnlessStopped(round, 'confirm');
@@ -66,12 +69,22 @@ async function measureBaseline({ call, roundId }: RoundContext, learner: 'old' |
 }
 
 /**
- * Measures while trials run: the server answers in fuller batches, and a trial asks what it misses itself. Earlier rounds
- * waited for the measurement first.
+ * Measures while trials run: they share the server's batches, and a trial asks what it misses itself. Where one of the two
+ * fails the other is cancelled, and waited for. Earlier rounds waited for the measurement first.
  */
-async function beside(measured: Promise<void>, trials: () => Promise<void>): Promise<void> {
-  if (!patched('baseline-beside-trials')) await measured;
-  await Promise.all([measured, trials()]);
+async function beside(measure: () => Promise<void>, trials: () => Promise<void>): Promise<void> {
+  await CancellationScope.cancellable(async () => {
+    const measured = measure();
+    if (!patched('baseline-beside-trials')) await measured;
+    const both = [measured, trials()];
+    try {
+      await Promise.all(both);
+    } catch (error) {
+      CancellationScope.current().cancel();
+      await Promise.allSettled(both);
+      throw error;
+    }
+  });
 }
 
 /** After a stop there are no new trials, not even those of a later phase. */

@@ -85,6 +85,32 @@ describeWithTemporal('control of a round', () => {
     expect(scripted.requests('selectEdits')).toEqual([]);
   });
 
+  it('a measurement that fails for good: the trials beside it are cancelled and recorded before the round closes', async () => {
+    const { ledger, scripted } = fresh();
+    const id = 'unmeasured';
+    scripted.always('trainAdapter', endlessTraining);
+    scripted.always('measureBaseline', async () => {
+      await until(() => Promise.resolve(scripted.requests('trainAdapter').length === 2));
+      return failing('CorruptArtifact')();
+    });
+    let atClose: unknown[] = [];
+    scripted.always('closeRound', (request) => {
+      atClose = Object.values(ledger.outcomesOf(id, 'edits'));
+      return ledger.answers.closeRound(request);
+    });
+    await rig.serving(scripted, async () => {
+      await expect(resultOf(await rig.start(workflowTypes.round, id, longRound))).rejects.toMatchObject({
+        cause: { type: 'CorruptArtifact' },
+      });
+      for (const { workflowId } of await rig.histories()) {
+        expect(await isRunning(rig.client.getHandle(workflowId)), workflowId).toBe(false);
+      }
+    });
+    // what was in flight; the other six never began
+    expect(atClose).toEqual(['cancelled', 'cancelled', ...Array<string>(6).fill('none')]);
+    expect(ledger.rounds.get(id)?.status).toBe('failed');
+  });
+
   it('a terminated and a cancelled trial are recorded by the shard, and the round goes on', async () => {
     const { ledger, scripted } = fresh();
     const [killed, dropped] = editsOf('children').slice(0, 2);

@@ -114,8 +114,7 @@ def plan_step(
     weights: list[float] = []
     target_spans: list[slice] = []
     attended: list[PackedRow] = []
-    states: list[Tensor] = []
-    known = 0
+    states: list[tuple[Tensor, ...] | None] = []
     for index, segments in enumerate(jobs):
         start, target_start = len(ids), len(targets)
         numbers: dict[int, int] = {}
@@ -127,9 +126,7 @@ def plan_step(
             targets.extend(row.ids[position] for position in row.predicted)
             ids.extend(row.ids)
             positions.extend(range(before, before + len(row.ids)))
-            if row.states is not None:
-                states += row.states
-                known += 1
+            states.append(row.states)
         count = len(targets) - target_start
         mean_over = count if target_counts is None else target_counts[index]
         # a job without a target in this step has no weight to give, so nothing is divided by 0
@@ -149,5 +146,10 @@ def plan_step(
         target_weights=tensor(weights, statistics_dtype(decoder.dtype)),
         target_spans=tuple(target_spans),
         attention=plan_attention(attended, heads=decoder.heads, kv_heads=decoder.kv_heads, device=decoder.device),
-        states=torch.cat(states) if known == len(attended) else None,
+        states=_joined(states),
     )
+
+
+def _joined(states: Sequence[tuple[Tensor, ...] | None]) -> Tensor | None:
+    known = [pieces for pieces in states if pieces is not None]
+    return torch.cat([piece for pieces in known for piece in pieces]) if len(known) == len(states) else None

@@ -39,10 +39,10 @@ def wide_runs(terms: Sequence[LoraTerm]) -> list["WideTerms"]:
 
 
 class WideTerms:
-    """Adapters of one dtype: what they are added to is widened and narrowed once for all."""
+    """Adapters of one dtype, in the order of their rows: what they are added to is widened and narrowed once for all."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
-        start = min(term.rows.start for term in terms)
+        start = terms[0].rows.start
         self._rows = slice(start, max(term.rows.stop for term in terms))
         self._terms = [LoneTerm(_moved(term, -start)) for term in terms]
         self._dtype = terms[0].weights.flat.dtype
