@@ -16,6 +16,8 @@ export interface RecordedHistory {
 
 /** Events that one run of a test may have. */
 const eventBudget = 2_000;
+/** WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND: how the server ends a task under way when somebody terminates */
+const terminated = 17;
 
 /** The histories of a workflow, of its later runs and of all its descendants. */
 export async function historiesOf(
@@ -41,7 +43,8 @@ export function expectWithinBudget(recorded: readonly RecordedHistory[]): void {
     expect(events.length, `events of ${workflowId}`).toBeLessThan(eventBudget);
     for (const event of events) {
       const what = `event ${String(event.eventId)} of ${workflowId}`;
-      expect(event.workflowTaskFailedEventAttributes, `${what}: a failed workflow task`).toBeFalsy();
+      const failed = event.workflowTaskFailedEventAttributes;
+      if (failed) expect(failed.cause, `${what}: a failed workflow task`).toBe(terminated);
       // what others send is not ours to bound
       if (!event.workflowExecutionSignaledEventAttributes) {
         expect(largestPayload(event), `largest payload of ${what}`).toBeLessThan(bounds.payloadBytes);

@@ -39,7 +39,7 @@ def wide_runs(terms: Sequence[LoraTerm]) -> list["WideTerms"]:
 
 
 class WideTerms:
-    """Adapters of one dtype, in the order of their rows: what they are added to is widened and narrowed once for all."""
+    """Adapters of one dtype in the order of their rows; what they are added to is widened and narrowed once for all."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
         start = terms[0].rows.start
