@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from selkie_runner.service.device import DeviceLoop, DeviceStopped
-from selkie_runner.service.process import compute_in_one_thread
+from selkie_runner.service.process import divide_threads
 
 
 @pytest.fixture
@@ -138,11 +138,85 @@ def test_stopping_closes_what_is_left_and_takes_no_more():
         loop.call(lambda: None, name="late")
 
 
+@pytest.fixture
+def divided() -> Iterator[DeviceLoop]:
+    loop = DeviceLoop().start()
+    loop.divide(2)
+    yield loop
+    loop.stop(5)
+
+
+def test_on_a_divided_cpu_training_and_answers_run_at_the_same_time(divided: DeviceLoop):
+    both = threading.Barrier(2, timeout=5)
+    threads: list[int] = []
+
+    def meet() -> Generator[object, None, None]:
+        yield  # until now it may have been alone
+        both.wait()
+        threads.append(torch.get_num_threads())
+        yield
+
+    gate = threading.Event()
+    divided.call(gate.wait, name="hold")
+    jobs = [divided.run(meet(), lane=lane, name=lane) for lane in ("train", "decode")]
+    gate.set()
+    for job in jobs:
+        job.future.result(5)
+    assert threads == [1, 1]
+
+
+def test_on_a_divided_cpu_nothing_runs_beside_its_own_side(divided: DeviceLoop):
+    under_way: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+
+    def note(lane: str) -> None:
+        under_way.append(lane)
+        seen.add(tuple(sorted(under_way)))
+        time.sleep(0.002)
+        under_way.remove(lane)
+
+    jobs = [
+        divided.run(steps(20, 0, lambda lane=lane: note(lane)), lane=lane, name=lane)
+        for lane in ("train", "decode", "train", "decode")
+    ]
+    for _ in range(20):
+        divided.call(lambda: note("control"), name="c").future.result(5)
+    for job in jobs:
+        job.future.result(5)
+    assert all(side <= 1 for pair in seen for side in (pair.count("train"), len(pair) - pair.count("train")))
+    assert ("decode", "train") in seen
+
+
+def test_on_a_divided_cpu_a_step_alone_has_all_threads_and_two_share_the_seconds(divided: DeviceLoop):
+    alone = divided.run(steps(3, 0.01, lambda: None), lane="train", name="t")
+    alone.closed.result(5)
+    assert divided.call(torch.get_num_threads, name="ask").future.result(5) == 2
+    began = time.perf_counter()
+    jobs = [divided.run(steps(20, 0.01, lambda: None), lane=lane, name=lane) for lane in ("train", "decode")]
+    for job in jobs:
+        job.closed.result(5)
+    took = time.perf_counter() - began
+    assert sum(job.device_seconds for job in jobs) <= took
+    assert sum(divided.busy_seconds.values()) == pytest.approx(
+        sum(job.device_seconds for job in [alone, *jobs]), abs=0.02
+    )
+
+
+def test_a_divided_cpu_stops_and_closes_what_is_left():
+    loop = DeviceLoop().start()
+    loop.divide(2)
+    jobs = [loop.run(forever(), lane=lane, name=lane) for lane in ("train", "decode", "train")]
+    time.sleep(0.02)
+    loop.stop(5)
+    assert all(job.future.cancelled() and job.closed.done() for job in jobs)
+    assert not loop.alive
+
+
 def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> None:
     usual = torch.get_num_threads()
     others: list[int] = []
     try:
-        asyncio.run(compute_in_one_thread(device, 2))
+        asyncio.run(divide_threads(device, 2))
         assert device.call(torch.get_num_threads, name="ask").future.result(5) == 2
         another = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
         another.start()

@@ -4,6 +4,7 @@ Nothing of the Hugging Face model is patched or replaced; its weights are shared
 is undisturbed, also while PEFT wraps its linear layers.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"),
 QKV, OUT, GATE_UP, DOWN = range(4)
 
 SUPPORTED_MODELS = ("llama", "qwen2")
+
+#: some kinds of rotary scaling keep what they computed last, and passes may run side by side
+_ROTATING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,8 @@ class FrozenDecoder:
     def rotation(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine of the rotary angles, each [T, 1, head_dim / 2], for `positions` [T]."""
         like = torch.empty((), dtype=dtype, device=self.device)
-        cos, sin = self.rotary(like, positions[None])
+        with _ROTATING:
+            cos, sin = self.rotary(like, positions[None])
         half = self.head_dim // 2
         return cos[0, :, None, :half].contiguous(), sin[0, :, None, :half].contiguous()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .decoder import FrozenDecoder
 from .plan import Segment, StepPlan, packed_tokens, plan_step
 from .slot import Slot
 from .step import forward_backward
+from .streams import side_by_side, streams_of
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,20 @@ def compute(
     for slot in slots:
         slot.training.refresh()
     split = [list(_shares(slot, pass_tokens)) for slot in slots]
-    passes = [[share] for shares in split if len(shares) > 1 or apart for share in shares]
-    together: dict[int, list[_Share]] = {}
-    for shares in split:
-        if len(shares) == 1 and not apart:
-            together.setdefault(shares[0].first_layer, []).append(shares[0])
-    passes += together.values()
     losses = {id(slot): torch.zeros((), device=decoder.device, dtype=torch.float64) for slot in slots}
-    for shares in passes:
-        shares.sort(key=_alike)
-        plan = plan_step(
-            [share.segments for share in shares], decoder, target_counts=[share.targets for share in shares]
-        )
-        found = forward_backward(decoder, plan, _terms(plan, shares))
-        for share, loss in zip(shares, found, strict=True):
-            losses[id(share.slot)] += loss
-            share.slot.training.collect(share.gradients, first=share.first)
+
+    def run(passes: Sequence[list[_Share]]) -> None:
+        for shares in passes:
+            plan = plan_step(
+                [share.segments for share in shares], decoder, target_counts=[share.targets for share in shares]
+            )
+            found = forward_backward(decoder, plan, _terms(plan, shares))
+            for share, loss in zip(shares, found, strict=True):
+                losses[id(share.slot)] += loss
+                share.slot.training.collect(share.gradients, first=share.first)
+
+    streams = 1 if apart else streams_of(decoder.device)
+    side_by_side([partial(run, _passes(part, apart=apart)) for part in _divided(split, streams)])
     # one wait for the device, for all jobs
     measured = torch.stack([_pair(losses[id(slot)], slot.training.gradient_norm()) for slot in slots])
     return [(loss, norm) for loss, norm in measured.tolist()]
@@ -70,6 +70,33 @@ def compute(
 
 def _pair(loss: Tensor, norm: Tensor) -> Tensor:
     return torch.stack([loss, norm.to(loss.dtype)])
+
+
+def _divided(jobs: Sequence[list[_Share]], streams: int) -> list[list[list[_Share]]]:
+    """The jobs in at most so many parts of about as many tokens."""
+    if streams == 1:
+        return [list(jobs)]
+    parts: list[list[list[_Share]]] = [[] for _ in range(streams)]
+    tokens = [0] * streams
+    for shares in sorted(jobs, key=_tokens, reverse=True):
+        least = tokens.index(min(tokens))
+        parts[least].append(shares)
+        tokens[least] += _tokens(shares)
+    return [part for part in parts if part]
+
+
+def _tokens(shares: Sequence[_Share]) -> int:
+    return sum(packed_tokens(share.segments) for share in shares)
+
+
+def _passes(jobs: Sequence[list[_Share]], *, apart: bool) -> list[list[_Share]]:
+    """What is computed together: jobs of one pass each, as far as their passes begin at one layer."""
+    passes = [[share] for shares in jobs if len(shares) > 1 or apart for share in shares]
+    together: dict[int, list[_Share]] = {}
+    for shares in jobs:
+        if len(shares) == 1 and not apart:
+            together.setdefault(shares[0].first_layer, []).append(shares[0])
+    return passes + [sorted(shares, key=_alike) for shares in together.values()]
 
 
 def _shares(slot: Slot, pass_tokens: int) -> Iterator[_Share]:

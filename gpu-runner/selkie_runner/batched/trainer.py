@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from .memory import bytes_for_states, bytes_per_job, bytes_per_step, bytes_per_t
 from .passes import compute
 from .scheduler import Waiting, choose
 from .slot import Slot
+from .streams import side_by_side, streams_of
 
 _log = logging.getLogger(__name__)
 
@@ -119,8 +121,9 @@ class BatchedTrainer:
         self._drop_cancelled()
         self._admit()
         while self._active:
-            if slot := next((slot for slot in self._active if slot.training.reading), None):
-                if report := self._read(slot):
+            if reading := [slot for slot in self._active if slot.training.reading]:
+                streams = 1 if self._deterministic else streams_of(self._decoder.device)
+                if report := self._read(reading[:streams]):
                     return report
                 continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
@@ -144,21 +147,29 @@ class BatchedTrainer:
         fitting = min(self.budget.pass_tokens, self._fitting_tokens())
         return self._pass_tokens if self._deterministic else fitting
 
-    def _read(self, slot: Slot) -> StepReport | None:
-        """Let a job read on; None where that failed, which ended it or made room."""
+    def _read(self, slots: Sequence[Slot]) -> StepReport | None:
+        """Let jobs read on, side by side; None where all failed, which ended them or made room."""
         began = time.perf_counter()
+        outcomes = side_by_side([partial(self._read_alone, slot) for slot in slots])
+        seconds = time.perf_counter() - began
+        tokens = 0
+        for slot, outcome in zip(slots, outcomes, strict=True):
+            slot.handle.device_seconds += seconds / len(slots)
+            if isinstance(outcome, OutOfMemory):
+                self._make_room([slot], outcome)
+            elif isinstance(outcome, Exception):
+                self._end(slot, outcome)
+            else:
+                tokens += outcome
+        return StepReport(0, tokens, seconds) if tokens else None
+
+    def _read_alone(self, slot: Slot) -> int | Exception:
+        """The tokens that a job read, or what came in its way."""
         try:
             with memory_errors("reading the rows of a training"):
-                tokens = slot.read(self._decoder, self._tokens_of_a_pass())
-        except OutOfMemory as error:
-            self._make_room([slot], error)
-            return None
+                return slot.read(self._decoder, self._tokens_of_a_pass())
         except Exception as error:
-            self._end(slot, error)
-            return None
-        seconds = time.perf_counter() - began
-        slot.handle.device_seconds += seconds
-        return StepReport(0, tokens, seconds)
+            return error
 
     def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
         tokens = [slot.next_tokens for slot in chosen]

@@ -79,7 +79,7 @@ class BatchedEngine:
 
     def _settle(self, running: "list[_Running]") -> bool:
         """After a step, tell those that ended; whether nothing is left, so that whoever comes next starts the steps."""
-        ended = [one for one in running if one.after_step()]
+        ended = [one for one in running if one.after_step(self._runner.device.share)]
         with self._lock:
             self._running = [one for one in self._running if one not in ended]
             done = not self._running
@@ -95,7 +95,7 @@ class BatchedEngine:
             one.refuse(error)
         self._trainer.step()  # takes the cancelled out; there is nothing else
         for one in running:
-            one.after_step()
+            one.after_step(self._runner.device.share)
             one.ended.set_result(None)
 
 
@@ -129,10 +129,10 @@ class _Running:
         self._refusal = error
         self.handle.cancel()
 
-    def after_step(self) -> bool:
-        """Note what the step did; whether it was the last."""
+    def after_step(self, share: float) -> bool:
+        """Note what the step did with a share of the device; whether it was the last."""
         seconds = self.handle.device_seconds
-        self._meter.add(seconds - self._metered)
+        self._meter.add((seconds - self._metered) * share)
         self._metered = seconds
         if self.handle.progress.of_steps:  # until then it waits for a slot
             self._training.report(self.handle.progress)

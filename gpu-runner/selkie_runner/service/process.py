@@ -16,6 +16,7 @@ import uvicorn
 from transformers.utils import logging as transformers_logging
 
 from ..artifacts import ArtifactStore
+from ..batched.streams import streams_of, use_threads
 from ..errors import ModelNotFound
 from ..models import LoadedModel, load_model
 from ..registry import load_registry
@@ -66,7 +67,7 @@ async def serve(options: Options) -> None:
     listener = socket.create_server((options.http_host, options.http_port))
     device = DeviceLoop().start()
     try:
-        await compute_in_one_thread(device, options.threads)
+        await divide_threads(device, options.threads)
         model = await result_of(device.call(lambda: _load(options), name="load model"))
         runner = assemble(
             model,
@@ -75,6 +76,11 @@ async def serve(options: Options) -> None:
             options.serving,
         )
         engine = build_engine(runner, options.training)
+        # what is to repeat bit for bit must not depend on what runs beside it
+        if engine.name == "batched" and not options.training.deterministic and options.serving.decode_batch > 1:
+            streams = await result_of(device.call(lambda: streams_of(model.device), name="ask threads"))
+            if streams > 1:
+                device.divide(streams)
         await asyncio.to_thread(sweep, options.store, options.work, options.cache)
         trainings = Trainings(runner, options.work, engine)
         server = _Server(
@@ -106,20 +112,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def compute_in_one_thread(device: DeviceLoop, threads: int | None) -> None:
-    """Let the device's thread use `threads` of the CPU (None: as many as torch likes) and every other thread one.
-
-    Once there are more OpenMP threads than cores, they sleep after each product, and waking them costs as much as a
-    small one; and each Python thread that has computed something large has some of its own.
-    """
-
-    def of_device() -> None:
-        usual = torch.get_num_threads()  # asked in any case: a thread's first question sets its number
-        torch.set_num_threads(threads or usual)
-
-    await result_of(device.call(of_device, name="set threads"))
-    # what is set last holds for this thread and for all that are still to come
-    torch.set_num_threads(1)
+async def divide_threads(device: DeviceLoop, threads: int | None) -> None:
+    """Let the device's thread use `threads` of the CPU (None: as many as torch likes) and every other thread one."""
+    usual = torch.get_num_threads()
+    await result_of(device.call(lambda: use_threads(threads or usual), name="set threads"))
+    use_threads(1)
 
 
 def _load(options: Options) -> LoadedModel:
