@@ -15,35 +15,32 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.model = prepared.old;
   round.show();
 
-  await beside(
-    () => measureBaseline(round, 'old'),
-    async () => {
-      await round.enter('trials');
-      await runTrials(round, 'edits');
-      if (config.controls.rawPassage) await runUnlessStopped(round, 'controls');
-    },
-  );
+  const trialsFirst = !patched('trials-beside-policy');
+  await measureBeside(round, 'old', async () => {
+    await round.enter('trials');
+    await runTrials(round, 'edits');
+    if (trialsFirst) await runControls(round);
+  });
 
   await round.enter('selecting');
   const { chosen, sources } = await call('selectEdits', { roundId }, `rule ${config.selection.rule}`);
   state.selected = chosen;
 
   await round.enter('policy');
-  const trained = await trainPolicy(round);
+  const trained = trialsFirst ? await trainPolicy(round) : await trainPolicyBesideTrials(round, chosen);
 
-  const measure = (): Promise<void> => (trained.policy === null ? Promise.resolve() : measureBaseline(round, 'new'));
-  await beside(measure, async () => {
-    if ((config.controls.freshSeeds || config.controls.otherSource) && chosen > 0) {
+  const examine = async (): Promise<void> => {
+    if (trialsFirst && confirms(round, chosen)) {
       await round.enter('confirming');
       await runUnlessStopped(round, 'confirm');
     }
-
     await round.enter('examining');
     if (trained.policy !== null && prepared.heldOutSources > 0) {
       await runUnlessStopped(round, 'examine');
       await runUnlessStopped(round, 'cross');
     }
-  });
+  };
+  await (trained.policy === null ? examine() : measureBeside(round, 'new', examine));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.table = report.markdown;
 
@@ -62,26 +59,64 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   };
 }
 
-const learners = { old: 'the policy that the round starts from', new: 'the new policy' };
-
-async function measureBaseline({ call, roundId }: RoundContext, learner: 'old' | 'new'): Promise<void> {
-  await call('measureBaseline', { roundId, learner }, learners[learner]);
+/**
+ * Neither the raw passages nor the chosen edits' second training wait for the policy, nor it for them. Earlier rounds ran
+ * the passages before it and the chosen edits after it.
+ */
+async function trainPolicyBesideTrials(round: RoundContext, chosen: number): Promise<TrainedPolicy> {
+  let confirmed = false;
+  const [trained] = await both(
+    async () => {
+      const policy = await trainPolicy(round);
+      if (!confirmed) round.at('confirming');
+      return policy;
+    },
+    async () => {
+      await runControls(round);
+      if (confirms(round, chosen)) await runUnlessStopped(round, 'confirm');
+      confirmed = true;
+    },
+  );
+  return trained;
 }
 
+async function runControls(round: RoundContext): Promise<void> {
+  if (round.config.controls.rawPassage) await runUnlessStopped(round, 'controls');
+}
+
+const confirms = ({ config: { controls } }: RoundContext, chosen: number): boolean =>
+  (controls.freshSeeds || controls.otherSource) && chosen > 0;
+
+const learners = { old: 'the policy that the round starts from', new: 'the new policy' };
+
 /**
- * Measures while trials run: they share the server's batches, and a trial asks what it misses itself. Where one of the two
- * fails the other is cancelled, and waited for. Earlier rounds waited for the measurement first.
+ * Measures while trials run: they share the server's batches, and a trial asks what it misses itself. Earlier rounds waited
+ * for the measurement first.
  */
-async function beside(measure: () => Promise<void>, trials: () => Promise<void>): Promise<void> {
-  await CancellationScope.cancellable(async () => {
-    const measured = measure();
-    if (!patched('baseline-beside-trials')) await measured;
-    const both = [measured, trials()];
+async function measureBeside(
+  { call, roundId }: RoundContext,
+  learner: 'old' | 'new',
+  trials: () => Promise<void>,
+): Promise<void> {
+  let measured: Promise<unknown> | undefined;
+  await both(
+    () => (measured = call('measureBaseline', { roundId, learner }, learners[learner])),
+    async () => {
+      if (!patched('baseline-beside-trials')) await measured;
+      await trials();
+    },
+  );
+}
+
+/** Both results; where one fails the other is cancelled, and waited for. */
+async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]> {
+  return CancellationScope.cancellable(async () => {
+    const running = [one(), other()] as const;
     try {
-      await Promise.all(both);
+      return await Promise.all(running);
     } catch (error) {
       CancellationScope.current().cancel();
-      await Promise.allSettled(both);
+      await Promise.allSettled(running);
       throw error;
     }
   });
