@@ -15,6 +15,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.model = prepared.old;
   round.show();
 
+  // earlier rounds had one kind of work at a time: passages, policy, confirmation, examination
   const trialsFirst = !patched('trials-beside-policy');
   await measureBeside(round, 'old', async () => {
     await round.enter('trials');
@@ -27,7 +28,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.selected = chosen;
 
   await round.enter('policy');
-  const trained = trialsFirst ? await trainPolicy(round) : await trainPolicyBesideTrials(round, chosen);
+  const trained = trialsFirst ? await trainPolicy(round) : await trainPolicyAndConfirm(round, chosen);
 
   const examine = async (): Promise<void> => {
     if (trialsFirst && confirms(round, chosen)) {
@@ -40,7 +41,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
       await runUnlessStopped(round, 'cross');
     }
   };
-  await (trained.policy === null ? examine() : measureBeside(round, 'new', examine));
+  const measured = (): Promise<void> => (trained.policy === null ? examine() : measureBeside(round, 'new', examine));
+  await (trialsFirst ? measured() : both(() => runControls(round), measured));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.table = report.markdown;
 
@@ -59,11 +61,9 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   };
 }
 
-/**
- * Neither the raw passages nor the chosen edits' second training wait for the policy, nor it for them. Earlier rounds ran
- * the passages before it and the chosen edits after it.
- */
-async function trainPolicyBesideTrials(round: RoundContext, chosen: number): Promise<TrainedPolicy> {
+/** Neither waits for the other, and one mostly trains while the other mostly answers. */
+async function trainPolicyAndConfirm(round: RoundContext, chosen: number): Promise<TrainedPolicy> {
+  if (!confirms(round, chosen)) return trainPolicy(round);
   let confirmed = false;
   const [trained] = await both(
     async () => {
@@ -72,8 +72,7 @@ async function trainPolicyBesideTrials(round: RoundContext, chosen: number): Pro
       return policy;
     },
     async () => {
-      await runControls(round);
-      if (confirms(round, chosen)) await runUnlessStopped(round, 'confirm');
+      await runUnlessStopped(round, 'confirm');
       confirmed = true;
     },
   );

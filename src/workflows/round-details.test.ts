@@ -26,6 +26,7 @@ it('shows counts of the phase and of the round, the best reward and the caps', (
   state.beginTrials('edits', 4, 1);
   const soFar = { outcomes: { scored: 2, diverged: 1 }, deviceSeconds: 7.25, bestReward: 0.125 };
   expect(state.heard({ phase: 'edits', shard: 0, soFar })).toBe(true);
+  state.endTrials('edits');
   state.beginTrials('controls', 2, 0);
   const text = roundMarkdown(state);
   expect(text).toContain('| trials (controls) | 0 of 2 |');
@@ -33,6 +34,22 @@ it('shows counts of the phase and of the round, the best reward and the caps', (
   expect(text).toContain('+0.125 over the base');
   expect(text).toContain('| device | 7.3 s |');
   expect(text).toContain('400 steps');
+});
+
+it('adds up phases that run side by side, and goes on showing the last to end', () => {
+  const state = newState();
+  const scored = (count: number) => ({ outcomes: { scored: count }, deviceSeconds: 0, bestReward: null });
+  state.beginTrials('controls', 2, 0);
+  state.beginTrials('examine', 4, 0);
+  state.heard({ phase: 'controls', shard: 0, soFar: scored(1) });
+  state.heard({ phase: 'examine', shard: 0, soFar: scored(2) });
+  expect(roundMarkdown(state)).toContain('| trials (controls, examine) | 3 of 6 |');
+  state.endTrials('controls');
+  expect(roundMarkdown(state)).toContain('| trials (examine) | 2 of 4 |');
+  state.endTrials('examine');
+  expect(roundMarkdown(state)).toContain('| trials (examine) | 2 of 4 |');
+  expect(state.heard({ phase: 'examine', shard: 0, soFar: scored(3) })).toBe(false);
+  expect(state.total.outcomes).toEqual({ scored: 3 });
 });
 
 it('offers no signals to a round that is over', () => {

@@ -14,7 +14,7 @@ export function roundMarkdown(state: RoundState): string {
       '| | |',
       '|---|---|',
       `| model | ${code(config.model)}, tenant ${code(config.tenant)} |`,
-      `| trials${state.trialPhase === null ? '' : ` (${state.trialPhase})`} | ${trials.done} of ${trials.planned} |`,
+      `| trials${state.trialPhases.length === 0 ? '' : ` (${state.trialPhases.join(', ')})`} | ${trials.done} of ${trials.planned} |`,
       `| outcomes | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
       `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
       `| edits selected | ${selected ?? 'not yet'} |`,

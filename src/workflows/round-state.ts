@@ -24,10 +24,9 @@ export class RoundState {
   report: ArtifactRef | null = null;
   readonly rejected = new RejectLog();
 
-  #trialPhase: Phase | null = null;
-  #planned = 0;
-  #shards = new Map<number, ShardResult>();
-  #earlier: ShardResult = emptyTally;
+  readonly #begun = new Map<Phase, { planned: number; shards: Map<number, ShardResult> }>();
+  readonly #underWay = new Set<Phase>();
+  #shown: Phase[] = [];
   #policySeconds = 0;
 
   constructor(
@@ -38,18 +37,25 @@ export class RoundState {
 
   /** A phase of trials begins; `skipped` of them are over the cap and recorded already. */
   beginTrials(phase: Phase, planned: number, skipped: number): void {
-    this.#earlier = this.total;
-    this.#trialPhase = phase;
-    this.#planned = planned;
-    this.#shards = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
+    const shards = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
+    this.#begun.set(phase, { planned, shards });
+    this.#underWay.add(phase);
+    this.#shown = [...this.#underWay];
+  }
+
+  /** The last phase to end is shown on. */
+  endTrials(phase: Phase): void {
+    this.#underWay.delete(phase);
+    if (this.#underWay.size > 0) this.#shown = [...this.#underWay];
   }
 
   /** What a shard has come to; false for one of no phase under way, and for an older report than the last. */
   heard({ phase, shard, soFar }: ShardProgress): boolean {
-    const before = this.#shards.get(shard);
+    const shards = this.#underWay.has(phase) ? this.#begun.get(phase)?.shards : undefined;
+    const before = shards?.get(shard);
     const isNews = before === undefined || countOf(soFar.outcomes) >= countOf(before.outcomes);
-    if (phase !== this.#trialPhase || !isNews) return false;
-    this.#shards.set(shard, soFar);
+    if (shards === undefined || !isNews) return false;
+    shards.set(shard, soFar);
     return true;
   }
 
@@ -57,30 +63,36 @@ export class RoundState {
     this.#policySeconds += deviceSeconds;
   }
 
-  /** Of the phase of trials under way, or the last one. */
+  /** The phases of trials under way, or the last one. */
+  get trialPhases(): readonly Phase[] {
+    return this.#shown;
+  }
+
+  /** Of those phases. */
   get current(): ShardResult {
-    return summed([...this.#shards.values()]);
+    return this.#sum(this.#shown);
   }
 
   /** Of all phases so far. */
   get total(): ShardResult {
-    return summed([this.#earlier, this.current]);
+    return this.#sum([...this.#begun.keys()]);
   }
 
-  get trialPhase(): Phase | null {
-    return this.#trialPhase;
+  #sum(phases: readonly Phase[]): ShardResult {
+    return summed(phases.flatMap((phase) => [...(this.#begun.get(phase)?.shards.values() ?? [])]));
   }
 
   /** What the `status` query answers. */
   get status(): RoundStatus {
     const { outcomes } = this.current;
+    const planned = this.#shown.reduce((sum, phase) => sum + (this.#begun.get(phase)?.planned ?? 0), 0);
     return {
       roundId: this.roundId,
       phase: this.phase,
       paused: this.controls.paused && !this.controls.stopping,
       stopping: this.controls.stopping,
       model: this.model,
-      trials: { planned: this.#planned, done: countOf(outcomes), outcomes },
+      trials: { planned, done: countOf(outcomes), outcomes },
       deviceSeconds: this.total.deviceSeconds + this.#policySeconds,
       caps: this.config.caps,
       selected: this.selected,

@@ -45,6 +45,7 @@ export async function runTrials(round: RoundContext, phase: Phase): Promise<void
     round.tag({ SealEditsDone: outcomes.scored ?? 0, ...(bestReward === null ? {} : { SealBestScore: bestReward }) });
     round.show();
   });
+  state.endTrials(phase);
 
   const failed = failedFraction(state.total.outcomes);
   if (failed > config.maxFailedFraction) {

@@ -111,6 +111,44 @@ describeWithTemporal('control of a round', () => {
     expect(ledger.rounds.get(id)?.status).toBe('failed');
   });
 
+  it('trials that cannot be planned beside the policy: its training is let go before the round closes', async () => {
+    const { ledger, scripted } = fresh();
+    const id = 'beside-policy';
+    const events: string[] = [];
+    let policyKey: string | undefined;
+    scripted.always('buildPolicyTraining', async (request) => {
+      const built = await ledger.answers.buildPolicyTraining(request);
+      policyKey = built.training?.trainingKey;
+      return built;
+    });
+    scripted.always('trainAdapter', async (request) => {
+      if (request.trainingKey !== policyKey) return ledger.answers.trainAdapter(request);
+      events.push('training');
+      try {
+        return await endlessTraining(request);
+      } finally {
+        events.push('let go');
+      }
+    });
+    scripted.always('planTrials', async (request) => {
+      if (request.phase !== 'confirm') return ledger.answers.planTrials(request);
+      await until(() => Promise.resolve(events.includes('training')));
+      return failing('CorruptArtifact')();
+    });
+    scripted.always('closeRound', (request) => {
+      events.push('closed');
+      return ledger.answers.closeRound(request);
+    });
+    await rig.serving(scripted, async () => {
+      const config = { ...longRound, controls: { rawPassage: false, freshSeeds: true } };
+      await expect(resultOf(await rig.start(workflowTypes.round, id, config))).rejects.toMatchObject({
+        cause: { type: 'CorruptArtifact' },
+      });
+    });
+    expect(events).toEqual(['training', 'let go', 'closed']);
+    expect(ledger.rounds.get(id)?.status).toBe('failed');
+  });
+
   it('a terminated and a cancelled trial are recorded by the shard, and the round goes on', async () => {
     const { ledger, scripted } = fresh();
     const [killed, dropped] = editsOf('children').slice(0, 2);
