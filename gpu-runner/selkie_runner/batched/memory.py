@@ -42,7 +42,7 @@ def bytes_for_states(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
 
 
 def bytes_per_step(decoder: FrozenDecoder) -> int:
-    """What every step takes besides: a chunk of logits, their exponentials and those in the dtype of the pass."""
+    """What every pass of a step takes besides: a chunk of logits, their exponentials, and both in its own dtype."""
     wide = statistics_dtype(decoder.dtype)
     if wide == decoder.dtype and decoder.device.type == "cpu":
         return MAX_LOGITS * wide.itemsize  # all three are one

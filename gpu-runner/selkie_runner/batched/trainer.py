@@ -99,6 +99,11 @@ class BatchedTrainer:
         with self._lock:
             return not self._active and not len(self._waiting)
 
+    @property
+    def _streams(self) -> int:
+        """Passes that are computed side by side."""
+        return 1 if self._deterministic else streams_of(self._decoder.device)
+
     def submit(self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = "") -> TrainingHandle:
         """Queue a job. It goes on from the checkpoint in `work_dir` where there is one, of either engine.
 
@@ -122,8 +127,7 @@ class BatchedTrainer:
         self._admit()
         while self._active:
             if reading := [slot for slot in self._active if slot.training.reading]:
-                streams = 1 if self._deterministic else streams_of(self._decoder.device)
-                if report := self._read(reading[:streams]):
+                if report := self._read(reading[: self._streams]):
                     return report
                 continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
@@ -242,12 +246,12 @@ class BatchedTrainer:
     def _fits(self, job: TrainingJob) -> bool:
         layout = AdapterLayout.of(self._decoder, job.recipe)
         tokens = min(self.budget.tokens, _RESERVED_TOKENS)
-        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder)
+        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder) * self._streams
         held = bytes_per_job(self._decoder, layout) + bytes_for_states(self._decoder, layout)
         return held + step <= available_bytes(self._decoder.device)
 
     def _fitting_tokens(self) -> int:
-        free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder)
+        free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder) * self._streams
         return max(1, free // bytes_per_token(self._decoder))
 
     def _make_room(self, chosen: Sequence[Slot], error: OutOfMemory) -> None:
