@@ -118,3 +118,10 @@ it('a campaign whose trials fail in many ways', () =>
     const config = { rounds: 2, round: { ...round, controls: { rawPassage: false }, window: 1, maxFailedFraction: 1 } };
     await resultOf(await rig.start(workflowTypes.campaign, 'demo.campaign', config));
   }));
+
+it('a round whose phases run side by side', () =>
+  record(
+    'side-by-side',
+    [workflowTypes.round],
+    decided('demo.side-by-side', (handle, gate) => handle.signal(signalNames.approve, decisionOn(gate))),
+  ));

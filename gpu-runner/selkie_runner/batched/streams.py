@@ -13,7 +13,7 @@ import torch
 
 T = TypeVar("T")
 
-#: with more threads than this Python's own lock becomes what they wait for, and OpenMP divides each product instead
+#: measured with two threads; with many, Python's own lock would be what they wait for, and OpenMP divides each product
 _MOST: Final = 4
 
 

@@ -125,9 +125,9 @@ class DeviceLoop:
 
         While both have work, one thread is the second step's and the rest are the first's.
         """
+        self._second.start()
         with self._changed:
             self._threads = threads
-        self._second.start()
 
     def run(self, steps: Generator[object, None, T], *, lane: Lane, name: str) -> Job[T]:
         """Advance a generator on the device until it returns; raises `DeviceStopped` after `stop`."""
@@ -150,7 +150,8 @@ class DeviceLoop:
     @property
     def alive(self) -> bool:
         """Whether the device takes work."""
-        return self._first.is_alive() and not self._stopping
+        threads = [self._first, self._second] if self._threads else [self._first]
+        return all(thread.is_alive() for thread in threads) and not self._stopping
 
     @property
     def share(self) -> float:
