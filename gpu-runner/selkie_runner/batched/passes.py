@@ -74,8 +74,6 @@ def _pair(loss: Tensor, norm: Tensor) -> Tensor:
 
 def _divided(jobs: Sequence[list[_Share]], streams: int) -> list[list[list[_Share]]]:
     """The jobs in at most so many parts of about as many tokens."""
-    if streams == 1:
-        return [list(jobs)]
     parts: list[list[list[_Share]]] = [[] for _ in range(streams)]
     tokens = [0] * streams
     for shares in sorted(jobs, key=_tokens, reverse=True):
