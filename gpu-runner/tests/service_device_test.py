@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from selkie_runner.service.device import DeviceLoop, DeviceStopped
-from selkie_runner.service.process import divide_threads
+from selkie_runner.service.process import limit_threads
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> Non
     usual = torch.get_num_threads()
     others: list[int] = []
     try:
-        asyncio.run(divide_threads(device, 2))
+        asyncio.run(limit_threads(device, 2))
         assert device.call(torch.get_num_threads, name="ask").future.result(5) == 2
         another = threading.Thread(target=lambda: others.append(torch.get_num_threads()))
         another.start()

@@ -67,7 +67,7 @@ async def serve(options: Options) -> None:
     listener = socket.create_server((options.http_host, options.http_port))
     device = DeviceLoop().start()
     try:
-        await divide_threads(device, options.threads)
+        await limit_threads(device, options.threads)
         model = await result_of(device.call(lambda: _load(options), name="load model"))
         runner = assemble(
             model,
@@ -112,7 +112,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def divide_threads(device: DeviceLoop, threads: int | None) -> None:
+async def limit_threads(device: DeviceLoop, threads: int | None) -> None:
     """Let the device's thread use `threads` of the CPU (None: as many as torch likes) and every other thread one."""
     usual = torch.get_num_threads()
     await result_of(device.call(lambda: use_threads(threads or usual), name="set threads"))
