@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any, cast
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -86,6 +86,20 @@ def read_adapter(folder: Path) -> LoraWeights:
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
         raise InvalidAdapter(f"{folder / _CONFIG} needs a whole number r ≥ 1 and a number lora_alpha")
     return LoraWeights(rank=rank, alpha=alpha, **_by_module(tensors, rank, folder / _WEIGHTS))
+
+
+def lowest_layer(folder: Path) -> int:
+    """The lowest layer of the base that a PEFT folder changes, by the names of its tensors alone.
+
+    Raises:
+        InvalidAdapter: its weights cannot be read, or there are none.
+    """
+    file = folder / _WEIGHTS
+    try:
+        with safe_open(file, "pt") as weights:
+            return min(layer_number(key) for key in weights.keys())  # noqa: SIM118 -- no dict
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InvalidAdapter(f"{file} cannot be read: {error}") from error
 
 
 def _by_module(tensors: dict[str, Tensor], rank: int, file: Path) -> dict[str, dict[str, Tensor]]:

@@ -9,17 +9,24 @@ import torch
 from batched_support import random_layer, tiny, true_fp64, view_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from selkie_runner.batched import BatchedDecoder, FrozenAdapter, FrozenDecoder
 from selkie_runner.batched import generation as generation_module
-from selkie_runner.batched.generation import BASE, Layers
-from selkie_runner.batched.prompts import BLOCK, PromptCache
+from selkie_runner.batched.prompts import BLOCK, Piece, PromptCache, cut
+from selkie_runner.batched.source import BASE, Layers
 from selkie_runner.decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
 from selkie_runner.errors import Diverged, InvalidAdapter
 from selkie_runner.jobs import Targets
 
 FAMILIES = ("llama-tiny", "qwen2-tiny")
-SHAPES: tuple[tuple[int, Targets], ...] = ((4, "qv"), (8, "all-linear"), (3, "all-linear"))
+#: rank, targets, lowest layer
+SHAPES: tuple[tuple[int, Targets, int], ...] = (
+    (4, "qv", 0),
+    (8, "all-linear", 0),
+    (3, "all-linear", 1),
+    (8, "qv", 1),
+)
 TEXTS = (
     "a",
     "Where?",
@@ -31,15 +38,15 @@ TEXTS = (
 
 
 class Base:
-    """A tiny base with three adapters, as the batched decoder and as the reference have them."""
+    """A tiny base with some adapters, as the batched decoder and as the reference have them."""
 
     def __init__(self, family: str) -> None:
         self.model = tiny(family)
         self.decoder = FrozenDecoder.share(self.model.model)
         self.sources = [BASE]
         self.names: list[str | None] = [None]
-        for seed, (rank, targets) in enumerate(SHAPES):
-            layer = random_layer(self.decoder, rank, 8, targets, seed)
+        for seed, (rank, targets, lowest) in enumerate(SHAPES):
+            layer = random_layer(self.decoder, rank, 8, targets, seed, lowest=lowest)
             name = f"adapter{seed}"
             self.model.adapters.add(name, layer)
             view = view_of(self.decoder, layer, torch.float64)
@@ -136,17 +143,65 @@ def test_what_prompts_share_is_read_once(base: Base):
     prompt = base.ids(TEXTS[2])
     asked = [DecodeRow(prompt, 1, seed=seed) for seed in range(6)]
     answers(decoder, decoder.generate(asked, base.sources[1]))
-    # of the five others each reads what is beyond the last whole block, at least its last token
-    rest = len(prompt) - (len(prompt) - 1) // BLOCK * BLOCK
-    assert decoder.tokens_read == len(prompt) + 5 * rest
+    # each of the five others reads the last token
+    assert decoder.tokens_read == len(prompt) + 5
     before = decoder.tokens_read
     scored = ScoreRow((*prompt, *base.ids(" Here.")), start=len(prompt))
     answers(decoder, decoder.score([scored], base.sources[1]))
-    assert decoder.tokens_read - before == rest + len(scored.tokens) - len(prompt) - 1
+    assert decoder.tokens_read - before == len(scored.tokens) - len(prompt)
     # another adapter has read nothing yet
     before = decoder.tokens_read
     answers(decoder, decoder.generate(asked[:1], base.sources[2]))
     assert decoder.tokens_read - before == len(prompt)
+
+
+def test_layers_below_the_adapters_are_read_once_for_all(base: Base):
+    decoder = base.batched()
+    row = DecodeRow(base.ids(TEXTS[2]), 4)
+    scored = ScoreRow((*row.prompt, *base.ids(" Here.")), start=len(row.prompt))
+    answers(decoder, [submit(decoder, row, base.sources[3]), submit(decoder, scored, base.sources[3])])
+    for asked, tokens in ((row, row.prompt), (scored, scored.tokens[:-1])):
+        before = decoder.tokens_read
+        [found] = answers(decoder, [submit(decoder, asked, base.sources[4])])
+        assert_same(found, base.reference(asked, 4))
+        answered = 3 if isinstance(asked, DecodeRow) else 0
+        # one of two layers; of the score's prompt, which the answer read, nothing
+        read_above = len(tokens) if isinstance(asked, DecodeRow) else len(tokens) - len(row.prompt) + 1
+        assert decoder.tokens_read - before == 0.5 + read_above / 2 + answered
+
+
+def test_rows_that_ask_for_the_same_layers_at_once_have_them_read_once(base: Base):
+    decoder = base.batched()
+    row = DecodeRow(base.ids(TEXTS[2]), 1)
+    found = answers(decoder, [submit(decoder, row, source) for source in (base.sources[3], base.sources[4])])
+    assert_same(found[0], base.reference(row, 3))
+    assert_same(found[1], base.reference(row, 4))
+    assert decoder.tokens_read == len(row.prompt) * 1.5 + 0.5
+
+
+def test_adapters_that_begin_at_any_layer_share_a_pass():
+    with true_fp64():
+        config = LlamaConfig(
+            vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4
+        )
+        model = LlamaForCausalLM(config).double()
+        decoder = FrozenDecoder.share(model)
+        sources = [BASE]
+        for lowest in (0, 1, 1, 2, 2, 3, 3):
+            layer = random_layer(decoder, 4, 8, "all-linear", len(sources), lowest=lowest)
+            view = view_of(decoder, layer, torch.float64)
+            sources.append(Layers(f"adapter{len(sources)}", (FrozenAdapter(view, layer.scale),)))
+        tokenizer = tiny("llama-tiny").tokenizer
+        prompts = [tuple(range(3, 3 + length)) for length in (1, 8, 9, 21, 40)]
+        asked = [(DecodeRow(prompt, 3, top_logprobs=1), source) for prompt in prompts for source in sources]
+        asked += [(DecodeRow((*prompts[2], *prompts[1]), 3, top_logprobs=1), source) for source in sources]
+
+        def answered(rows: int) -> list[DecodedRow]:
+            batched = BatchedDecoder(decoder, model, tokenizer, rows=rows, prompt_tokens=64, ends=False)
+            return answers(batched, [submit(batched, row, source) for row, source in asked])
+
+        for together, alone in zip(answered(16), answered(1), strict=True):
+            assert_same(together, alone)
 
 
 def test_alone_a_row_repeats_bit_for_bit(base: Base):
@@ -196,6 +251,7 @@ def test_cancelled_rows_leave_and_the_rest_goes_on(base: Base):
 def test_an_adapter_that_cannot_be_had_fails_its_rows_alone(base: Base):
     class Missing:
         key = "missing"
+        lowest_layer = 0
 
         def hold(self) -> Any:
             raise InvalidAdapter("gone")
@@ -235,20 +291,34 @@ def test_memory_bounds_the_rows_of_a_pass(base: Base, monkeypatch: pytest.Monkey
 
 
 def test_the_prompt_cache_drops_the_oldest_leaves_first():
-    block = torch.zeros(4)
-    cache = PromptCache(3 * block.nbytes)
+    kv = torch.zeros(2, 1, 1, BLOCK, 1)
+    cache = PromptCache(3 * kv.nbytes)
 
-    def read(_start: int, _stop: int) -> torch.Tensor:
-        return block.clone()
+    def read(start: int, stop: int) -> Piece:
+        return Piece(kv[:, :, :, : stop - start].clone())
 
-    def known(adapter: str, tokens: Sequence[int]) -> int:
-        return len(cache.find(adapter, tokens, len(tokens)))
+    def known(root: str, tokens: Sequence[int]) -> int:
+        return sum(piece.length for piece in cache.find(root, cut(tokens)))
 
     one, other = list(range(2 * BLOCK)), [*range(BLOCK), *range(100, 100 + BLOCK)]
-    cache.add("a", one, read)
-    cache.add("a", other, read)
-    assert (known("a", one), known("a", other), known("b", one)) == (2, 2, 0)
+    cache.add("a", cut(one), read)
+    cache.add("a", cut(other), read)
+    assert (known("a", one), known("a", other), known("b", one)) == (2 * BLOCK, 2 * BLOCK, 0)
     known("a", one)
-    cache.add("b", one[:BLOCK], read)  # the fourth block: what was used longest ago goes, which is the leaf of `other`
-    assert (known("a", other), known("a", one), known("b", one)) == (1, 2, 1)
-    assert len(cache.find("a", one, 2 * BLOCK - 1)) == 1
+    cache.add("b", cut(one[:BLOCK]), read)  # the fourth: what was used longest ago goes, which is the leaf of `other`
+    assert (known("a", other), known("a", one), known("b", one)) == (BLOCK, 2 * BLOCK, BLOCK)
+    assert known("a", one[: 2 * BLOCK - 1]) == BLOCK
+
+
+def test_a_short_piece_is_known_as_it_is_and_nothing_is_kept_after_what_cannot_be_copied():
+    cache = PromptCache(2**20)
+    kv = torch.zeros(2, 1, 1, BLOCK, 1)
+
+    def read(start: int, stop: int) -> Piece | None:
+        return None if start == 2 * BLOCK else Piece(kv[:, :, :, : stop - start].clone())
+
+    tokens = list(range(3 * BLOCK))
+    cache.add(1, cut(tokens), read)
+    cache.add(1, cut(tokens[: BLOCK + 3]), read)
+    lengths = [[piece.length for piece in cache.find(1, cut(tokens[:end]))] for end in (24, BLOCK + 3, BLOCK + 2)]
+    assert lengths == [[BLOCK, BLOCK], [BLOCK, 3], [BLOCK]]

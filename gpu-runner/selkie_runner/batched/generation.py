@@ -1,16 +1,17 @@
 """Answers and scores for many adapters at once: rows join and leave at any step, whatever adapter each is for.
 
 Every pass reads one token of each answer under way and, beside them, the prompts of rows that have just joined, so the
-base's weights are gone through once for all. What prompts of one adapter share is read once (`prompts.py`).
+base's weights are gone through once for all. What prompts share is read once (`recall.py`).
 """
 
 import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import count
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,43 +26,18 @@ from .frozen import FrozenAdapter
 from .kv import LiveCache
 from .loss import MAX_LOGITS
 from .products import times_transposed
-from .prompts import BLOCK, PromptCache
-from .reading import Reading, read
+from .prompts import BLOCK
+from .reading import Reading, ReadStates, read
+from .recall import Prefix, Prompt, Recall
+from .source import BASE, AdapterSource
 
 #: prompt tokens of a pass: on a CPU few, because a training step waits for a pass to end
 _PROMPT_TOKENS = {"cpu": 256, "cuda": 8192}
 #: of what is free when the decoder is made
 _LIVE_SHARE, _PROMPT_SHARE = 8, 32
 _LARGEST_PROMPT_CACHE = 2**29
-#: a row waits a pass for another that reads so many tokens of the same prefix
+#: a row waits a pass for others that save it so many tokens
 _WORTH_WAITING = 2 * BLOCK
-
-
-class AdapterSource(Protocol):
-    """What a row is to be computed with."""
-
-    @property
-    def key(self) -> str:
-        """Never used for other weights; empty for the base."""
-        ...
-
-    def hold(self) -> AbstractContextManager[Sequence[FrozenAdapter]]:
-        """The layers, which stay on the device until the context ends. Called by the thread that owns the device."""
-        ...
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Layers that are on the device anyway."""
-
-    key: str = ""
-    layers: Sequence[FrozenAdapter] = ()
-
-    def hold(self) -> AbstractContextManager[Sequence[FrozenAdapter]]:
-        return nullcontext(self.layers)
-
-
-BASE = Layers()
 
 
 @dataclass
@@ -69,36 +45,35 @@ class _Row:
     """A row that was asked for; `answer` is None for a score. The rest is of use once it holds a slot."""
 
     asked: DecodeRow | ScoreRow
-    adapter: AdapterSource
+    prompt: Prompt
     future: Future[Any]
     answer: Answer | None
     held: ExitStack = field(default_factory=ExitStack)
     layers: tuple[FrozenAdapter, ...] = ()
-    #: positions that its slot holds
+    #: positions that its slot holds in all layers
     length: int = 0
 
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """Everything to read before there is an answer. Nothing is asked after the last token of a score."""
-        return self.asked.prompt if isinstance(self.asked, DecodeRow) else self.asked.tokens[:-1]
+    @classmethod
+    def of(cls, asked: DecodeRow | ScoreRow, adapter: AdapterSource, future: Future[Any]) -> "_Row":
+        if isinstance(asked, DecodeRow):
+            return cls(asked, Prompt(adapter, asked.prompt, len(asked.prompt) - 1), future, Answer.begin(asked))
+        # nothing is asked after the last token of a score
+        return cls(asked, Prompt(adapter, asked.tokens[:-1], asked.start - 1), future, None)
 
     @property
-    def first_wanted(self) -> int:
-        """The first of `tokens` whose final state is asked for."""
-        return len(self.tokens) - 1 if isinstance(self.asked, DecodeRow) else self.asked.start - 1
+    def reads_prompt(self) -> bool:
+        """Whether its prompt is still to be read."""
+        return self.answer is None or not self.answer.tokens
 
     @property
     def most_length(self) -> int:
         """Positions that its slot may come to hold."""
-        return len(self.tokens) + (self.asked.max_tokens if isinstance(self.asked, DecodeRow) else 0)
+        return len(self.prompt.tokens) + (self.asked.max_tokens if isinstance(self.asked, DecodeRow) else 0)
 
-    def next_reading(self) -> Reading:
-        """What it reads in its next pass."""
-        if self.answer is not None and self.answer.tokens:
-            return Reading(self.answer.tokens[-1:], self.length, 0, self.adapter.key, self.layers)
-        return Reading(
-            self.tokens[self.length :], self.length, self.first_wanted - self.length, self.adapter.key, self.layers
-        )
+    def reading(self) -> Reading:
+        """What it reads after its prompt: the last token of its answer."""
+        assert self.answer is not None
+        return Reading(self.answer.tokens[-1:], self.length, 0, self.prompt.adapter.key, self.layers)
 
 
 class BatchedDecoder:
@@ -108,7 +83,7 @@ class BatchedDecoder:
     future drops its row at the next step.
 
     Attributes:
-        tokens_read: tokens that went through the base so far; what was found among known prompts did not.
+        tokens_read: tokens that went through the base so far; of one that was known up to some layer, what was left.
     """
 
     def __init__(
@@ -139,12 +114,12 @@ class BatchedDecoder:
         self._most_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
         self._cache = LiveCache(decoder, available // _LIVE_SHARE)
-        self._prompts = PromptCache(prompt_cache_bytes if rows > 1 else 0)
+        self._recall = Recall(len(decoder.layers), prompt_cache_bytes if rows > 1 else 0)
         self._lock = threading.Lock()
         self._waiting: deque[_Row] = deque()
         #: row i holds slot i of the cache
         self._active: list[_Row] = []
-        self.tokens_read = 0
+        self.tokens_read = 0.0
 
     @property
     def idle(self) -> bool:
@@ -161,13 +136,13 @@ class BatchedDecoder:
     def generate(self, rows: Sequence[DecodeRow], adapter: AdapterSource = BASE) -> list[Future[DecodedRow]]:
         """Queue rows to answer. A future becomes the answer, or the error that this row met."""
         futures: list[Future[DecodedRow]] = [Future() for _ in rows]
-        self._queue([_Row(row, adapter, future, Answer.begin(row)) for row, future in zip(rows, futures, strict=True)])
+        self._queue([_Row.of(row, adapter, future) for row, future in zip(rows, futures, strict=True)])
         return futures
 
     def score(self, rows: Sequence[ScoreRow], adapter: AdapterSource = BASE) -> list[Future[ScoredRow]]:
         """Queue rows to score."""
         futures: list[Future[ScoredRow]] = [Future() for _ in rows]
-        self._queue([_Row(row, adapter, future, None) for row, future in zip(rows, futures, strict=True)])
+        self._queue([_Row.of(row, adapter, future) for row, future in zip(rows, futures, strict=True)])
         return futures
 
     @torch.no_grad()
@@ -175,15 +150,13 @@ class BatchedDecoder:
         """One pass; false where there was nothing to do. Never raises for a row's sake: its future has the error."""
         self._drop_cancelled()
         joining = self._join()
-        together = [self._active, *joining]
-        rows = [row for part in together for row in part]
+        rows = [*self._active, *(row for part in joining for row in part)]
         if not rows:
             return False
         try:
             with memory_errors("decoding"):
                 self._cache.reserve(len(rows), max(row.most_length for row in rows), used=len(self._active))
-                self._recall(joining, first_slot=len(self._active))
-                readings = [[row.next_reading() for row in part] for part in together]
+                readings = [[row.reading() for row in self._active], *self._begin(joining)]
                 states = read(self._decoder, self._cache, readings)
                 self._active = rows
                 self._take([reading for part in readings for reading in part], states)
@@ -217,73 +190,69 @@ class BatchedDecoder:
         A row whose prefix another one reads in this pass waits for it.
         """
         joined: list[_Row] = []
-        tokens = 0
+        tokens = 0.0
         length = max((row.most_length for row in self._active), default=0)
-        read_now: set[tuple[str, tuple[int, ...]]] = set()
+        read_now: set[Prefix] = set()
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
             while waiting:
                 row = waiting.popleft()
                 if row.future.cancelled():
                     continue
-                if not row.tokens:
+                if not row.prompt.tokens:
                     _settle(row.future, [None])
                     continue
-                known = BLOCK * len(self._prompts.find(row.adapter.key, row.tokens, row.first_wanted))
-                shared = self._shared(row, read_now)
-                if self._prompts.enabled and shared - known >= _WORTH_WAITING:
+                unread = self._recall.unread(row.prompt)
+                if unread - self._recall.unread_after(row.prompt, read_now) >= _WORTH_WAITING:
                     self._waiting.append(row)
                     continue
-                fresh = len(row.tokens) - known
                 longest = max(length, row.most_length)
-                if not self._room(len(self._active) + len(joined), tokens + fresh, longest):
+                if not self._room(len(self._active) + len(joined), tokens + unread, longest):
                     self._waiting.append(row)
                     break
                 joined.append(row)
-                tokens, length = tokens + fresh, longest
-                read_now.update(
-                    (row.adapter.key, row.tokens[:end]) for end in range(BLOCK, row.first_wanted + 2, BLOCK)
-                )
+                tokens, length = tokens + unread, longest
+                read_now.update(self._recall.prefixes(row.prompt))
             self._waiting.extend(waiting)
         held = [row for row in joined if _hold(row)]
         return [row for row in held if row.answer is not None], [row for row in held if row.answer is None]
 
-    def _shared(self, row: _Row, read_now: set[tuple[str, tuple[int, ...]]]) -> int:
-        """How many of the row's first tokens some row of this pass reads."""
-        shared = 0
-        while shared + BLOCK <= row.first_wanted and (row.adapter.key, row.tokens[: shared + BLOCK]) in read_now:
-            shared += BLOCK
-        return shared
-
-    def _room(self, rows: int, tokens: int, length: int) -> bool:
+    def _room(self, rows: int, tokens: float, length: int) -> bool:
         """Whether one more row fits beside `rows` others, `tokens` with its own; a row alone always does."""
         if not rows:
             return True
         return rows < self._most_rows and tokens <= self._prompt_tokens and self._cache.fits(rows + 1, length)
 
-    def _recall(self, joining: Sequence[Sequence[_Row]], first_slot: int) -> None:
-        """Give joining rows what is known of their prompts."""
-        for slot, row in enumerate((row for part in joining for row in part), first_slot):
-            blocks = self._prompts.find(row.adapter.key, row.tokens, row.first_wanted)
-            row.length = BLOCK * len(blocks)
-            if blocks:
-                self._cache.write(slot, torch.cat(blocks, dim=3))
+    def _begin(self, joining: Sequence[Sequence[_Row]]) -> list[list[Reading]]:
+        """What joining rows read of their prompts, after what is known of them."""
+        slots = count(len(self._active))
+        return [[self._reading(row, next(slots)) for row in part] for part in joining]
 
-    def _take(self, readings: Sequence[Reading], states: Sequence[Tensor]) -> None:
-        """Give each row what its final states say, and let those that are finished leave."""
-        for slot, (row, reading) in enumerate(zip(self._active, readings, strict=True)):
-            self.tokens_read += len(reading.tokens)
+    def _reading(self, row: _Row, slot: int) -> Reading:
+        prompt = row.prompt
+        row.length, known = self._recall.restore(prompt, self._cache, slot)
+        return Reading(
+            prompt.tokens[row.length :],
+            row.length,
+            prompt.wanted - row.length,
+            prompt.adapter.key,
+            row.layers,
+            self._recall.boundary(prompt),
+            known,
+        )
+
+    def _take(self, readings: Sequence[Reading], states: Sequence[ReadStates]) -> None:
+        """Give each row what its states say, and let those that are finished leave."""
+        for slot, (row, reading, found) in enumerate(zip(self._active, readings, states, strict=True)):
+            self.tokens_read += reading.cost(len(self._decoder.layers))
             row.length = reading.length
-            if row.answer is None or not row.answer.tokens:
-                prompt = row.tokens[: row.first_wanted + 1]
-                self._prompts.add(
-                    row.adapter.key, prompt, lambda start, stop, at=slot: self._cache.read(at, start, stop)
-                )
+            if row.reads_prompt:
+                self._recall.keep(row.prompt, self._cache, slot, reading.past, found.below)
         answering = [slot for slot, row in enumerate(self._active) if row.answer is not None]
-        finished = self._answer(answering, states)
+        finished = self._answer(answering, [states[slot].final for slot in answering])
         for slot, row in enumerate(self._active):
             if row.answer is None:
-                finished[slot] = self._scored(row, states[slot])
+                finished[slot] = self._scored(row, states[slot].final)
         for slot in sorted(finished, reverse=True):
             row, outcome = self._active[slot], finished[slot]
             if isinstance(outcome, Diverged):
@@ -295,7 +264,7 @@ class BatchedDecoder:
         """Extend the answers in these slots; what each has come to, where it is finished."""
         if not slots:
             return {}
-        logits = self._logits(torch.cat([states[slot] for slot in slots]))
+        logits = self._logits(torch.cat(list(states)))
         finite = logits.amax(-1).isfinite().tolist()
         finished: dict[int, DecodedRow | ScoredRow | Diverged] = {
             slot: _not_finite() for slot, good in zip(slots, finite, strict=True) if not good
@@ -339,7 +308,7 @@ class BatchedDecoder:
 def _hold(row: _Row) -> bool:
     """Have the row's adapter on the device; false where it could not be had, which its future says."""
     try:
-        row.layers = tuple(row.held.enter_context(row.adapter.hold()))
+        row.layers = tuple(row.held.enter_context(row.prompt.adapter.hold()))
     except Exception as error:
         _fail(row, error)
         return False

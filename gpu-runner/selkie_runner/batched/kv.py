@@ -46,13 +46,13 @@ class LiveCache:
         """Free everything; no row may be under way."""
         self.kv = self.kv.new_zeros(self._shape(0, 0))
 
-    def write(self, slot: int, kv: Tensor) -> None:
-        """Put `kv` [2, layers, kv heads, n, head dim] at the start of a slot."""
-        self.kv[:, :, slot, :, : kv.shape[3]] = kv
+    def write(self, slot: int, kv: Tensor, layers: slice) -> None:
+        """Put `kv` [2, layers, kv heads, n, head dim] at the start of a slot, in these layers."""
+        self.kv[:, layers, slot, :, : kv.shape[3]] = kv
 
-    def read(self, slot: int, start: int, stop: int) -> Tensor:
-        """A copy of a slot's positions, [2, layers, kv heads, stop - start, head dim]."""
-        return self.kv[:, :, slot, :, start:stop].clone()
+    def read(self, slot: int, start: int, stop: int, layers: slice) -> Tensor:
+        """A copy of a slot's positions in these layers, [2, layers, kv heads, stop - start, head dim]."""
+        return self.kv[:, layers, slot, :, start:stop].clone()
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy a row's first `length` positions to another slot."""

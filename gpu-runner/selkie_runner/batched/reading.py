@@ -1,8 +1,11 @@
-"""One forward pass over rows that go on from what they have read before: prompts and single tokens, many adapters."""
+"""One forward pass over rows that go on from what they have read before: prompts and single tokens, many adapters.
+
+Tokens whose states are known up to some layer join the pass there.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
@@ -30,6 +33,8 @@ class Reading:
         past: positions that the slot holds.
         wanted: of `tokens`, those whose final state is asked for, from this one on.
         adapter: names the layers; rows of one adapter lie side by side in the pass.
+        boundary: the states that enter this layer are told; 0 where nobody asks.
+        known: [n, hidden] those of the first `tokens`, not of all, whose keys and values below the slot holds.
     """
 
     tokens: Sequence[int]
@@ -37,11 +42,37 @@ class Reading:
     wanted: int
     adapter: str
     layers: tuple[FrozenAdapter, ...]
+    boundary: int = 0
+    known: Tensor | None = None
 
     @property
     def length(self) -> int:
         """Positions in the slot afterwards."""
         return self.past + len(self.tokens)
+
+    def cost(self, layers: int) -> float:
+        """What it reads, in tokens that are read in all `layers`."""
+        return len(self.tokens) - (0 if self.known is None else self.known.shape[0] * self.boundary / layers)
+
+    def at(self, layer: int) -> "Reading":
+        """What is left of it to read in a layer."""
+        if self.known is None or layer >= self.boundary:
+            return self
+        count = self.known.shape[0]
+        return replace(self, tokens=self.tokens[count:], past=self.past + count)
+
+
+@dataclass(frozen=True)
+class ReadStates:
+    """What a row's pass came to.
+
+    Attributes:
+        final: [wanted tokens, hidden] normalised states.
+        below: [tokens, hidden] the states that entered the layer at the row's boundary, None where it has none.
+    """
+
+    final: Tensor
+    below: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -67,20 +98,48 @@ class _Part:
     mask: Tensor
 
 
-def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Reading]]) -> list[Tensor]:
+def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Reading]]) -> list[ReadStates]:
     """Read every row's tokens; row i of all parts together has slot i of the cache, which has room for it.
 
     Args:
         parts: rows whose numbers of new tokens are alike go together: those that read one, those that read a prompt.
 
     Returns:
-        For each row the normalised final states [wanted tokens, hidden] of what it wants, in the rows' order.
+        What each row's pass came to, in the rows' order.
     """
-    plan = _Plan.of(decoder, parts, room=cache.kv.shape[4])
+    rows = [row for part in parts for row in part]
+    below: list[Tensor | None] = [None] * len(rows)
+    entries = sorted({0, *(row.boundary for row in rows)})
+    plan, x = None, decoder.embedding[:0]
+    for first, end in pairwise([*entries, len(decoder.layers)]):
+        before, plan = plan, _Plan.of(decoder, [[row.at(first) for row in part] for part in parts], cache.kv.shape[4])
+        x = decoder.embedding.index_select(0, plan.ids) if before is None else _join(x, before, rows, first)
+        for slot, row in enumerate(rows):
+            if first and row.boundary == first:
+                below[slot] = x[plan.spans[slot]]
+        x = _compute(decoder, cache, plan, x, range(first, end))
+    assert plan is not None
+    final, _ = rms_norm(x.index_select(0, plan.wanted), decoder.norm, decoder.eps)
+    return [ReadStates(*states) for states in zip(final.split(plan.wanted_counts), below, strict=True)]
+
+
+def _join(x: Tensor, before: "_Plan", rows: Sequence[Reading], layer: int) -> Tensor:
+    """The states that enter a layer: those of the pass so far, and those that are known up to here."""
+    joined: list[Tensor] = []
+    for slot in before.order:
+        row = rows[slot]
+        if row.boundary == layer and row.known is not None:
+            joined.append(row.known)
+        joined.append(x[before.spans[slot]])
+    return torch.cat(joined)
+
+
+def _compute(decoder: FrozenDecoder, cache: LiveCache, plan: "_Plan", x: Tensor, layers: range) -> Tensor:
+    """The states [T, hidden] that leave the last of some layers, from those that enter the first."""
     cos, sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
-    x = decoder.embedding.index_select(0, plan.ids)
     tokens = x.shape[0]
-    for index, layer in enumerate(decoder.layers):
+    for index in layers:
+        layer = decoder.layers[index]
         normed, _ = rms_norm(x, layer.input_norm, decoder.eps)
         (q, k, v), _ = project(normed, layer.groups[QKV], (index, QKV), plan.terms)
         q = rotate(q.view(tokens, decoder.heads, -1), cos, sin).to(x.dtype)
@@ -97,8 +156,7 @@ def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Read
         (gate, up), _ = project(normed, layer.groups[GATE_UP], (index, GATE_UP), plan.terms)
         (down,), _ = project(swiglu(gate, up), layer.groups[DOWN], (index, DOWN), plan.terms)
         x = down.add_(middle)
-    final, _ = rms_norm(x.index_select(0, plan.wanted), decoder.norm, decoder.eps)
-    return list(final.split(plan.wanted_counts))
+    return x
 
 
 def _attend(q: Tensor, keys: Tensor, values: Tensor, part: _Part) -> Tensor:
@@ -128,14 +186,17 @@ def _attend(q: Tensor, keys: Tensor, values: Tensor, part: _Part) -> Tensor:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A pass's tokens, packed: rows of one adapter side by side.
+    """The tokens of some layers of a pass, packed: rows of one adapter side by side.
 
     Attributes:
+        order: the slots as they lie in the pack, and `spans` by slot where.
         ids, positions, slots: [T] token ids, their positions and slots.
         wanted: the packed tokens whose final states are asked for, row by row in the rows' own order.
         wanted_counts: how many of those each row has.
     """
 
+    order: list[int]
+    spans: list[slice]
     ids: Tensor
     positions: Tensor
     slots: Tensor
@@ -148,13 +209,12 @@ class _Plan:
     def of(cls, decoder: FrozenDecoder, parts: Sequence[Sequence[Reading]], room: int) -> "_Plan":
         """`room`: positions of a slot."""
         rows = [row for part in parts for row in part]
-        # where each row's tokens begin in the pack
-        starts = [0] * len(rows)
+        spans = [slice(0)] * len(rows)
         order = sorted(range(len(rows)), key=lambda slot: rows[slot].adapter)
         total = 0
         for slot in order:
-            starts[slot] = total
-            total += len(rows[slot].tokens)
+            spans[slot] = slice(total, total + len(rows[slot].tokens))
+            total = spans[slot].stop
 
         def tensor(values: list[int]) -> Tensor:
             return torch.tensor(values, dtype=torch.long).to(decoder.device, non_blocking=True)
@@ -163,26 +223,24 @@ class _Plan:
         first = 0
         for part in parts:
             if part:
-                planned.append(_part(decoder, first, part, starts[first : first + len(part)], room))
+                planned.append(_part(decoder, first, part, spans[first : first + len(part)], room))
                 first += len(part)
         return cls(
+            order=order,
+            spans=spans,
             ids=tensor([token for slot in order for token in rows[slot].tokens]),
             positions=tensor([at for slot in order for at in range(rows[slot].past, rows[slot].length)]),
             slots=tensor([slot for slot in order for _ in rows[slot].tokens]),
             parts=tuple(planned),
-            terms=arrange(list(_terms(rows, order, starts)), decoder.dtype),
+            terms=arrange(list(_terms(rows, order, spans)), decoder.dtype),
             wanted=tensor(
-                [
-                    start + at
-                    for row, start in zip(rows, starts, strict=True)
-                    for at in range(row.wanted, len(row.tokens))
-                ]
+                [at for row, span in zip(rows, spans, strict=True) for at in range(span.start + row.wanted, span.stop)]
             ),
             wanted_counts=[len(row.tokens) - row.wanted for row in rows],
         )
 
 
-def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: Sequence[int], room: int) -> _Part:
+def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], spans: Sequence[slice], room: int) -> _Part:
     width = max(len(row.tokens) for row in rows)
     keys = max(row.length for row in rows)
     copies = decoder.device.type == "cpu" and decoder.dtype == torch.bfloat16
@@ -191,7 +249,7 @@ def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: S
     counts = torch.tensor([len(row.tokens) for row in rows])
     past = torch.tensor([row.past for row in rows])
     offsets = torch.arange(width)
-    packed = torch.tensor(starts)[:, None] + torch.minimum(offsets, counts[:, None] - 1)
+    packed = torch.tensor([span.start for span in spans])[:, None] + torch.minimum(offsets, counts[:, None] - 1)
     real = offsets < counts[:, None]
     seen = torch.arange(keys)[None, None, :] <= (past[:, None] + offsets)[:, :, None]
     mask = torch.zeros(seen.shape, dtype=decoder.dtype).masked_fill_(~seen, float("-inf"))
@@ -207,10 +265,10 @@ def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], starts: S
     )
 
 
-def _terms(rows: Sequence[Reading], order: Sequence[int], starts: Sequence[int]) -> Iterator[LoraTerm]:
+def _terms(rows: Sequence[Reading], order: Sequence[int], spans: Sequence[slice]) -> Iterator[LoraTerm]:
     """Each adapter's layers on the packed tokens of its rows."""
     for _, group in groupby(order, key=lambda slot: rows[slot].adapter):
         slots = list(group)
-        span = slice(starts[slots[0]], starts[slots[-1]] + len(rows[slots[-1]].tokens))
+        span = slice(spans[slots[0]].start, spans[slots[-1]].stop)
         for layer in rows[slots[0]].layers:
             yield LoraTerm(span, layer.weights, layer.scale, None)

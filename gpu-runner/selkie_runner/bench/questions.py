@@ -10,7 +10,7 @@ import torch
 from ..batched.adapter import TARGETS, AdapterLayout
 from ..batched.decoder import FrozenDecoder
 from ..batched.frozen import FrozenAdapter
-from ..batched.generation import Layers
+from ..batched.source import Layers
 from ..batched.wide import adapter_dtype
 from ..lora import LoraWeights
 from ..models import LoadedModel

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..batched import BatchedDecoder, FrozenAdapter, FrozenAdapters
-from ..batched.generation import BASE, AdapterSource
+from ..batched.source import BASE, AdapterSource
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow
 from .device import DeviceLoop, DeviceStopped
 from .served import ServedAdapter, ServedAdapters
@@ -46,6 +46,7 @@ class _Served:
     """A served adapter as the decoder takes it."""
 
     key: str
+    lowest_layer: int
     hold: Callable[[], Any]
 
 
@@ -80,7 +81,7 @@ class ContinuousDecoding:
             with self._adapters.held(adapter):
                 yield (self._host.layer(adapter.key),)
 
-        return _Served(adapter.key, hold)
+        return _Served(adapter.key, adapter.lowest_layer, hold)
 
     def turn(self) -> None:
         """See to it that the rows which were queued are stepped."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..artifacts import ArtifactStore
+from ..export import lowest_layer
 from .device import DeviceLoop, result_of
 from .logs import event
 
@@ -34,12 +35,18 @@ class AdapterOutside(ValueError):
 
 @dataclass(frozen=True)
 class ServedAdapter:
-    """A name and the PEFT folder it stands for. `key` is its name on the device; a name loaded again has a new one."""
+    """A name and the PEFT folder it stands for.
+
+    Attributes:
+        key: its name on the device; a name loaded again has a new one.
+        lowest_layer: no layer of the base below this one is changed.
+    """
 
     name: str
     path: Path
     created: int
     key: str
+    lowest_layer: int
 
 
 class AdapterHost(Protocol):
@@ -103,7 +110,8 @@ class ServedAdapters:
                 f"The lora adapter '{name}' has already been loaded. To load it in place, set 'load_inplace' to true."
             )
         folder = await asyncio.to_thread(self._folder, path)
-        adapter = ServedAdapter(name, folder, int(time.time()), f"served-{next(self._numbers)}")
+        lowest = await asyncio.to_thread(lowest_layer, folder)
+        adapter = ServedAdapter(name, folder, int(time.time()), f"served-{next(self._numbers)}", lowest)
         await result_of(self._device.call(lambda: self._place(adapter), name=f"load {name}"))
         if name in self._named and not in_place:  # another request was quicker while this one loaded
             await self._retire(adapter)
