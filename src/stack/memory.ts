@@ -8,10 +8,10 @@ export interface MemoryWatch {
   stop(): void;
 }
 
-const everyMs = 1000;
+const everyMs = 2000;
 
 /**
- * Samples, once a second, the resident memory of this process, of the stack's parts and of everything that they
+ * Samples, every two seconds, the resident memory of this process, of the stack's parts and of everything that they
  * started. Pages that processes share count once for each, so the truth is a little less.
  */
 export function watchMemory(layout: Layout): MemoryWatch {

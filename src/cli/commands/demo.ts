@@ -16,7 +16,8 @@ import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
 import { clock, say } from '../output.js';
 
-const pollMs = 1000;
+/** Each look costs a machine of two cores, which the trainings want, some ten milliseconds. */
+const pollMs = 2000;
 
 /** `selkie demo` */
 export function demoCommand(): Command {

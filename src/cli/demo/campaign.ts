@@ -64,9 +64,11 @@ export interface CampaignView {
 /** How the campaign stands; `round` is where it stood last. */
 export async function viewCampaign(client: Client, campaign: string, round: number): Promise<CampaignView> {
   const running = await isUnderWay(client, campaign);
+  const status = await queryStatus(client, roundIdOf(campaign, round));
+  // asking for a round that has not begun costs the server and the worker as much as an answer
+  if (status !== null && status.phase !== 'done') return { running, round, status };
   const next = await queryStatus(client, roundIdOf(campaign, round + 1));
-  if (next !== null) return { running, round: round + 1, status: next };
-  return { running, round, status: await queryStatus(client, roundIdOf(campaign, round)) };
+  return next === null ? { running, round, status } : { running, round: round + 1, status: next };
 }
 
 /** The results of all rounds of a campaign that has ended; throws a CliError with the reason when it failed. */
