@@ -8,7 +8,8 @@ A row may go on from another, its prefix, which several rows can share: its quer
 own, and what the prefix's keys and values get from it in the backward pass is added to theirs.
 
 Written out rather than left to `scaled_dot_product_attention`: for the short rows of self-edits its backward pass on a
-CPU takes 4 times as long in fp32 and 50 times in bf16. Scores and probabilities are held in at least fp32.
+CPU takes 4 times as long in fp32 and 50 times in bf16. Scores, softmax and its gradient are computed in at least fp32;
+the other products take operands of the pass's dtype, as FlashAttention's do.
 """
 
 import math
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 #: rows longer than this have their probabilities computed again in the backward pass instead of kept
-RECOMPUTE_ABOVE = 256
+RECOMPUTE_ABOVE = 512
 #: scores held at once while a bucket is worked through
 MAX_SCORES = 2**25
 
@@ -96,7 +97,7 @@ class AttentionPlan:
 
 @dataclass(frozen=True)
 class SavedAttention:
-    """Padded queries, keys, values, and the probabilities of each bucket where they were kept."""
+    """Padded queries, keys, values, and the probabilities of each bucket, in the values' dtype, where they were kept."""
 
     q: Tensor
     k: Tensor
@@ -176,19 +177,22 @@ def plan_attention(rows: Sequence[PackedRow], *, heads: int, kv_heads: int, devi
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan) -> tuple[Tensor, SavedAttention]:
-    """Attention outputs [T, heads, D] of packed `q` [T, heads, D], `k`, `v` [T, kv heads, D], all in at least fp32."""
+    """Attention outputs [T, heads, D] of packed `q` [T, heads, D], `k`, `v` [T, kv heads, D].
+
+    `q` and `k` are in at least fp32; `v` is in the pass's dtype, and so is what comes out.
+    """
     head_dim = q.shape[-1]
     padded_q = q.reshape(-1, head_dim).index_select(0, plan.gather_q)
     padded_k = k.reshape(-1, head_dim).index_select(0, plan.gather_kv)
     padded_v = v.reshape(-1, head_dim).index_select(0, plan.gather_kv)
-    out = torch.empty_like(padded_q)
+    out = torch.empty_like(padded_q, dtype=v.dtype)
     kept: list[Tensor | None] = []
     for bucket in plan.buckets:
         keep = bucket.keys <= RECOMPUTE_ABOVE
         parts: list[Tensor] = []
         for part in _parts(bucket, plan):
             bq, bk, bv, bo = part.q(padded_q), part.kv(padded_k), part.kv(padded_v), part.q(out)
-            probabilities = _probabilities(bq, bk, part.mask, plan)
+            probabilities = _probabilities(bq, bk, part.mask, plan).to(v.dtype)
             torch.bmm(probabilities, bv, out=bo)
             parts.append(probabilities)
         kept.append(torch.cat(parts) if keep and len(parts) > 1 else parts[0] if keep else None)
@@ -196,21 +200,34 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan) -> tuple[Tensor
 
 
 def attend_backward(d_out: Tensor, saved: SavedAttention, plan: AttentionPlan) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend` with respect to `q`, `k` and `v`, in the packed layout."""
-    head_dim = d_out.shape[-1]
+    """Gradients of `attend` with respect to `q`, `k` and `v`, in the packed layout and in the dtype of `q`.
+
+    Args:
+        d_out: in the dtype of `v`.
+    """
+    head_dim, narrow = d_out.shape[-1], saved.v.dtype
     padded = d_out.reshape(-1, head_dim).index_select(0, plan.gather_q)
     padded.index_fill_(0, plan.padding_q, 0)
-    dq, dk, dv = torch.empty_like(saved.q), torch.empty_like(saved.k), torch.empty_like(saved.v)
+    dq, dk, dv = torch.empty_like(saved.q), torch.empty_like(saved.k), torch.empty_like(saved.k)
     for bucket, kept in zip(plan.buckets, saved.probabilities, strict=True):
         for part in _parts(bucket, plan):
             bq, bk, bv, bo = part.q(saved.q), part.kv(saved.k), part.kv(saved.v), part.q(padded)
             p = _probabilities(bq, bk, part.mask, plan) if kept is None else kept[part.batch]
-            torch.bmm(p.transpose(1, 2), bo, out=part.kv(dv))
-            d_scores = torch.bmm(bo, bv.transpose(1, 2))
-            d_scores = torch.ops.aten._softmax_backward_data(d_scores, p, -1, p.dtype).mul_(head_dim**-0.5)
-            torch.bmm(d_scores, bk, out=part.q(dq))
-            torch.bmm(d_scores.transpose(1, 2), bq, out=part.kv(dk))
+            _multiply(p.to(narrow).transpose(1, 2), bo, part.kv(dv))
+            d_scores = torch.bmm(bo, bv.transpose(1, 2)).to(bq.dtype)
+            d_scores = torch.ops.aten._softmax_backward_data(d_scores, p.to(bq.dtype), -1, bq.dtype)
+            d_scores = d_scores.mul_(head_dim**-0.5).to(narrow)
+            _multiply(d_scores, bk.to(narrow), part.q(dq))
+            _multiply(d_scores.transpose(1, 2), bq.to(narrow), part.kv(dk))
     return dq.index_select(0, plan.scatter_q).view(d_out.shape), _packed_keys(dk, plan), _packed_keys(dv, plan)
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """The batched product of two tensors of one dtype, into one that may have another."""
+    if a.dtype == out.dtype:
+        torch.bmm(a, b, out=out)
+    else:
+        out.copy_(torch.bmm(a, b))
 
 
 def _packed_keys(padded: Tensor, plan: AttentionPlan) -> Tensor:

@@ -20,8 +20,8 @@ def bytes_per_token(decoder: FrozenDecoder) -> int:
         inputs = sum(group[0].weight.shape[1] for group in layer.groups)
         gate_up = sum(projection.weight.shape[0] for projection in layer.groups[GATE_UP])
         qkv = sum(projection.weight.shape[0] for projection in layer.groups[QKV])
-        # residuals, inputs of the projections, gate and up; queries, keys and values; probabilities
-        kept.append((2 * hidden + inputs + gate_up) * narrow + (qkv + decoder.heads * RECOMPUTE_ABOVE) * wide)
+        # residuals, inputs of the projections, gate and up, probabilities; queries, keys and values
+        kept.append((2 * hidden + inputs + gate_up + decoder.heads * RECOMPUTE_ABOVE) * narrow + qkv * wide)
     # while one layer's backward pass runs it takes about twice over what the layer kept
     return sum(kept) + 2 * max(kept)
 

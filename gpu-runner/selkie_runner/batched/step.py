@@ -50,7 +50,7 @@ class _Pass:
         #: nothing below is trained
         trained = [term.weights.layout.lowest_layer for term in terms if term.gradients is not None]
         self.lowest_layer = min(trained, default=len(decoder.layers))
-        # queries and keys are rotated, and attention computed, in at least fp32
+        # queries and keys are rotated, and their scores computed, in at least fp32
         self.cos, self.sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
 
     def forward(self, index: int, x: Tensor) -> tuple[Tensor, _SavedLayer]:
@@ -60,9 +60,8 @@ class _Pass:
         tokens = x.shape[0]
         q = rotate(q.view(tokens, decoder.heads, -1), self.cos, self.sin)
         k = rotate(k.view(tokens, decoder.kv_heads, -1), self.cos, self.sin)
-        v = v.view(tokens, decoder.kv_heads, -1).to(k.dtype)
-        attended, attention = attend(q, k, v, self.plan.attention)
-        (mixed,), saved_out = self._project(index, layer, OUT, attended.view(tokens, -1).to(x.dtype))
+        attended, attention = attend(q, k, v.view(tokens, decoder.kv_heads, -1), self.plan.attention)
+        (mixed,), saved_out = self._project(index, layer, OUT, attended.view(tokens, -1))
         middle = mixed.add_(x)
         normed, middle_reciprocal = rms_norm(middle, layer.post_norm, decoder.eps)
         (gate, up), saved_gate_up = self._project(index, layer, GATE_UP, normed)
@@ -80,7 +79,7 @@ class _Pass:
         d_middle = dy + rms_norm_backward(d_normed, saved.middle, saved.middle_reciprocal, layer.post_norm)
         d_attended = _given(project_backward([d_middle], layer.groups[OUT], saved.groups[OUT], need_dx=True))
         tokens = dy.shape[0]
-        d_attended = d_attended.view(tokens, decoder.heads, -1).to(self.cos.dtype)
+        d_attended = d_attended.view(tokens, decoder.heads, -1)
         dq, dk, dv = attend_backward(d_attended, saved.attention, self.plan.attention)
         d_outputs = [
             rotate_backward(dq, self.cos, self.sin).to(dy.dtype).view(tokens, -1),
