@@ -97,7 +97,7 @@ class AttentionPlan:
 
 @dataclass(frozen=True)
 class SavedAttention:
-    """Padded queries, keys, values, and the probabilities of each bucket, in the values' dtype, where they were kept."""
+    """Padded queries, keys and values, and each bucket's probabilities in the values' dtype, where they were kept."""
 
     q: Tensor
     k: Tensor
