@@ -16,10 +16,18 @@ from .kv import LiveCache
 from .prompts import Piece, PromptCache, Root, Tokens, cut
 from .source import AdapterSource
 
+#: whose, and which tokens from the beginning
+Prefix = tuple[Root, Tokens]
+
 
 @dataclass(frozen=True)
-class _Part:
-    """The pieces of a prompt in some of the layers. `root` is whose they are, `below` whether an adapter is above."""
+class _Storey:
+    """The pieces of a prompt in some adjoining layers.
+
+    Attributes:
+        root: whose they are.
+        below: whether the adapter lies above.
+    """
 
     layers: slice
     root: Root
@@ -41,15 +49,15 @@ class Prompt:
     wanted: int
 
     @cached_property
-    def parts(self) -> tuple[_Part, ...]:
+    def storeys(self) -> tuple[_Storey, ...]:
         """What may be known of it, bottom first: a final state needs the uppermost layers to be read."""
         key, lowest = self.adapter.key, self.adapter.lowest_layer
         pieces = cut(self.tokens[: self.wanted])
-        upper = _Part(slice(lowest, None), key, pieces, below=False)
+        upper = _Storey(slice(lowest, None), key, pieces, below=False)
         if not lowest:
             return (upper,)
         # at least one token is left to read, so that every row is in every pass from its bottom
-        return _Part(slice(lowest), lowest, [*pieces, *cut(self.tokens[self.wanted : -1])], below=True), upper
+        return _Storey(slice(lowest), lowest, [*pieces, *cut(self.tokens[self.wanted : -1])], below=True), upper
 
 
 class Recall:
@@ -68,15 +76,15 @@ class Recall:
         """What is left to read of a prompt, in tokens that are read in all layers."""
         return self._unread(prompt, self._known)
 
-    def unread_after(self, prompt: Prompt, read: "set[Prefix]") -> float:
+    def unread_after(self, prompt: Prompt, read: set[Prefix]) -> float:
         """The same after a pass in which others read these prefixes."""
-        return self._unread(prompt, lambda part: max(self._known(part), _shared(part, read)))
+        return self._unread(prompt, lambda storey: max(self._known(storey), _shared(storey, read)))
 
-    def prefixes(self, prompt: Prompt) -> "Iterator[Prefix]":
+    def prefixes(self, prompt: Prompt) -> Iterator[Prefix]:
         """What others will know once this prompt is read."""
         if self._cache.enabled:
-            for part in prompt.parts:
-                yield from _prefixes(part)
+            for storey in prompt.storeys:
+                yield from _prefixes(storey)
 
     def restore(self, prompt: Prompt, cache: LiveCache, slot: int) -> tuple[int, Tensor | None]:
         """Put what is known of a prompt into a slot.
@@ -87,12 +95,12 @@ class Recall:
         """
         lengths: list[int] = []
         states: Tensor | None = None
-        for part in prompt.parts:
-            found = self._cache.find(part.root, part.pieces)
+        for storey in prompt.storeys:
+            found = self._cache.find(storey.root, storey.pieces)
             lengths.append(sum(piece.length for piece in found))
             if found:
-                cache.write(slot, torch.cat([piece.kv for piece in found], dim=3), part.layers)
-            if part.below:
+                cache.write(slot, torch.cat([piece.kv for piece in found], dim=3), storey.layers)
+            if storey.below:
                 known = [piece.states for piece in found if piece.states is not None]
                 states = torch.cat(known) if known else None
         whole = min(lengths)
@@ -101,10 +109,10 @@ class Recall:
     def keep(self, prompt: Prompt, cache: LiveCache, slot: int, past: int, below: Tensor | None) -> None:
         """Keep what a slot holds of a prompt; `below` are its states at the boundary from position `past` on."""
 
-        def copies(part: _Part) -> Callable[[int, int], Piece | None]:
+        def copies(storey: _Storey) -> Callable[[int, int], Piece | None]:
             def copy(start: int, stop: int) -> Piece | None:
-                kv = cache.read(slot, start, stop, part.layers)
-                if not part.below:
+                kv = cache.read(slot, start, stop, storey.layers)
+                if not storey.below:
                     return Piece(kv)
                 if below is None or start < past:
                     return None
@@ -112,39 +120,35 @@ class Recall:
 
             return copy
 
-        for part in prompt.parts:
-            self._cache.add(part.root, part.pieces, copies(part))
+        for storey in prompt.storeys:
+            self._cache.add(storey.root, storey.pieces, copies(storey))
 
-    def _unread(self, prompt: Prompt, known: Callable[[_Part], int]) -> float:
-        """`known` says how many of a part's tokens are."""
+    def _unread(self, prompt: Prompt, known: Callable[[_Storey], int]) -> float:
+        """`known` says how many of a storey's tokens are."""
         total = len(prompt.tokens)
         read = total * self._layers
         bottom = total
-        for part in prompt.parts:
+        for storey in prompt.storeys:
             # what is known above counts only as far as it is known below
-            bottom = min(bottom, known(part))
-            read -= bottom * len(range(self._layers)[part.layers])
+            bottom = min(bottom, known(storey))
+            read -= bottom * len(range(self._layers)[storey.layers])
         return read / self._layers
 
-    def _known(self, part: _Part) -> int:
-        return sum(piece.length for piece in self._cache.find(part.root, part.pieces))
+    def _known(self, storey: _Storey) -> int:
+        return sum(piece.length for piece in self._cache.find(storey.root, storey.pieces))
 
 
-#: whose, and which tokens from the beginning
-Prefix = tuple[Root, Tokens]
-
-
-def _prefixes(part: _Part) -> Iterator[Prefix]:
+def _prefixes(storey: _Storey) -> Iterator[Prefix]:
     prefix: Tokens = ()
-    for piece in part.pieces:
+    for piece in storey.pieces:
         prefix += piece
-        yield part.root, prefix
+        yield storey.root, prefix
 
 
-def _shared(part: _Part, read: set[Prefix]) -> int:
-    """How many of a part's tokens are among these prefixes."""
+def _shared(storey: _Storey, read: set[Prefix]) -> int:
+    """How many of a storey's tokens are among these prefixes."""
     shared = 0
-    for prefix in _prefixes(part):
+    for prefix in _prefixes(storey):
         if prefix not in read:
             break
         shared = len(prefix[1])
