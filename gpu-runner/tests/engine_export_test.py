@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from selkie_runner.errors import InvalidAdapter, InvalidTraining
-from selkie_runner.export import concatenate, read_adapter, write_adapter
+from selkie_runner.export import concatenate, lowest_layer, read_adapter, write_adapter
 from selkie_runner.lora import LoraWeights, layer_number, update_norm
 
 
@@ -62,6 +62,18 @@ def test_peft_loads_the_folder_and_computes_the_same(family: str, tmp_path: Path
     other = tiny(family)
     PeftModel.from_pretrained(other.model, str(tmp_path / "out"))
     assert float((logits(model) - logits(other)).abs().max()) < 1e-5
+
+
+def test_the_lowest_layer_is_known_without_reading_the_weights(tmp_path: Path) -> None:
+    layer = random_layer(tiny("llama-tiny"), rank=4, seed=1)
+    upper = LoraWeights(4, 8, *({n: t for n, t in side.items() if layer_number(n) == 1} for side in (layer.a, layer.b)))
+    for name, weights in (("all", layer), ("upper", upper)):
+        write_adapter(weights, tmp_path / name)
+    assert [lowest_layer(tmp_path / name) for name in ("all", "upper")] == [0, 1]
+    save_file({}, tmp_path / "upper" / "adapter_model.safetensors")
+    for broken in ("upper", "none"):
+        with pytest.raises(InvalidAdapter, match="cannot be read"):
+            lowest_layer(tmp_path / broken)
 
 
 def test_peft_puts_nothing_onto_layers_that_have_no_adapter(tmp_path: Path) -> None:
