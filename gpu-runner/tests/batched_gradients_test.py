@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selkie_runner import batches
+from selkie_runner.batched import attention
 from selkie_runner.batched.adapter import LoraTerm
 from selkie_runner.batched.decoder import FrozenDecoder
 from selkie_runner.batched.plan import Segment, plan_step
@@ -83,7 +84,8 @@ def test_any_mix_of_jobs_has_the_gradients_of_each_alone(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_rows_too_long_to_keep_their_probabilities(family: str) -> None:
+def test_rows_too_long_to_keep_their_probabilities(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", 256)
     with true_fp64():
         model = tiny(family)
         decoder = FrozenDecoder.share(model.model)
@@ -118,8 +120,10 @@ def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family
         assert relative(found, wanted) < 1e-10
 
 
+@pytest.mark.parametrize("kept", [0, 512])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_bf16_is_near_fp32(family: str) -> None:
+def test_bf16_is_near_fp32(family: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", kept)
     model = tiny(family, torch.float32)
     exact, rounded = FrozenDecoder.share(model.model), FrozenDecoder.share(model.model, torch.bfloat16)
     job = ([], random_layer(exact, 8, 8.0, "all-linear", 1, size=0.05), [row(30), row(50)])

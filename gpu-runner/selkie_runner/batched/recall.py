@@ -111,12 +111,12 @@ class Recall:
 
         def copies(storey: _Storey) -> Callable[[int, int], Piece | None]:
             def copy(start: int, stop: int) -> Piece | None:
-                kv = cache.read(slot, start, stop, storey.layers)
                 if not storey.below:
-                    return Piece(kv)
+                    return Piece(cache.read(slot, start, stop, storey.layers))
                 if below is None or start < past:
                     return None
-                return Piece(kv, below[start - past : stop - past].clone())
+                states = below[start - past : stop - past].clone()
+                return Piece(cache.read(slot, start, stop, storey.layers), states)
 
             return copy
 

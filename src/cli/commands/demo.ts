@@ -16,7 +16,7 @@ import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
 import { clock, say } from '../output.js';
 
-/** Each look costs a machine of two cores, which the trainings want, some ten milliseconds. */
+/** A look, with a sample of the memory, took 30 ms of the processor, which the trainings want. */
 const pollMs = 2000;
 
 /** `selkie demo` */
