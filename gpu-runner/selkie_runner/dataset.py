@@ -45,13 +45,18 @@ class TokenizedBy(Protocol):
 _cache: OrderedDict[tuple[str, str, int, bool], tuple[Row, ...]] = OrderedDict()
 
 
+def file_of(dataset: Path) -> Path:
+    """The file with the examples: the dataset itself, or the one in its folder."""
+    return dataset / FILE if dataset.is_dir() else dataset
+
+
 def load_rows(dataset: Path, model: TokenizedBy, max_length: int, append_eos: bool) -> tuple[Row, ...]:
     """Read and tokenise a dataset: a folder with `data.jsonl`, or that file. Known ones come from memory.
 
     Raises:
         InvalidDataset: the file is missing or empty, or a line is broken or has nothing to learn; names the line.
     """
-    file = dataset / FILE if dataset.is_dir() else dataset
+    file = file_of(dataset)
     try:
         content = file.read_bytes()
     except OSError as error:

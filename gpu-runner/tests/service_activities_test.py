@@ -50,9 +50,8 @@ class Bench:
         """A fresh engine; the batched one in its mode that gives the same bits whatever runs beside."""
         if self.engine_name == "solo":
             return SoloEngine(self.runner, checkpoint_every_steps=3)
-        return BatchedEngine(
-            self.runner, BatchedTrainer(self.runner.model, deterministic=True), checkpoint_every_steps=3
-        )
+        trainer = BatchedTrainer(self.runner.model, deterministic=True)
+        return BatchedEngine(self.runner.device, self.runner.metrics, trainer, checkpoint_every_steps=3)
 
     def payload(self, **options: Any) -> dict[str, Any]:
         # a quiet machine is through the small dataset before a test can disturb it

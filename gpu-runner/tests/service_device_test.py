@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 import torch
 
+from selkie_runner.service.cores import Cores, Part
 from selkie_runner.service.device import DeviceLoop, DeviceStopped
 from selkie_runner.service.process import limit_threads
 
@@ -138,78 +139,50 @@ def test_stopping_closes_what_is_left_and_takes_no_more():
         loop.call(lambda: None, name="late")
 
 
-@pytest.fixture
-def divided() -> Iterator[DeviceLoop]:
-    loop = DeviceLoop().start()
-    loop.divide(2)
-    yield loop
-    loop.stop(5)
-
-
-def test_on_a_divided_cpu_training_and_answers_run_at_the_same_time(divided: DeviceLoop):
+def test_loops_that_share_a_cpu_have_equal_parts_while_both_have_work():
+    cores = Cores(4)
+    here, elsewhere = DeviceLoop().divide(cores).start(), DeviceLoop("trainer").divide(cores, elsewhere=True).start()
     both = threading.Barrier(2, timeout=5)
-    threads: list[int] = []
 
-    def meet() -> Generator[object, None, None]:
+    def threads(loop: DeviceLoop) -> Generator[object, None, tuple[int, int]]:
         yield  # until now it may have been alone
         both.wait()
-        threads.append(torch.get_num_threads())
         yield
+        both.wait()
+        return loop.part.threads, torch.get_num_threads()
 
-    gate = threading.Event()
-    divided.call(gate.wait, name="hold")
-    jobs = [divided.run(meet(), lane=lane, name=lane) for lane in ("train", "decode")]
-    gate.set()
-    for job in jobs:
-        job.future.result(5)
-    assert threads == [1, 1]
-
-
-def test_on_a_divided_cpu_nothing_runs_beside_its_own_side(divided: DeviceLoop):
-    under_way: list[str] = []
-    seen: set[tuple[str, ...]] = set()
-
-    def note(lane: str) -> None:
-        under_way.append(lane)
-        seen.add(tuple(sorted(under_way)))
-        time.sleep(0.002)
-        under_way.remove(lane)
-
-    jobs = [
-        divided.run(steps(20, 0, lambda lane=lane: note(lane)), lane=lane, name=lane)
-        for lane in ("train", "decode", "train", "decode")
-    ]
-    for _ in range(20):
-        divided.call(lambda: note("control"), name="c").future.result(5)
-    for job in jobs:
-        job.future.result(5)
-    assert all(side <= 1 for pair in seen for side in (pair.count("train"), len(pair) - pair.count("train")))
-    assert ("decode", "train") in seen
+    try:
+        assert here.call(lambda: here.part, name="ask").future.result(5) == Part(4, 1.0)
+        jobs = [loop.run(threads(loop), lane="train", name="t") for loop in (here, elsewhere)]
+        assert jobs[0].future.result(5) == (2, 2)
+        assert jobs[1].future.result(5)[0] == 2
+        elsewhere.stop(5)
+        assert here.call(lambda: here.part, name="ask").future.result(5) == Part(4, 1.0)
+    finally:
+        here.stop(5)
+        elsewhere.stop(5)
 
 
-def test_on_a_divided_cpu_a_step_alone_has_all_threads_and_two_share_the_seconds(divided: DeviceLoop):
-    alone = divided.run(steps(3, 0.01, lambda: None), lane="train", name="t")
-    alone.closed.result(5)
-    assert divided.call(torch.get_num_threads, name="ask").future.result(5) == 2
+def test_a_step_with_a_part_of_the_cpu_counts_in_part():
+    cores = Cores(2)
+    cores.claim("another")
+    loop = DeviceLoop().divide(cores).start()
     began = time.perf_counter()
-    jobs = [divided.run(steps(20, 0.01, lambda: None), lane=lane, name=lane) for lane in ("train", "decode")]
-    for job in jobs:
-        job.closed.result(5)
+    job = loop.run(steps(5, 0.01, lambda: None), lane="train", name="t")
+    job.closed.result(5)
     took = time.perf_counter() - began
-    assert sum(job.device_seconds for job in jobs) <= took
-    assert sum(divided.busy_seconds.values()) == pytest.approx(
-        sum(job.device_seconds for job in [alone, *jobs]), abs=0.02
-    )
-
-
-def test_a_divided_cpu_stops_and_closes_what_is_left():
-    loop = DeviceLoop().start()
-    loop.divide(2)
-    jobs = [loop.run(forever(), lane=lane, name=lane) for lane in ("train", "decode", "train")]
-    time.sleep(0.02)
     loop.stop(5)
-    assert all(job.future.cancelled() and job.closed.done() for job in jobs)
-    assert not loop.alive
+    assert 0.5 * 0.05 <= job.device_seconds <= 0.5 * took
+    assert loop.busy_seconds["train"] == pytest.approx(job.device_seconds)
+
+
+def test_more_than_there_are_threads_have_one_each():
+    cores = Cores(2)
+    assert [cores.claim(who) for who in "abc"] == [Part(2, 1.0), Part(1, 1 / 2), Part(1, 1 / 3)]
+    assert cores.claim("a") == Part(1, 1 / 3)
+    cores.release("b")
+    cores.release("b")
+    assert cores.claim("a") == Part(1, 1 / 2)
 
 
 def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> None:

@@ -79,7 +79,7 @@ def test_concurrent_trainings_are_near_solo(runner: Runner, tmp_path: Path):
 
 
 def test_deterministic_trainings_publish_the_same_bytes_alone_and_together(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner, BatchedTrainer(runner.model, slots=2, deterministic=True), 3)
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model, slots=2, deterministic=True), 3)
     together = trained(runner, tmp_path / "work", engine)
     forget(runner.store)
     for key, one in zip("abcd", together, strict=True):
@@ -88,7 +88,7 @@ def test_deterministic_trainings_publish_the_same_bytes_alone_and_together(runne
 
 
 def test_a_training_beyond_the_slots_waits_and_is_cancelled_at_once(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner, BatchedTrainer(runner.model, slots=1), 3)
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model, slots=1), 3)
     trainings = Trainings(runner, tmp_path / "work", engine)
     activities = GpuActivities(runner, trainings)
     data = dataset(runner.store, tmp_path / "data", TEXTS)
@@ -124,7 +124,7 @@ def test_a_job_that_breaks_the_pass_fails_alone(runner: Runner, tmp_path: Path, 
         return whole(decoder, plan, terms)
 
     monkeypatch.setattr(passes, "forward_backward", broken)
-    engine = BatchedEngine(runner, BatchedTrainer(runner.model), 3)
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
     activities = GpuActivities(runner, Trainings(runner, tmp_path / "work", engine))
     data = dataset(runner.store, tmp_path / "data", TEXTS)
 
@@ -142,7 +142,7 @@ def test_a_defect_of_the_engine_ends_what_runs_and_the_next_training_starts_afre
     runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trainer = BatchedTrainer(runner.model)
-    engine = BatchedEngine(runner, trainer, 3)
+    engine = BatchedEngine(runner.device, runner.metrics, trainer, 3)
     with monkeypatch.context() as patch:
 
         def defect() -> int:
@@ -155,7 +155,7 @@ def test_a_defect_of_the_engine_ends_what_runs_and_the_next_training_starts_afre
 
 
 def test_a_device_that_stops_ends_every_training(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner, BatchedTrainer(runner.model), 3)
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
     trainings = Trainings(runner, tmp_path / "work", engine)
     activities = GpuActivities(runner, trainings)
     data = dataset(runner.store, tmp_path / "data", TEXTS)
@@ -176,7 +176,7 @@ def test_a_device_that_stops_ends_every_training(runner: Runner, tmp_path: Path)
 
 
 def test_the_share_of_each_training_is_metered(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner, BatchedTrainer(runner.model), 3)
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
     results = [result(one) for one in trained(runner, tmp_path / "work", engine)]
     used = sum(one["deviceSeconds"] for one in results)
     assert 0 < used <= runner.device.busy_seconds["train"]

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +63,7 @@ class BatchedTrainer:
         *,
         base: FrozenDecoder | None = None,
         deterministic: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Share the base's weights.
 
@@ -71,6 +72,7 @@ class BatchedTrainer:
             token_budget: tokens of a step; None finds it by timing.
             base: what the passes compute with, where that is not the model as it is; decides their dtype.
             deterministic: compute each job's rows apart, so that its result is the same bits whatever runs beside it.
+            clock: the seconds that steps are timed in, and jobs are charged with.
 
         Raises:
             InvalidTraining: the model's architecture is not one that this engine computes.
@@ -79,6 +81,7 @@ class BatchedTrainer:
         self._decoder = base or FrozenDecoder.share(model.model)
         self._slots = slots
         self._deterministic = deterministic
+        self._clock = clock
         fixed = token_budget is not None or deterministic
         self.budget = TokenBudget(
             token_budget or _FIRST_BUDGET.get(model.device.type, 256),
@@ -131,7 +134,7 @@ class BatchedTrainer:
                     return report
                 continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
-            began = time.perf_counter()
+            began = self._clock()
             try:
                 measured = self._compute(chosen)
             except OutOfMemory as error:
@@ -153,9 +156,9 @@ class BatchedTrainer:
 
     def _read(self, slots: Sequence[Slot]) -> StepReport | None:
         """Let jobs read on, side by side; None where all failed, which ended them or made room."""
-        began = time.perf_counter()
+        began = self._clock()
         outcomes = side_by_side([partial(self._read_alone, slot) for slot in slots])
-        seconds = time.perf_counter() - began
+        seconds = self._clock() - began
         tokens = 0
         for slot, outcome in zip(slots, outcomes, strict=True):
             slot.handle.device_seconds += seconds / len(slots)
@@ -185,7 +188,7 @@ class BatchedTrainer:
                 self._end(slot, error)
             else:
                 self._end_if_finished(slot)
-        seconds = time.perf_counter() - began
+        seconds = self._clock() - began
         for slot, share in zip(chosen, tokens, strict=True):
             slot.handle.device_seconds += seconds * share / sum(tokens)
         self.budget.timed(sum(tokens), seconds)

@@ -5,23 +5,34 @@ import threading
 from collections.abc import Generator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Protocol
 
-from ..batched import BatchedTrainer, TrainingHandle
+from ..batched import StepReport, TrainingHandle
 from ..jobs import TrainingJob, TrainingResult
-from .device import DeviceStopped
+from .device import DeviceLoop, DeviceStopped
 from .engine import EngineName
 from .meter import DeviceBudgetExceeded, DeviceMeter
-from .runner import Runner
+from .metrics import Metrics
 from .training import RunnerStopping, Training
 
 
+class Trainer(Protocol):
+    """A `BatchedTrainer`, here or in another process; see there."""
+
+    def submit(
+        self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = ""
+    ) -> TrainingHandle: ...
+    def step(self) -> StepReport | None: ...
+
+
 class BatchedEngine:
-    """Feeds a `BatchedTrainer` and turns its crank on the device's train lane, between decode steps."""
+    """Feeds a trainer and turns its crank on the train lane of a device, between decode steps."""
 
     name: EngineName = "batched"
 
-    def __init__(self, runner: Runner, trainer: BatchedTrainer, checkpoint_every_steps: int) -> None:
-        self._runner = runner
+    def __init__(self, device: DeviceLoop, metrics: Metrics, trainer: Trainer, checkpoint_every_steps: int) -> None:
+        self._device = device
+        self._metrics = metrics
         self._trainer = trainer
         self._checkpoint_every_steps = checkpoint_every_steps
         self._lock = threading.Lock()
@@ -48,7 +59,7 @@ class BatchedEngine:
             self._running.append(running)
         if idle:
             try:
-                device_job = self._runner.device.run(self._steps(), lane="train", name="train")
+                device_job = self._device.run(self._steps(), lane="train", name="train")
             except DeviceStopped as error:
                 self._abandon(error)
             else:
@@ -65,7 +76,7 @@ class BatchedEngine:
                     one.before_step()
                 report = self._trainer.step()
                 if report is not None:
-                    self._runner.metrics.training_steps.inc(report.jobs)
+                    self._metrics.training_steps.inc(report.jobs)
                 if self._settle(running):
                     return
                 yield
@@ -79,7 +90,7 @@ class BatchedEngine:
 
     def _settle(self, running: "list[_Running]") -> bool:
         """After a step, tell those that ended; whether nothing is left, so that whoever comes next starts the steps."""
-        ended = [one for one in running if one.after_step(self._runner.device.share)]
+        ended = [one for one in running if one.after_step()]
         with self._lock:
             self._running = [one for one in self._running if one not in ended]
             done = not self._running
@@ -95,7 +106,7 @@ class BatchedEngine:
             one.refuse(error)
         self._trainer.step()  # takes the cancelled out; there is nothing else
         for one in running:
-            one.after_step(self._runner.device.share)
+            one.after_step()
             one.ended.set_result(None)
 
 
@@ -129,10 +140,10 @@ class _Running:
         self._refusal = error
         self.handle.cancel()
 
-    def after_step(self, share: float) -> bool:
-        """Note what the step did with a share of the device; whether it was the last."""
+    def after_step(self) -> bool:
+        """Note what the step did; whether it was the last."""
         seconds = self.handle.device_seconds
-        self._meter.add((seconds - self._metered) * share)
+        self._meter.add(seconds - self._metered)
         self._metered = seconds
         if self.handle.progress.of_steps:  # until then it waits for a slot
             self._training.report(self.handle.progress)

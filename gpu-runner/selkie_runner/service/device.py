@@ -4,8 +4,8 @@ Work is a generator, advanced one step at a time (a training yields after every 
 token), or a plain call. Jobs of a lane take turns; lanes share the device by weighted time, so that neither several
 trainings nor a busy server starves the other: the lane that used the device least goes next.
 
-A CPU of a few threads can be divided: a step of training and a pass of answers then run side by side, in which each
-loses less than by dividing its own products. A step that is alone still has all threads.
+On a CPU of a few threads there can be several such loops, each for a process of its own that computes; they share the
+threads, a step that is alone has all.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from ..batched.streams import use_threads
+from .cores import Cores, Part
 from .logs import event
 
 T = TypeVar("T")
@@ -25,8 +26,6 @@ T = TypeVar("T")
 #: `control` (loading an adapter, describing the model) is short and always goes first
 Lane = Literal["control", "decode", "train"]
 LANES: Final[tuple[Lane, ...]] = ("control", "decode", "train")
-#: lanes of one side work on the same things and never at the same time
-_SIDES: Final[tuple[tuple[Lane, ...], ...]] = (("control", "decode"), ("train",))
 #: what a second of a lane counts when they share the device: the rarer the passes of answers, the fuller they are
 _WEIGHTS: Final[dict[Lane, float]] = {"control": 1.0, "decode": 3.0, "train": 1.0}
 
@@ -94,40 +93,38 @@ class Job(Generic[T]):
 
 
 class DeviceLoop:
-    """The device's thread, on a divided CPU two, and their queue.
+    """The device's thread and its queue.
 
     Attributes:
-        busy_seconds: time spent working, by lane, since the start; a step with a part of the threads counts in part.
+        part: what the step under way has of the device.
+        busy_seconds: time spent working, by lane, since the start; a step with a part of the device counts in part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "device") -> None:
+        self.part = Part(threads=0, share=1.0)
         self.busy_seconds: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._queues: dict[Lane, deque[Job[Any]]] = {lane: deque() for lane in LANES}
         self._used: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._unfinished: dict[Lane, int] = dict.fromkeys(LANES, 0)
-        self._under_way: set[Lane] = set()
         self._changed = threading.Condition()
         self._stopping = False
-        #: of the CPU, once it is divided
-        self._threads = 0
-        #: whether the first thread's step leaves one to the second
-        self._leaving = False
-        self._local = threading.local()
-        self._first = threading.Thread(target=self._work_first, name="device", daemon=True)
-        self._second = threading.Thread(target=self._work, args=(False,), name="device-2", daemon=True)
+        self._cores: Cores | None = None
+        self._elsewhere = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> "DeviceLoop":
-        self._first.start()
+        self._thread.start()
         return self
 
-    def divide(self, threads: int) -> None:
-        """From now on let training and answers run side by side; `threads`, two at least, are all of the CPU's.
+    def divide(self, cores: Cores, *, elsewhere: bool = False) -> "DeviceLoop":
+        """From now on share these threads with other loops.
 
-        While both have work, one thread is the second step's and the rest are the first's.
+        Args:
+            elsewhere: the steps only wait for another process, which sees to it that it computes with `part.threads`.
         """
-        self._second.start()
         with self._changed:
-            self._threads = threads
+            self._cores, self._elsewhere = cores, elsewhere
+        return self
 
     def run(self, steps: Generator[object, None, T], *, lane: Lane, name: str) -> Job[T]:
         """Advance a generator on the device until it returns; raises `DeviceStopped` after `stop`."""
@@ -150,13 +147,7 @@ class DeviceLoop:
     @property
     def alive(self) -> bool:
         """Whether the device takes work."""
-        threads = [self._first, self._second] if self._threads else [self._first]
-        return all(thread.is_alive() for thread in threads) and not self._stopping
-
-    @property
-    def share(self) -> float:
-        """The share of the device that the step has which asks."""
-        return getattr(self._local, "share", 1.0)
+        return self._thread.is_alive() and not self._stopping
 
     def queued(self) -> dict[Lane, int]:
         """How many jobs each lane holds, those under way not counted."""
@@ -164,69 +155,58 @@ class DeviceLoop:
             return {lane: len(queue) for lane, queue in self._queues.items()}
 
     def stop(self, timeout_seconds: float = 30) -> None:
-        """Close every job at its next step and end the threads."""
+        """Close every job at its next step and end the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._first.join(timeout_seconds)
+        self._thread.join(timeout_seconds)
 
-    def _work_first(self) -> None:
-        self._work(True)
-        if self._threads:
-            self._second.join()
-        for queue in self._queues.values():
-            for job in queue:
-                job.close()
-            queue.clear()
-
-    def _work(self, first: bool) -> None:
-        while (job := self._next(first)) is not None:
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
             before = job.device_seconds
-            finished = job.advance(self.share)
+            finished = job.advance(self.part.share)
             elapsed = job.device_seconds - before
             with self._changed:
                 self.busy_seconds[job.lane] += elapsed
                 self._used[job.lane] += elapsed * _WEIGHTS[job.lane]
-                self._under_way.remove(job.lane)
-                if first:
-                    self._leaving = False
                 if finished:
                     self._unfinished[job.lane] -= 1
                 else:
                     self._queues[job.lane].append(job)
-                self._changed.notify_all()
+        for queue in self._queues.values():
+            for job in queue:
+                job.close()
+            queue.clear()
+        self._release()
 
-    def _next(self, first: bool) -> Job[Any] | None:
+    def _next(self) -> Job[Any] | None:
         with self._changed:
             while not self._stopping:
-                lane = self._lane() if first or self._leaving else None
-                if lane is not None:
-                    self._under_way.add(lane)
+                if (lane := self._lane()) is not None:
                     job = self._queues[lane].popleft()
-                    self._take_threads(first, lane)
+                    self._take_part()
                     return job
+                self._release()
                 self._changed.wait()
             return None
 
     def _lane(self) -> Lane | None:
-        """Whose turn it is, of those that may run beside what is under way."""
-        free = [side for side in _SIDES if self._under_way.isdisjoint(side)]
-        waiting: list[Lane] = [lane for side in free for lane in side if self._queues[lane]]
+        """Whose turn it is."""
+        waiting: list[Lane] = [lane for lane in LANES if self._queues[lane]]
         if not waiting or "control" in waiting:
             return "control" if waiting else None
         return min(waiting, key=lambda lane: self._used[lane])
 
-    def _take_threads(self, first: bool, lane: Lane) -> None:
-        """Settle how much of a divided CPU the step has that is about to begin."""
-        if not self._threads:
+    def _take_part(self) -> None:
+        if self._cores is None:
             return
-        if first:
-            # what is short is not worth a long step with few threads beside it
-            self._leaving = len(self._under_way) > 1 or (lane != "control" and self._lane() is not None)
-            self._changed.notify_all()
-        threads = 1 if not first else self._threads - self._leaving
-        self._local.share = threads / self._threads
-        use_threads(threads)
+        self.part = self._cores.claim(self)
+        if not self._elsewhere:
+            use_threads(self.part.threads)
+
+    def _release(self) -> None:
+        if self._cores is not None:
+            self._cores.release(self)
 
 
 def _one_step(function: Callable[[], T]) -> Generator[object, None, T]:

@@ -40,4 +40,4 @@ def build_engine(runner: Runner, options: EngineOptions) -> Engine:
         base=runner.base,
         deterministic=options.deterministic,
     )
-    return BatchedEngine(runner, trainer, options.checkpoint_every_steps)
+    return BatchedEngine(runner.device, runner.metrics, trainer, options.checkpoint_every_steps)

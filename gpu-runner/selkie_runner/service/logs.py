@@ -6,6 +6,8 @@ import sys
 from datetime import datetime, timezone
 from typing import Any
 
+from transformers.utils import logging as transformers_logging
+
 
 def event(logger: logging.Logger, level: int, name: str, *, exc_info: bool = False, **fields: Any) -> None:
     """Log `{"event": name, **fields}`; `fields` are JSON values, never secrets."""
@@ -36,3 +38,7 @@ def to_stderr(level: str) -> None:
     logging.captureWarnings(True)
     for chatty in ("httpx", "urllib3", "filelock", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # bars and lines of its own, where others read JSON
+    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()

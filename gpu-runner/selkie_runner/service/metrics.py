@@ -1,13 +1,13 @@
 """What Prometheus reads from `/metrics`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .device import DeviceLoop
+from .device import LANES, DeviceLoop
 from .served import ServedAdapters
 
 
@@ -24,7 +24,12 @@ class Metrics:
         self.generated_tokens = Counter("selkie_generated_tokens", "Tokens produced", registry=self.registry)
         self.training_steps = Counter("selkie_training_steps", "Optimizer steps taken", registry=self.registry)
         self.trainings = Counter("selkie_trainings", "Trainings by how they ended", ["outcome"], registry=self.registry)
-        self.registry.register(_State(device, adapters, waiting_rows))
+        self._loops = [device]
+        self.registry.register(_State(self._loops, adapters, waiting_rows))
+
+    def watch(self, loop: DeviceLoop) -> None:
+        """Count another thread of the device in."""
+        self._loops.append(loop)
 
     def text(self) -> bytes:
         """The exposition format."""
@@ -34,18 +39,17 @@ class Metrics:
 class _State(Collector):
     """Read at the moment of asking."""
 
-    def __init__(self, device: DeviceLoop, adapters: ServedAdapters, waiting_rows: Callable[[], int]) -> None:
-        self._device = device
+    def __init__(self, loops: Sequence[DeviceLoop], adapters: ServedAdapters, waiting_rows: Callable[[], int]) -> None:
+        self._loops = loops
         self._adapters = adapters
         self._waiting_rows = waiting_rows
 
     def collect(self) -> Iterable[Metric]:
-        busy = CounterMetricFamily("selkie_device_busy_seconds", "Time the device thread worked", labels=["lane"])
-        for lane, seconds in self._device.busy_seconds.items():
-            busy.add_metric([lane], seconds)
+        busy = CounterMetricFamily("selkie_device_busy_seconds", "Time the device worked", labels=["lane"])
         queued = GaugeMetricFamily("selkie_device_queue", "Jobs that wait for their turn", labels=["lane"])
-        for lane, jobs in self._device.queued().items():
-            queued.add_metric([lane], jobs)
+        for lane in LANES:
+            busy.add_metric([lane], sum(loop.busy_seconds[lane] for loop in self._loops))
+            queued.add_metric([lane], sum(loop.queued()[lane] for loop in self._loops))
         rows = GaugeMetricFamily("selkie_rows_waiting", "Prompts that wait for a batch", value=self._waiting_rows())
         loaded = GaugeMetricFamily("selkie_adapters", "Adapters that can be asked", value=len(self._adapters.all()))
         resident = GaugeMetricFamily(

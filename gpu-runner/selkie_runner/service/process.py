@@ -5,29 +5,30 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import torch
 import uvicorn
-from transformers.utils import logging as transformers_logging
 
 from ..artifacts import ArtifactStore
 from ..batched.streams import streams_of, use_threads
 from ..errors import ModelNotFound
 from ..models import LoadedModel, load_model
-from ..registry import load_registry
+from ..registry import ModelSpec, load_registry
 from .activities import GpuActivities
 from .device import DeviceLoop, result_of
+from .divided import copies_fit, divided
 from .engine import Engine
 from .engines import SLOTS, EngineOptions, build_engine
 from .http import create_app
 from .leftovers import sweep
 from .logs import event
-from .runner import ServingOptions, assemble
+from .runner import Runner, ServingOptions, assemble
 from .trainings import Trainings
 from .worker import work
 
@@ -68,40 +69,49 @@ async def serve(options: Options) -> None:
     device = DeviceLoop().start()
     try:
         await limit_threads(device, options.threads)
-        model = await result_of(device.call(lambda: _load(options), name="load model"))
-        runner = assemble(
-            model,
-            device,
-            ArtifactStore(options.store),
-            options.serving,
-        )
-        engine = build_engine(runner, options.training)
-        # what is to repeat bit for bit must not depend on what runs beside it
-        if engine.name == "batched" and not options.training.deterministic and options.serving.decode_batch > 1:
-            streams = await result_of(device.call(lambda: streams_of(model.device), name="ask threads"))
-            if streams > 1:
-                device.divide(streams)
-        await asyncio.to_thread(sweep, options.store, options.work, options.cache)
-        trainings = Trainings(runner, options.work, engine)
-        server = _Server(
-            uvicorn.Config(
-                create_app(runner), log_config=None, access_log=False, timeout_graceful_shutdown=_HTTP_GRACE_SECONDS
-            )
-        )
-        http = asyncio.create_task(server.serve([listener]))
-        await _until_started(server, http)
-        _say_ready(options, listener, model, engine)
-        if options.temporal:
-            slots = options.training.slots or SLOTS[engine.name]
-            await work(GpuActivities(runner, trainings), options.task_queue, slots, stopping)
-        else:
-            await stopping.wait()
-        event(logger, logging.INFO, "stopping")
-        server.should_exit = True
-        await http
+        load = partial(load_model, _model_of(options), options.cache, options.device)
+        model = await result_of(device.call(load, name="load model"))
+        runner = assemble(model, device, ArtifactStore(options.store), options.serving)
+        threads = await result_of(device.call(lambda: streams_of(model.device), name="ask threads"))
+        with _engine(options, runner, threads, load) as engine:
+            await _serve(options, runner, engine, listener, stopping)
     finally:
         await asyncio.to_thread(device.stop)
         listener.close()
+
+
+async def _serve(
+    options: Options, runner: Runner, engine: Engine, listener: socket.socket, stopping: asyncio.Event
+) -> None:
+    await asyncio.to_thread(sweep, options.store, options.work, options.cache)
+    trainings = Trainings(runner, options.work, engine)
+    server = _Server(
+        uvicorn.Config(
+            create_app(runner), log_config=None, access_log=False, timeout_graceful_shutdown=_HTTP_GRACE_SECONDS
+        )
+    )
+    http = asyncio.create_task(server.serve([listener]))
+    await _until_started(server, http)
+    _say_ready(options, listener, runner.model, engine)
+    if options.temporal:
+        slots = options.training.slots or SLOTS[engine.name]
+        await work(GpuActivities(runner, trainings), options.task_queue, slots, stopping)
+    else:
+        await stopping.wait()
+    event(logger, logging.INFO, "stopping")
+    server.should_exit = True
+    await http
+
+
+def _engine(
+    options: Options, runner: Runner, threads: int, load: Callable[[], LoadedModel]
+) -> AbstractContextManager[Engine]:
+    # what is to repeat bit for bit must not depend on what runs beside it
+    repeats = options.training.deterministic or options.serving.decode_batch == 1
+    batched = options.training.engine == "batched" and runner.base is not None
+    if options.temporal and batched and not repeats and threads > 1 and copies_fit(runner.model, threads):
+        return divided(runner, threads, options.training, load)
+    return nullcontext(build_engine(runner, options.training))
 
 
 class _Server(uvicorn.Server):
@@ -119,15 +129,11 @@ async def limit_threads(device: DeviceLoop, threads: int | None) -> None:
     use_threads(1)
 
 
-def _load(options: Options) -> LoadedModel:
-    # transformers writes bars and lines of its own to stderr, which is for JSON lines here
-    transformers_logging.disable_progress_bar()
-    transformers_logging.disable_default_handler()
-    transformers_logging.enable_propagation()
+def _model_of(options: Options) -> ModelSpec:
     registry = load_registry(options.models)
     if options.model not in registry:
         raise ModelNotFound(f"{options.model} is not in the model registry, which has {', '.join(registry)}")
-    return load_model(registry[options.model], options.cache, options.device)
+    return registry[options.model]
 
 
 def _stop_on_signals() -> asyncio.Event:
