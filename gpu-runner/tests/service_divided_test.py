@@ -123,7 +123,7 @@ def test_each_training_goes_where_the_least_is_left_to_do(tmp_path: Path):
 
 def test_processes_are_started_only_where_their_copies_fit(monkeypatch: pytest.MonkeyPatch):
     def available_bytes(_: torch.device) -> int:
-        return 2**31
+        return 2**32
 
     monkeypatch.setattr(module, "available_bytes", available_bytes)
     assert copies_fit(tiny_model(), 1)

@@ -23,8 +23,8 @@ from .training import Training
 
 #: what Python and its libraries take in each process
 _LIBRARIES_BYTES: Final = 2**29
-#: of the memory that is free, for processes before they train anything
-_MEMORY_SHARE: Final = 0.5
+#: of the memory that is free, for processes before they train anything; a policy makes one three times as large
+_MEMORY_SHARE: Final = 0.25
 
 
 class DividedEngine:

@@ -25,7 +25,7 @@ interface Finding {
 }
 
 const gib = 1024 ** 3;
-const needed = { diskBytes: gib, memoryBytes: 4 * gib };
+const needed = { diskBytes: gib, memoryBytes: 7 * gib };
 
 /** `selkie doctor` */
 export function doctorCommand(): Command {
@@ -98,7 +98,7 @@ function memory(): Finding {
     check: 'memory',
     ok: totalmem() >= needed.memoryBytes,
     detail: `${(freemem() / gib).toFixed(1)} of ${(totalmem() / gib).toFixed(1)} GiB free`,
-    advice: 'the demo needs a machine with 4 GiB or more',
+    advice: 'the demo comes to 7 GiB',
   };
 }
 
