@@ -36,10 +36,10 @@ def trainer() -> Generator[TrainerProcess]:
 
 
 @contextmanager
-def started(threads: int = 2, part: int = 1) -> Generator[TrainerProcess]:
+def started(threads: int = 2) -> Generator[TrainerProcess]:
     tiny_model()  # so that the process finds the folder made
     setup = TrainerSetup(partial(load_model, TINY, cache_dir(), "cpu"), "warning", slots=4, token_budget=60)
-    trainer = TrainerProcess(setup, threads, lambda: part)
+    trainer = TrainerProcess(setup, threads, lambda: 1)
     try:
         yield trainer
     finally:
@@ -132,6 +132,13 @@ time.sleep(600)
         parent.kill()
         # what it has of the parent's output closes with its end
         parent.communicate(timeout=30)
+
+
+def test_a_second_of_a_thread_is_that_part_of_the_devices(tmp_path: Path):
+    with started(threads=10**9) as trainer:
+        handle = trainer.submit(job(tmp_path, "a"), tmp_path / "a", 0)
+        stepped(trainer, handle.future.done)
+    assert 0 < handle.device_seconds < 1e-6
 
 
 def test_signals_to_everyone_do_not_end_it_and_closing_does(tmp_path: Path):

@@ -98,7 +98,7 @@ function memory(): Finding {
     check: 'memory',
     ok: totalmem() >= needed.memoryBytes,
     detail: `${(freemem() / gib).toFixed(1)} of ${(totalmem() / gib).toFixed(1)} GiB free`,
-    advice: 'the demo comes to 7 GiB',
+    advice: 'the demo needs about 7 GiB',
   };
 }
 
