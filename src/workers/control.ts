@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { taskQueues, type ControlActivities, type LlmActivities } from '../contract/index.js';
+import { beating } from './heartbeat.js';
 import { payloadConverterPath, workflowBundlePath } from './paths.js';
 
 export interface ControlWorkerOptions {
@@ -36,6 +37,7 @@ export async function createControlWorkers(options: ControlWorkerOptions): Promi
       identity: identityOf('control'),
       workflowBundle: { codePath: workflowBundlePath },
       activities: { ...control },
+      interceptors: { activity: [beating] },
       maxConcurrentActivityTaskExecutions: 20,
     }),
     await Worker.create({

@@ -26,9 +26,8 @@ describe.each(names)('%s', (name) => {
     expect(options.scheduleToStartTimeout).toBeUndefined();
   });
 
-  it('beats where it lasts', () => {
-    const lasts = Number(options.startToCloseTimeout) > 120_000;
-    expect(options.heartbeatTimeout !== undefined).toBe(lasts);
+  it('is given up when it beats no more', () => {
+    expect(options.heartbeatTimeout).toBeGreaterThan(0);
   });
 
   it('takes its turn by tenant', () => {

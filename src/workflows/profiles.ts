@@ -38,18 +38,18 @@ const profileOf: Record<ActivityName, ProfileName> = {
 
 const { TRY_CANCEL, WAIT_CANCELLATION_COMPLETED } = ActivityCancellationType;
 
-/** What a profile has beside its time and attempts. `beats`: it lasts, so a missing heartbeat gives the attempt up. */
-const traits: Record<ProfileName, { beats: boolean; cancellationType: ActivityCancellationType }> = {
-  // Changes nothing: repeat it often, and do not wait for it when nobody wants the answer.
-  readOnly: { beats: false, cancellationType: TRY_CANCEL },
+/** Who waits for a cancelled activity to end. */
+const cancellationOf: Record<ProfileName, ActivityCancellationType> = {
+  // Changes nothing: do not wait for it when nobody wants the answer.
+  readOnly: TRY_CANCEL,
   // Costs tokens and seconds; a finished proposal is found again in the ledger, so a repeat costs only what was lost.
-  generate: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  generate: WAIT_CANCELLATION_COMPLETED,
   // Holds a slot of the device: a cancelled workflow has not ended before the slot is free. Resumes from its checkpoint.
-  train: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  train: WAIT_CANCELLATION_COMPLETED,
   // Leases an adapter on the server, and must have given it back. Answers already recorded are not asked again.
-  evaluate: { beats: true, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  evaluate: WAIT_CANCELLATION_COMPLETED,
   // One transaction in which the first write wins: a repeat changes nothing, and its end says whether it happened.
-  publishOnce: { beats: false, cancellationType: WAIT_CANCELLATION_COMPLETED },
+  publishOnce: WAIT_CANCELLATION_COMPLETED,
 };
 
 /** Not retried by the server, which would use up attempts: see `activitiesOf`. */
@@ -61,13 +61,13 @@ const waitedFor: ErrorType = 'ServerUnavailable';
  */
 export function activityOptions(name: ActivityName, { tenant, profiles, gpuQueue }: RunSettings): ActivityOptions {
   const profile = profileOf[name];
-  const { beats, cancellationType } = traits[profile];
   return {
     taskQueue: queueOf(name, gpuQueue),
     priority: { fairnessKey: tenant },
     startToCloseTimeout: seconds(profiles[profile].startToCloseSeconds),
-    ...(beats ? { heartbeatTimeout: seconds(profiles.heartbeatSeconds) } : {}),
-    cancellationType,
+    // short ones too: a worker that is killed takes what it has in hand with it, and only a missing heartbeat tells
+    heartbeatTimeout: seconds(profiles.heartbeatSeconds),
+    cancellationType: cancellationOf[profile],
     retry: {
       initialInterval: seconds(profiles.retryInitialSeconds),
       backoffCoefficient: 2,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RoundConfigInput } from '../../src/contract/index.js';
-import { playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
+import { historiesOf, timeoutsOf } from '../support/histories.js';
+import { whileAnOutcomeWaits } from '../support/held-trials.js';
+import { killAndWait, playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
 import { checkpoints, tinyRound, until } from '../support/tiny-round.js';
 
 // The same round three times, each on a stack of its own: undisturbed, with the worker killed in mid-round, and with the
@@ -25,12 +27,21 @@ describe('a round survives kill -9', () => {
   });
 
   it('of the control worker: nothing is proposed or trained twice, and nothing differs', async () => {
+    let timeouts: unknown[] = [];
     const disturbed = await play(async (client, stack) => {
       await untilTrials(client, roundId);
-      stack.kill('worker', 'SIGKILL');
+      await killAndWait(stack, 'worker');
+      await until(async () => (await checkpoints(stack)) > 0, 20);
+      await whileAnOutcomeWaits(stack.databaseUrl, () => stack.kill('worker', 'SIGKILL'));
+      timeouts = await until(async () => {
+        const histories = await historiesOf(client.workflow, roundId);
+        const found = histories.flatMap((history) => timeoutsOf(history, 'recordOutcome'));
+        return found.length > 0 && found;
+      }, 500);
     });
     const { trials, policy, keys } = await undisturbed();
     expect(disturbed).toMatchObject({ trials, policy, keys });
+    expect(timeouts).toEqual(['HEARTBEAT']);
   });
 
   it('of the runner in mid-training: the second attempt resumes, and nothing differs', async () => {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { WorkflowClient } from '@temporalio/client';
+import { decodeTimeoutType } from '@temporalio/common';
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import { bounds } from '../../src/contract/index.js';
@@ -23,7 +24,7 @@ const terminated = 17;
 export async function historiesOf(
   client: WorkflowClient,
   workflowId: string,
-  runId: string,
+  runId?: string,
 ): Promise<RecordedHistory[]> {
   const history = await client.getHandle(workflowId, runId).fetchHistory();
   const found: RecordedHistory[] = [{ workflowId, history }];
@@ -34,6 +35,20 @@ export async function historiesOf(
     if (next) found.push(...(await historiesOf(client, workflowId, next)));
   }
   return found;
+}
+
+/** Which timeouts ended the attempts of an activity that were made again. */
+export function timeoutsOf({ history }: RecordedHistory, activity: string): (string | undefined)[] {
+  const events = history.events ?? [];
+  const scheduled = events
+    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity)
+    .map(({ eventId }) => String(eventId));
+  return events
+    .map((event) => event.activityTaskStartedEventAttributes)
+    .filter(
+      (started) => started?.lastFailure?.timeoutFailureInfo && scheduled.includes(String(started.scheduledEventId)),
+    )
+    .map((started) => decodeTimeoutType(started?.lastFailure?.timeoutFailureInfo?.timeoutType));
 }
 
 /** Holds histories to the budgets: few events, small payloads, no workflow task that failed. */
