@@ -2,7 +2,7 @@ export { clientOf, connectClient } from './client.js';
 export { StackError } from './errors.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
 export { watchMemory, type MemoryWatch } from './memory.js';
-export { choosablePorts, type Ports } from './ports.js';
+export { choosablePorts, freePortNumbers, type Ports } from './ports.js';
 export type { RunnerOptions } from './programs.js';
 export { partNames, type PartName } from './records.js';
 export { runningStack, type Endpoints, type StackState } from './state.js';

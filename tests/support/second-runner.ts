@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import getPort from 'get-port';
 import { SupervisedChild } from '../../src/stack/child.js';
 import { layoutOf, type Stack } from '../../src/stack/index.js';
 import { runnerSpec } from '../../src/stack/programs.js';
+import { anyPort } from './port.js';
 import { homeOf, tinyRunner } from './tiny-round.js';
 
 /**
@@ -12,7 +12,7 @@ import { homeOf, tinyRunner } from './tiny-round.js';
 export async function startSecondRunner(stack: Stack, slots: number): Promise<SupervisedChild> {
   const layout = layoutOf(homeOf(stack));
   const env = { ...process.env, TEMPORAL_ADDRESS: stack.temporalAddress, TEMPORAL_CONFIG_FILE: layout.temporalConfig };
-  const spec = runnerSpec(layout, { ...tinyRunner(layout.home), slots }, await getPort(), env);
+  const spec = runnerSpec(layout, { ...tinyRunner(layout.home), slots }, await anyPort(), env);
   const second = new SupervisedChild(
     { ...spec, logFile: secondLogOf(stack), restartDelaysMs: [] },
     join(layout.home, 'second-pids'),

@@ -1,8 +1,8 @@
-import getPort from 'get-port';
 import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { layoutOf } from '../../src/stack/index.js';
+import { anyPort } from './port.js';
 
 /**
  * A new home for a stack, with ports of its own: those that people use are left alone. `closed`: only its owner may enter,
@@ -11,7 +11,7 @@ import { layoutOf } from '../../src/stack/index.js';
 export async function makeStackHome({ closed = false } = {}): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), 'selkie-stack-'));
   if (!closed) chmodSync(home, 0o755);
-  const [temporal, temporalUi, postgres, inference] = await Promise.all([getPort(), getPort(), getPort(), getPort()]);
+  const [temporal, temporalUi, postgres, inference] = await Promise.all([anyPort(), anyPort(), anyPort(), anyPort()]);
   writeFileSync(layoutOf(home).ports, JSON.stringify({ temporal, temporalUi, postgres, inference }));
   return home;
 }
