@@ -10,6 +10,7 @@ import pytest
 import torch
 from service_support import running, write_random_adapter
 
+from selkie_runner.batched import BatchedDecoder
 from selkie_runner.service.http import create_app
 from selkie_runner.service.runner import Runner
 
@@ -344,3 +345,15 @@ def test_stopping_answers_every_request_under_way(tmp_path: Path):
             return [answer.status_code for answer in await asyncio.gather(*requests)]
 
         assert ask(parts, scenario) == [503] * 3
+
+
+def test_a_decoder_that_breaks_fails_what_was_asked_and_answers_what_comes(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(_: BatchedDecoder) -> bool:
+        raise ZeroDivisionError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchedDecoder, "step", broken)
+        assert post(runner, "/v1/completions", prompt="seal").status_code == 500
+    assert completion(runner, prompt="seal", max_tokens=2)["usage"]["completion_tokens"] == 2

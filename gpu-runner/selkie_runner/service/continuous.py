@@ -1,6 +1,7 @@
 """The batched decoder in the service: one job on the device steps all answers together, while there are any."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
@@ -13,7 +14,10 @@ from ..batched import BatchedDecoder, FrozenAdapter, FrozenAdapters
 from ..batched.source import BASE, AdapterSource
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow
 from .device import DeviceLoop, DeviceStopped
+from .logs import event
 from .served import ServedAdapter, ServedAdapters
+
+logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 Out = TypeVar("Out")
@@ -97,14 +101,18 @@ class ContinuousDecoding:
             job.future.add_done_callback(lambda future: self._stop(_stopped()) if future.cancelled() else None)
 
     def _steps(self) -> Generator[None, None, None]:
-        while True:
-            while self._decoder.step():
-                yield
-            with self._lock:
-                # a row that came after the last step is stepped by this job, one that comes later by the next
-                if self._decoder.idle:
-                    self._turning = False
-                    return
+        try:
+            while True:
+                while self._decoder.step():
+                    yield
+                with self._lock:
+                    # a row that came after the last step is stepped by this job, one that comes later by the next
+                    if self._decoder.idle:
+                        self._turning = False
+                        return
+        except Exception as error:
+            event(logger, logging.ERROR, "decoding_failed", exc_info=True)
+            self._stop(error)
 
     def _stop(self, error: Exception) -> None:
         with self._lock:
