@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { queryNames, roundStatusSchema, type RoundConfigInput } from '../../src/contract/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
 import type { PartName, RunnerOptions, Stack } from '../../src/stack/index.js';
+import { unlessStuck } from './stuck.js';
 import { approvedResult, fingerprint, publishedTrainings, startRound, startTinyStack, until } from './tiny-round.js';
 
 /** What a round came to: equal for two runs of it, whatever happened on the way, but for `resumedFrom`. */
@@ -22,11 +23,14 @@ export interface Play {
   cleanUp?: () => Promise<void>;
 }
 
+/** Before the test's own timeout, which could not say why. */
+const stuckAfterMs = 240_000;
+
 /** Plays a round on a new stack. */
 export async function playRound(roundId: string, config: RoundConfigInput, play: Play = {}): Promise<Ending> {
   const tiny = await startTinyStack(play.runner);
-  try {
-    const { client, stack, ledger } = tiny;
+  const { client, stack, ledger } = tiny;
+  const round = async (): Promise<Ending> => {
     await startRound(client, roundId, config);
     await play.disturb?.(client, stack, ledger);
     const result = await approvedResult(client, roundId);
@@ -37,6 +41,9 @@ export async function playRound(roundId: string, config: RoundConfigInput, play:
       keys: published.map(({ trainingKey }) => trainingKey).sort(),
       resumedFrom: published.map(({ resumedFromStep }) => resumedFromStep),
     };
+  };
+  try {
+    return await unlessStuck(stuckAfterMs, client, stack, round());
   } finally {
     await play.cleanUp?.();
     await tiny.stop();
