@@ -24,13 +24,17 @@ export async function unlessStuck<T>(withinMs: number, client: Client, stack: St
 async function stateOf(client: Client, stack: Stack): Promise<string> {
   const parts = stack.processes().map(({ name, pid, restarts }) => `${name}: process ${pid}, ${restarts} restarts`);
   const workflows: string[] = [];
-  for await (const { workflowId } of client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
+  for await (const { workflowId, status } of client.workflow.list()) {
+    if (status.name !== 'RUNNING') {
+      workflows.push(`${workflowId}: ${status.name}`);
+      continue;
+    }
     const { raw } = await client.workflow.getHandle(workflowId).describe();
     const activities = (raw.pendingActivities ?? []).map(
       ({ activityType, attempt, lastFailure, lastWorkerIdentity }) =>
         `  ${activityType?.name}, attempt ${attempt} by ${lastWorkerIdentity}, before it: ${lastFailure?.message ?? ''}`,
     );
-    workflows.push(`${workflowId}${raw.pendingWorkflowTask ? ', a task pending' : ''}`, ...activities);
+    workflows.push(`${workflowId}: RUNNING${raw.pendingWorkflowTask ? ', a task pending' : ''}`, ...activities);
   }
   const logs = ['worker', 'runner', 'temporal'].map(async (name) => {
     const lines = (await readFile(join(stack.logs, `${name}.log`), 'utf8')).trimEnd().split('\n');
