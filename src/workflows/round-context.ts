@@ -1,6 +1,6 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
-import type { RoundConfig, RoundStatus, RunSettings } from '../contract/index.js';
+import type { GateView, RoundConfig, RoundStatus, RunSettings } from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { unpaused } from './controls.js';
 import { roundMarkdown } from './round-details.js';
@@ -30,6 +30,12 @@ export class RoundContext {
 
   get config(): RoundConfig {
     return this.state.config;
+  }
+
+  /** What the `gates` query answers. A gate is not shown as open before its workflow can be told decisions. */
+  get gates(): GateView[] {
+    const { gate } = this.state;
+    return gate === null || (gate.state === 'open' && this.gateHandle === null) ? [] : [gate];
   }
 
   /** Goes on to a phase, not while paused. */

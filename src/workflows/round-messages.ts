@@ -69,5 +69,5 @@ export function installRoundMessages(round: RoundContext): void {
     { description: "Sent by the round's own gate" },
   );
   setHandler(statusQuery, () => state.status, { description: 'Phase, counts, caps, selection, refused messages' });
-  setHandler(gatesQuery, () => (state.gate === null ? [] : [state.gate]), { description: 'How each gate stands' });
+  setHandler(gatesQuery, () => round.gates, { description: 'How each gate stands' });
 }

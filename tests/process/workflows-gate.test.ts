@@ -43,6 +43,22 @@ describeWithTemporal('the release gate', () => {
     expect(ledger.gates.get(`by-${target}.gate-release`)).toMatchObject({ outcome: 'approved' });
   });
 
+  it('takes an approval as soon as the round shows the gate', async () => {
+    const { ledger, scripted } = fresh();
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'at-once', shortRound);
+      let gate: GateView | undefined;
+      while (gate === undefined) [gate] = await round.query<GateView[]>(queryNames.gates);
+      await round.signal(signalNames.approve, decisionOn(gate));
+      const refused = await until(async () => {
+        const { rejectedMessages } = await statusOf(round);
+        return (ledger.decisions.length > 0 || rejectedMessages.length > 0) && rejectedMessages;
+      });
+      expect(refused).toEqual([]);
+      expect(await resultOf(round)).toMatchObject({ gate: 'approved', released: true });
+    });
+  });
+
   it('is decided by the command line, which waits for the verdict', async () => {
     const { result } = await decided('by-cli', async (gate) => {
       const choice = { decision: 'approve', approver: 'ann', note: 'read it', digest: gate.spec.digest } as const;
