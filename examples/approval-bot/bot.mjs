@@ -38,7 +38,6 @@ if (options['until-stdin-closes']) process.stdin.resume().once('close', () => pr
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, namespace });
-const decided = new Set();
 const log = (message) => console.log(`${new Date().toISOString()} ${message}`);
 log(
   `waits for gates of ${options.round ?? `the tenant ${options.tenant}`} at ${connectionOptions.address ?? 'localhost'}`,
@@ -64,18 +63,17 @@ async function roundsToLookAt() {
 
 async function lookAt(roundId) {
   const round = client.workflow.getHandle(roundId);
-  for (const { spec, state } of await round.query('gates')) {
-    const gate = `${spec.gateId} ${spec.digest}`;
-    if (state !== 'open' || decided.has(gate)) continue;
+  for (const { spec, state, decisions } of await round.query('gates')) {
+    // sent until the gate shows it, in whatever process: only the gate knows what it has heard
+    if (state !== 'open' || decisions.some(({ approver }) => approver === options.approver)) continue;
     const { decision, note } = decide(await evidenceFor(roundId, spec), limits);
     await round.signal(decision, {
       gateId: spec.gateId,
       digest: spec.digest,
       approver: options.approver,
       note,
-      key: `${options.approver} ${gate}`, // a resend is the same decision
+      key: spec.digest, // a resend is the same decision
     });
-    decided.add(gate);
     log(`${decision} ${spec.gateId}: ${note}`);
   }
 }
