@@ -13,7 +13,8 @@ import { venvOf, type Layout } from './layout.js';
 export const namespace = 'default';
 /** The development server keeps closed runs for a day; a campaign's history is worth more. */
 const retentionDays = 365;
-const answerTimeoutMs = 2000;
+const connectTimeoutMs = 2000;
+const answerTimeoutMs = 10_000;
 const prepareTimeoutMs = 60_000;
 /** printed once the server's own port is open */
 const saysServing = /^(Temporal )?Server:\s/m;
@@ -79,7 +80,7 @@ export function temporalSpec(
 /** Whether a server at `address` serves our namespace. */
 export async function temporalAnswers(address: string): Promise<boolean> {
   try {
-    const connection = await Connection.connect({ address, connectTimeout: answerTimeoutMs });
+    const connection = await Connection.connect({ address, connectTimeout: connectTimeoutMs });
     try {
       await connection.withDeadline(Date.now() + answerTimeoutMs, () =>
         connection.workflowService.describeNamespace({ namespace }),
