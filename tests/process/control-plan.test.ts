@@ -19,11 +19,13 @@ describe('claimRound', () => {
     expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'] });
     expect(Object.keys(searchAttributes)).toContain('SealTenant');
     expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'] });
-    const other = { ...claim, configDigest: textDigest('another') };
+    const other = { ...claim, config: { ...config, requestedBy: 'ben', seed: 9 }, configDigest: textDigest('another') };
     await expect(rig.activities.claimRound(other)).rejects.toMatchObject({
       type: 'RoundIdTaken',
       nonRetryable: true,
-      message: expect.stringMatching(new RegExp(`${claim.configDigest}.*${other.configDigest}`)) as string,
+      message: expect.stringMatching(
+        new RegExp(`${claim.configDigest}.*${other.configDigest}.*differs in seed, requestedBy`),
+      ) as string,
     });
   });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   failure,
   bounds,
@@ -5,6 +6,7 @@ import {
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
+  type RoundConfig,
   type SearchAttributeName,
 } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
@@ -31,13 +33,20 @@ export async function claimRound(
     throw failure(
       'RoundIdTaken',
       `the round id "${roundId}" is taken by another configuration (digest ${claimed.configDigest}; this one has ` +
-        `${configDigest}): start it under another id, or with the configuration that it has`,
+        `${configDigest}), which differs in ${differing(claimed.config, config)}: start it under another id, ` +
+        'or with the configuration that it has',
     );
   }
   await ledger.rounds.reopen(roundId);
   const registered = new Set(await (temporal?.searchAttributes() ?? []));
   const ours = Object.keys(searchAttributes) as SearchAttributeName[];
   return { searchAttributes: ours.filter((name) => registered.has(name)) };
+}
+
+/** The fields that are not alike; where all are, the digest is of a version that had others. */
+function differing(one: RoundConfig, other: RoundConfig): string {
+  const fields = (Object.keys(one) as (keyof RoundConfig)[]).filter((key) => !isDeepStrictEqual(one[key], other[key]));
+  return fields.join(', ') || 'fields of another version';
 }
 
 /** Freezes what the round runs on: corpus, question split, probes, its documents, the policy it starts from. */

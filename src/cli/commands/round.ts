@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   campaignId,
@@ -23,8 +24,12 @@ const pollMs = 2000;
 /** After so long without a change it says what is being done. */
 const quietMs = 15_000;
 
-/** Reads `--config`: a file's name or JSON; throws a CliError that lists every problem. */
-export function readRoundConfig(argument: string | undefined): RoundConfig {
+/**
+ * Reads `--config`: a file's name or JSON; throws a CliError that lists every problem.
+ *
+ * @param as who asks for the round; without it whom the config names, or the user of this machine
+ */
+export function readRoundConfig(argument?: string, as?: string): RoundConfig {
   const text = argument === undefined ? '{}' : existsSync(argument) ? readFileSync(argument, 'utf8') : argument;
   let raw: unknown;
   try {
@@ -35,12 +40,24 @@ export function readRoundConfig(argument: string | undefined): RoundConfig {
       exitCodes.usage,
     );
   }
+  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
+    raw = as === undefined ? { requestedBy: userName(), ...raw } : { ...raw, requestedBy: as };
+  }
   const parsed = parseConfig(roundConfigSchema, raw);
   const problems = parsed.ok ? roundConfigProblems(parsed.value) : parsed.problems;
   if (!parsed.ok || problems.length > 0) {
     throw new CliError(`the round's config has problems:\n  ${problems.join('\n  ')}`, exitCodes.usage);
   }
   return parsed.value;
+}
+
+/** Undefined, for which the config has a word, where the system knows no name: in some containers. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `selkie round start | status | watch` */
@@ -52,6 +69,7 @@ export function roundCommand(): Command {
     .description('start a round; its config has a default for everything')
     .option('--config <file or json>', 'the round config, or a part of it')
     .option('--id <id>', 'the workflow id of the round; by default <tenant>.<time>')
+    .option('--as <name>', 'who asks for it, whose approval does not count; by default your name on this machine')
     .option('--watch', 'wait for the end and show how it goes')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -60,10 +78,10 @@ export function roundCommand(): Command {
 Examples:
   $ npx selkie round start
   $ npx selkie round start --config '{"sources": {"train": 2}, "editsPerSource": 2}' --watch
-  $ npx selkie round start --config examples/configs/small.json --id demo.monday`,
+  $ npx selkie round start --config examples/configs/small.json --id demo.monday --as ann`,
     )
-    .action(async ({ config, id, watch, json }) => {
-      const input = readRoundConfig(config);
+    .action(async ({ config, id, as, watch, json }) => {
+      const input = readRoundConfig(config, as);
       await withSession(async (session) => {
         const roundId = id ?? campaignId(input.tenant, `round-${stampNow()}`);
         await startRound(session, roundId, input);
