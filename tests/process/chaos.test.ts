@@ -5,8 +5,8 @@ import { whileAnOutcomeWaits } from '../support/held-trials.js';
 import { killAndWait, playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
 import { checkpoints, tinyRound, until } from '../support/tiny-round.js';
 
-// The same round three times, each on a stack of its own: undisturbed, with the worker killed in mid-round, and with the
-// runner killed in mid-training. All three must end with the same texts, weights and log-likelihoods.
+// The same round three times, each on a stack of its own: undisturbed, with the worker killed twice, the second time while it
+// writes an outcome, and with the runner killed in mid-training. All three must end with the same texts, weights and log-likelihoods.
 const roundId = 'demo.chaos.r0001';
 const config: RoundConfigInput = {
   ...tinyRound,

@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '../../src/stack/index.js';
+import { tailOf } from '../../src/stack/log-file.js';
 
 const logLines = 15;
 
@@ -36,9 +36,8 @@ async function stateOf(client: Client, stack: Stack): Promise<string> {
     );
     workflows.push(`${workflowId}: RUNNING${raw.pendingWorkflowTask ? ', a task pending' : ''}`, ...activities);
   }
-  const logs = ['worker', 'runner', 'temporal'].map(async (name) => {
-    const lines = (await readFile(join(stack.logs, `${name}.log`), 'utf8')).trimEnd().split('\n');
-    return [`${name}.log`, ...lines.slice(-logLines)].join('\n  ');
-  });
-  return [...parts, ...workflows, ...(await Promise.all(logs))].join('\n');
+  const logs = ['worker', 'runner', 'temporal'].map(
+    (name) => `${name}.log\n${tailOf(join(stack.logs, `${name}.log`), logLines)}`,
+  );
+  return [...parts, ...workflows, ...logs].join('\n');
 }
