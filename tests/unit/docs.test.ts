@@ -8,7 +8,10 @@ import { repoRoot } from '../../src/stack/layout.js';
 
 // What the pages for people name must exist: links, paths of the tree, commands.
 
-const files = ['README.md', ...readdirSync(join(repoRoot, 'docs')).map((name) => `docs/${name}`)];
+const files = [
+  'README.md',
+  ...readdirSync(join(repoRoot, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+];
 const pages = files.filter((file) => file.endsWith('.md'));
 const textOf = (page: string): string => readFileSync(join(repoRoot, page), 'utf8');
 const found = (page: string, pattern: RegExp): string[] => [
