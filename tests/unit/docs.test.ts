@@ -9,7 +9,7 @@ import { repoRoot } from '../../src/stack/layout.js';
 // What the pages for people name must exist: links, paths of the tree, commands.
 
 const files = [
-  'README.md',
+  ...readdirSync(repoRoot),
   ...readdirSync(join(repoRoot, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
 ];
 const pages = files.filter((file) => file.endsWith('.md'));
