@@ -1,60 +1,56 @@
-import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { groupBy } from './group-by.js';
+import jstat from 'jstat';
 
 /** The arithmetic mean; null of nothing. */
 export function mean(values: number[]): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** One question's score under two conditions; questions of one document share a `cluster`. */
-export interface Pair {
-  cluster: string;
-  a: number;
-  b: number;
-}
-
+/** A mean over documents and where the mean over all documents of the kind lies with 95 % confidence. */
 export interface Interval {
-  /** mean of a − b over all pairs; null of nothing */
+  /** null of nothing */
   estimate: number | null;
-  /** null with fewer than two clusters: nothing can be said of other documents */
+  /** both null where there is no interval: of fewer than two documents, and of documents that are all alike */
   low: number | null;
   high: number | null;
+  /** the documents, each of which counts once, because its questions stand or fall together */
   clusters: number;
+  /** the interval rests on so few documents that it is wide, and true only where their values are spread evenly */
+  fewDocuments: boolean;
 }
 
-/**
- * The mean difference a − b with a percentile bootstrap interval. Whole documents are drawn, because the questions of one
- * document stand or fall together. The same seed gives the same interval.
- */
-export function pairedBootstrap(
-  pairs: Pair[],
-  { seed, resamples = 10_000, level = 0.95 }: { seed: number; resamples?: number; level?: number },
-): Interval {
-  const documents = [...groupBy(pairs, ({ cluster }) => cluster).values()].map((group) => ({
-    sum: group.reduce((sum, { a, b }) => sum + (a - b), 0),
-    count: group.length,
-  }));
-  const estimate = mean(pairs.map(({ a, b }) => a - b));
-  if (documents.length < 2) return { estimate, low: null, high: null, clusters: documents.length };
+/** With fewer documents than this an interval says so. */
+export const enoughDocuments = 5;
 
-  const random = xoroshiro128plus(seed);
-  const means = Array.from({ length: resamples }, () => {
-    let sum = 0;
-    let count = 0;
-    for (let i = 0; i < documents.length; i += 1) {
-      const drawn = documents[uniformInt(random, 0, documents.length - 1)];
-      if (drawn === undefined) continue;
-      sum += drawn.sum;
-      count += drawn.count;
-    }
-    return sum / count;
-  }).sort((left, right) => left - right);
-  const tail = Math.floor(((1 - level) / 2) * resamples);
+/** Values this near are equal: the same shares, subtracted in another order, differ by less. */
+const equalWidth = 1e-9;
+
+/**
+ * Student's interval of a mean. A percentile bootstrap would be too narrow below some thirty documents: of four it covers
+ * 79 % where it says 95 %. Documents that are all alike say nothing of how far others may lie, so there is no interval of
+ * no width.
+ *
+ * @param within the least and the most that a mean can be
+ */
+export function meanInterval(
+  values: number[],
+  { within = [-Infinity, Infinity], level = 0.95 }: { within?: readonly [number, number]; level?: number } = {},
+): Interval {
+  const clusters = values.length;
+  const fewDocuments = clusters < enoughDocuments;
+  const estimate = mean(values);
+  const spread = Math.max(...values) - Math.min(...values);
+  if (estimate === null || clusters < 2 || spread <= equalWidth) {
+    return { estimate, low: null, high: null, clusters, fewDocuments };
+  }
+  const squares = values.reduce((sum, value) => sum + (value - estimate) ** 2, 0);
+  const standardError = Math.sqrt(squares / (clusters - 1) / clusters);
+  const half = jstat.studentt.inv((1 + level) / 2, clusters - 1) * standardError;
+  const [least, most] = within;
   return {
     estimate,
-    low: means[tail] ?? null,
-    high: means[resamples - 1 - tail] ?? null,
-    clusters: documents.length,
+    low: Math.max(least, estimate - half),
+    high: Math.min(most, estimate + half),
+    clusters,
+    fewDocuments,
   };
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { intervalText } from '../../activities/control/report/interval-text.js';
 import type { RoundReport } from '../../activities/control/report/report.js';
 import { ArtifactStore } from '../../artifacts/index.js';
 import { taskQueues, workflowTypes, type CampaignConfigInput, type RoundResult } from '../../contract/index.js';
-import type { Interval } from '../../seal/statistics.js';
 import { clientOf, layoutOf, StackError, startStack, type Stack } from '../../stack/index.js';
 import { attend, resultsOf } from './campaign.js';
 import type { Bench, BenchContext, BenchResult } from './bench.js';
@@ -105,8 +105,6 @@ function holds(round: RoundNumbers | undefined): boolean {
 }
 
 const percent = (share: number | null): string => (share === null ? '–' : `${(share * 100).toFixed(1)} %`);
-const interval = ({ estimate, low, high }: Interval): string =>
-  `${percent(estimate)} [${percent(low)}, ${percent(high)}]`;
 
 function textOf({
   roundId,
@@ -121,7 +119,7 @@ function textOf({
     `${roundId}: match on questions B, ${documents.chosenOnB} documents`,
     `  base ${percent(arms.base)} · in context ${percent(arms.inContext)} · raw passage ${percent(arms.rawPassage)}`,
     `  self-edits ${percent(arms.selfEditMean)} · chosen ${percent(arms.chosenOnB)} · other source ${percent(arms.otherSourceControl)}`,
-    `  chosen over base ${interval(gainOverBase)} · over other source ${interval(gainOverOtherSource)}`,
-    `  held out (${heldOut.sources} documents) before ${percent(heldOut.before)} · after ${percent(heldOut.after)} · gain ${interval(heldOutGain)}`,
+    `  chosen over base ${intervalText(gainOverBase)} · over other source ${intervalText(gainOverOtherSource)}`,
+    `  held out (${heldOut.sources} documents) before ${percent(heldOut.before)} · after ${percent(heldOut.after)} · gain ${intervalText(heldOutGain)}`,
   ].join('\n');
 }

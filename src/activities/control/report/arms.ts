@@ -16,7 +16,7 @@ export interface ArmNumbers {
  * The arms on questions B. A document counts once in an arm, whatever the number of its questions and candidates; one
  * without a number is left out, never counted as 0.
  */
-export function armNumbers({ trials, selection, train, base, inContext }: Evidence, seed: number): ArmNumbers {
+export function armNumbers({ trials, selection, train, base, inContext }: Evidence): ArmNumbers {
   const chosenIds = new Set(selection?.chosen.map(({ trialId }) => trialId));
   const chosen =
     trials.confirm.length > 0 ? trials.confirm : trials.edits.filter(({ spec }) => chosenIds.has(spec.trialId));
@@ -48,11 +48,11 @@ export function armNumbers({ trials, selection, train, base, inContext }: Eviden
     otherSourceControl: of.otherSourceControl.size,
   };
   const comparisons = {
-    rawPassage: compare(of.rawPassage, base, seed),
-    selfEditMean: compare(of.selfEditMean, base, seed),
-    chosenOnB: compare(of.chosenOnB, base, seed),
+    rawPassage: compare(of.rawPassage, base),
+    selfEditMean: compare(of.selfEditMean, base),
+    chosenOnB: compare(of.chosenOnB, base),
     // the same questions, asked of the adapter that learnt their document and of one that did not
-    ownOverOther: compare(of.chosenOnB, of.otherSourceControl, seed),
+    ownOverOther: compare(of.chosenOnB, of.otherSourceControl),
   };
   return { arms, comparisons, documents };
 }

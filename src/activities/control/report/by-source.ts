@@ -1,7 +1,7 @@
 import type { Evaluation, Scores } from '../../../contract/index.js';
 import type { Trial } from '../../../ledger/index.js';
 import { groupBy } from '../../../seal/group-by.js';
-import { mean, pairedBootstrap, type Interval } from '../../../seal/statistics.js';
+import { mean, meanInterval, type Interval } from '../../../seal/statistics.js';
 
 /** A number for each document that has one. */
 export type BySource = Map<string, number>;
@@ -10,12 +10,12 @@ export type BySource = Map<string, number>;
 export interface Comparison {
   arm: number | null;
   against: number | null;
-  /** arm − against, with a bootstrap interval over documents */
+  /** arm − against */
   gain: Interval;
 }
 
-/** Draws of a bootstrap: an interval's ends are then stable to a small part of its width. */
-const resamples = 2000;
+/** What a difference between two shares can be. */
+const differences = [-1, 1] as const;
 
 /** The mean match of each document over its scored trials. */
 export function matchBySource(trials: Trial[], scoresOf: (evaluation: Evaluation) => Scores | null): BySource {
@@ -33,15 +33,18 @@ export function matchBySource(trials: Trial[], scoresOf: (evaluation: Evaluation
 }
 
 /** Both on the documents that both have. */
-export function compare(arm: BySource, against: BySource, seed: number): Comparison {
-  const pairs = [...arm].flatMap(([cluster, a]) => {
-    const b = against.get(cluster);
-    return b === undefined ? [] : [{ cluster, a, b }];
+export function compare(arm: BySource, against: BySource): Comparison {
+  const pairs = [...arm].flatMap(([sourceId, a]) => {
+    const b = against.get(sourceId);
+    return b === undefined ? [] : [{ a, b }];
   });
   return {
     arm: mean(pairs.map(({ a }) => a)),
     against: mean(pairs.map(({ b }) => b)),
-    gain: pairedBootstrap(pairs, { seed, resamples }),
+    gain: meanInterval(
+      pairs.map(({ a, b }) => a - b),
+      { within: differences },
+    ),
   };
 }
 

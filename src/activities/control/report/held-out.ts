@@ -19,7 +19,7 @@ export interface HeldOutNumbers {
 type CellName = keyof HeldOut['cells'];
 
 /** Writer × learner on held-out documents: those alone that every cell with any score has one for. */
-export function heldOutNumbers({ trials, heldOut, heldOutBaseline }: Evidence, seed: number): HeldOutNumbers {
+export function heldOutNumbers({ trials, heldOut, heldOutBaseline }: Evidence): HeldOutNumbers {
   const examined = [...trials.examine, ...trials.cross];
   const scores = new Map(
     [...groupBy(examined, cellOf(examined))]
@@ -50,7 +50,7 @@ export function heldOutNumbers({ trials, heldOut, heldOutBaseline }: Evidence, s
       cells: means,
     },
     baseline: { old: meanOf(only(heldOutBaseline.old, ids)), new: meanOf(only(heldOutBaseline.new, ids)) },
-    gain: compare(cell('newNew'), cell('oldOld'), seed).gain,
+    gain: compare(cell('newNew'), cell('oldOld')).gain,
     missing: heldOut
       .filter((source) => !isShared(source))
       .map(({ sourceId }) => ({ sourceId, reasons: (failures.get(sourceId) ?? []).map(failureText) })),

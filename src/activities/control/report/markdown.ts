@@ -1,8 +1,8 @@
 import type { Arms, OutcomeCounts } from '../../../contract/index.js';
-import type { Interval } from '../../../seal/statistics.js';
 import { policyAlias } from '../alias.js';
 import type { Comparison } from './by-source.js';
 import type { ProbeNumbers } from './counts.js';
+import { intervalText } from './interval-text.js';
 import type { RoundReport } from './report.js';
 
 /** Reasons that are shown for documents left out; the artifact has all. */
@@ -72,12 +72,6 @@ function armTable({ arms, comparisons, documents }: RoundReport): string[] {
 const gainText = ({ gain }: Comparison, over: string): string =>
   gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
 
-function intervalText({ estimate, low, high, clusters }: Interval): string {
-  if (estimate === null) return 'not measured';
-  const range = low === null || high === null ? 'too few for an interval' : `95 %: ${points(low)} to ${points(high)}`;
-  return `${points(estimate)} points (${range}; ${clusters} documents)`;
-}
-
 const probeText = ({ asked, rightBefore, rightAfter, lost }: ProbeNumbers): string =>
   asked === 0
     ? 'none asked'
@@ -101,5 +95,4 @@ function missingLines({ missing }: RoundReport): string[] {
 }
 
 const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
-const points = (share: number): string => `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
 const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);

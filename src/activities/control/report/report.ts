@@ -1,6 +1,5 @@
 import { phases, type Phase } from '../../../contract/index.js';
 import type { Trial } from '../../../ledger/index.js';
-import { deriveSeed } from '../../../seal/keys.js';
 import { armNumbers } from './arms.js';
 import type { Evidence } from './evidence.js';
 import { deviceSecondsOf, outcomeCounts, probeNumbers } from './counts.js';
@@ -12,7 +11,6 @@ export type RoundReport = ReturnType<typeof reportOf>;
 /** Computes a round's report; equal evidence gives an equal report. */
 export function reportOf(evidence: Evidence) {
   const { round, trials, selection, policy, probes } = evidence;
-  const seed = deriveSeed(round.config.seed, 'bootstrap');
   const perPhase = <T>(value: (trials: Trial[]) => T) =>
     Object.fromEntries(phases.map((phase) => [phase, value(trials[phase])])) as Record<Phase, T>;
   const inTrials = deviceSecondsOf(phases.flatMap((phase) => trials[phase]));
@@ -27,8 +25,8 @@ export function reportOf(evidence: Evidence) {
       old: round.old,
       new: round.new,
     },
-    ...armNumbers(evidence, seed),
-    ...heldOutNumbers(evidence, seed),
+    ...armNumbers(evidence),
+    ...heldOutNumbers(evidence),
     probes: { canaries: probeNumbers(probes.canary), frozen: probeNumbers(probes.frozen) },
     outcomes: perPhase(outcomeCounts),
     selection,
