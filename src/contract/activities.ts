@@ -10,11 +10,14 @@ import {
   trainRequestSchema,
   trainResultSchema,
 } from './training.js';
-import { evaluationSchema, outcomeCountsSchema, phaseSchema, trialResultSchema } from './trials.js';
+import { evaluationSchema, outcomeCountsSchema, phaseSchema, runSchema, trialResultSchema } from './trials.js';
 
 const roundOnly = z.strictObject({ roundId: z.string().min(1) });
 const trialOnly = z.strictObject({ trialId: z.string().min(1) });
 const nothing = z.strictObject({});
+
+/** When a workflow's run began, by its own history: tells a later run from an earlier one. */
+const startedAtMs = z.int().nonnegative();
 
 /**
  * The arms of a round's table, each the mean match on questions B (training sources) — null where an arm was not run.
@@ -52,9 +55,17 @@ export type HeldOut = z.infer<typeof heldOutSchema>;
 export const activityContracts = {
   // selkie — light: the ledger is the only thing they touch
   claimRound: {
-    request: z.strictObject({ roundId: z.string().min(1), configDigest: sha256Schema, config: roundConfigSchema }),
-    /** the search attributes that the server has, of those Selkie uses */
-    result: z.strictObject({ searchAttributes: z.array(searchAttributeNameSchema) }),
+    request: z.strictObject({
+      roundId: z.string().min(1),
+      configDigest: sha256Schema,
+      config: roundConfigSchema,
+      startedAtMs,
+    }),
+    result: z.strictObject({
+      /** those that the server has, of those Selkie uses */
+      searchAttributes: z.array(searchAttributeNameSchema),
+      run: runSchema,
+    }),
   },
   prepareRound: {
     request: z.strictObject({ roundId: z.string().min(1), model: describeModelResultSchema }),
@@ -82,13 +93,14 @@ export const activityContracts = {
       roundId: z.string().min(1),
       phase: phaseSchema,
       shard: z.int().nonnegative(),
-      /** the shard is about to run them: what an earlier run of the round left cancelled or lost is opened again */
-      begins: z.boolean().default(false),
+      /** the shard is about to run them: what an earlier run of it left cancelled or lost is opened again; null: others speak for it */
+      begins: z.strictObject({ startedAtMs }).nullable().default(null),
     }),
     result: loadedShardSchema,
   },
   recordOutcome: {
-    request: trialResultSchema,
+    /** `run` is of the trial's shard: an older run's late attempt records nothing */
+    request: trialResultSchema.extend({ run: runSchema }),
     /** what the ledger holds: the first write wins */
     result: trialResultSchema,
   },
@@ -139,6 +151,8 @@ export const activityContracts = {
   closeRound: {
     request: z.strictObject({
       roundId: z.string().min(1),
+      /** of the round: an older run's late attempt closes nothing */
+      run: runSchema,
       status: z.enum(['completed', 'failed', 'cancelled']),
       reason: z.string(),
     }),

@@ -127,7 +127,7 @@ export const roundConfigSchema = z.strictObject({
     .prefault({}),
   /** trials in flight at once in a shard; size it to the runner's slots */
   window: z.int().min(1).max(50).default(16),
-  /** a round with a larger share of `infra_failure` fails */
+  /** a round with a larger share of `infra_failure` fails, from the twentieth trial of a shard on without waiting for the rest */
   maxFailedFraction: z.number().min(0).max(1).default(0.25),
   gate: z
     .strictObject({

@@ -4,7 +4,7 @@ import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } fro
 import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
 import { searchAttributeNameSchema, taskQueues } from './names.js';
-import { givenTrialSchema } from './shards.js';
+import { shardResultSchema, trialTaskSchema } from './shards.js';
 import { outcomeCountsSchema, phaseSchema } from './trials.js';
 
 /** What a round hands down to each of its children, beside what they shall do. */
@@ -34,16 +34,15 @@ export const shardInputSchema = z.strictObject({
   reportEvery: z.int().positive(),
   /** the round was stopped before this shard began: every trial is recorded as `skipped` */
   stopped: z.boolean(),
+  /** with a larger share of `infra_failure` the shard ends early, and fails */
+  maxFailedFraction: z.number(),
   settings: runSettingsSchema,
 });
 export type ShardInput = z.infer<typeof shardInputSchema>;
 
-export const shardResultSchema = z.strictObject({
-  outcomes: outcomeCountsSchema,
-  deviceSeconds: z.number().nonnegative(),
-  bestReward: z.number().nullable(),
-});
-export type ShardResult = z.infer<typeof shardResultSchema>;
+/** What a parent wants of its children. Signals may overtake each other: the one of the highest `order` is the latest. */
+export const steerSchema = z.strictObject({ order: z.int().positive(), paused: z.boolean(), stopping: z.boolean() });
+export type Steer = z.infer<typeof steerSchema>;
 
 /** What a shard tells its round while it works: its result so far. */
 export const shardProgressSchema = z.strictObject({
@@ -53,7 +52,7 @@ export const shardProgressSchema = z.strictObject({
 });
 export type ShardProgress = z.infer<typeof shardProgressSchema>;
 
-export const trialInputSchema = z.strictObject({ trial: givenTrialSchema, settings: runSettingsSchema });
+export const trialInputSchema = z.strictObject({ trial: trialTaskSchema, settings: runSettingsSchema });
 export type TrialInput = z.infer<typeof trialInputSchema>;
 
 export const gateInputSchema = z.strictObject({ spec: gateSpecSchema, settings: runSettingsSchema });

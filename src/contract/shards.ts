@@ -2,7 +2,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { bounds } from './names.js';
 import { shardIdOf, trialIdOf } from './ids.js';
-import { phaseSchema, trialSpecSchema, type Phase, type TrialSpec } from './trials.js';
+import { outcomeCountsSchema, phaseSchema, runSchema, type Phase, type TrialSpec } from './trials.js';
 
 /**
  * How trials reach the workflows that run them: 200 full specs are more than may cross a boundary at once. A workflow decides
@@ -11,45 +11,56 @@ import { phaseSchema, trialSpecSchema, type Phase, type TrialSpec } from './tria
  */
 
 /** Bytes that a description takes in JSON, its quotes included: 200 briefs are then below 30 KB. */
-const longestAboutBytes = 120;
+const longestAboutBytes = 100;
 
-const briefSchema = z.strictObject({ edit: z.enum(['propose', 'reuse', 'passage']), about: z.string() });
+const briefSchema = z.strictObject({
+  /** position in the phase */
+  index: z.int().nonnegative(),
+  edit: z.enum(['propose', 'reuse', 'passage']),
+  about: z.string(),
+});
 
 /** One trial as its workflow knows it. */
-export const trialTaskSchema = briefSchema.extend({ trialId: z.string().min(1), phase: phaseSchema });
+export const trialTaskSchema = briefSchema
+  .omit({ index: true })
+  .extend({ trialId: z.string().min(1), phase: phaseSchema, run: runSchema });
 export type TrialTask = z.infer<typeof trialTaskSchema>;
 
-/** A shard's trials in order; `first` is the position of the first one in its phase. */
-const shardTrialsSchema = z.strictObject({
-  first: z.int().nonnegative(),
-  trials: z.array(briefSchema).max(bounds.trialsPerShard),
+/** What came of a shard's trials. */
+export const shardResultSchema = z.strictObject({
+  outcomes: outcomeCountsSchema,
+  deviceSeconds: z.number().nonnegative(),
+  bestReward: z.number().nullable(),
 });
-export type ShardTrials = z.infer<typeof shardTrialsSchema>;
+export type ShardResult = z.infer<typeof shardResultSchema>;
 
-/** What `loadShard` gives for these specs, which follow each other in their phase. */
-export const shardTrialsOf = (specs: readonly TrialSpec[]): ShardTrials => ({
-  first: specs[0]?.index ?? 0,
-  trials: specs.map(briefOf),
+/** A shard as the ledger has it: the trials that are still to run, in order, and what came of those that are recorded. */
+export const loadedShardSchema = z.strictObject({
+  run: runSchema,
+  open: z.array(briefSchema).max(bounds.trialsPerShard),
+  recorded: shardResultSchema,
 });
+export type LoadedShard = z.infer<typeof loadedShardSchema>;
 
-/** Gives a shard's trials their ids. */
+/** Gives a shard's open trials their ids. */
 export const tasksOf = (
-  { first, trials }: ShardTrials,
+  { run, open }: LoadedShard,
   { roundId, phase, shard }: { roundId: string; phase: Phase; shard: number },
 ): TrialTask[] =>
-  trials.map((brief, i) => ({ ...brief, phase, trialId: trialIdOf(shardIdOf(roundId, phase, shard), first + i) }));
+  open.map(({ index, edit, about }) => ({
+    trialId: trialIdOf(shardIdOf(roundId, phase, shard), index),
+    phase,
+    run,
+    edit,
+    about,
+  }));
 
-// Recorded histories, and runs that began before, have whole specs in both places.
-export const loadedShardSchema = z.union([
-  shardTrialsSchema,
-  z.strictObject({ trials: z.array(trialSpecSchema) }).transform(({ trials }) => shardTrialsOf(trials)),
-]);
-export const givenTrialSchema = z.union([
-  trialTaskSchema,
-  trialSpecSchema.transform((spec) => ({ ...briefOf(spec), trialId: spec.trialId, phase: spec.phase })),
-]);
-
-const briefOf = (spec: TrialSpec): z.infer<typeof briefSchema> => ({ edit: spec.edit.kind, about: aboutOf(spec) });
+/** A trial in few words. */
+export const briefOf = (spec: TrialSpec): z.infer<typeof briefSchema> => ({
+  index: spec.index,
+  edit: spec.edit.kind,
+  about: aboutOf(spec),
+});
 
 /** What is tried, in a few words for the lists of the Web UI. */
 const aboutOf = ({ roundId, sourceId, edit, learner, repeat }: TrialSpec): string =>

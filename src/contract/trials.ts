@@ -122,5 +122,8 @@ export const emptyResult = (trialId: string, outcome: Outcome, reason: string): 
     reason,
   );
 
+/** The number of a round's or a shard's run, which grows each time its workflow begins anew; 0 before the first. */
+export const runSchema = z.int().nonnegative();
+
 export const outcomeCountsSchema = z.partialRecord(outcomeSchema, z.int().nonnegative());
 export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;

@@ -8,12 +8,14 @@ import { Proposals } from './proposals.js';
 import { Releases } from './releases.js';
 import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
+import { Runs } from './runs.js';
 import { Selections } from './selections.js';
 import { Trials } from './trials.js';
 
 /** The ledger's queries by topic, on a pool or within one transaction. */
 export class Queries {
   readonly rounds: Rounds;
+  readonly runs: Runs;
   readonly corpora: Corpora;
   readonly proposals: Proposals;
   readonly trials: Trials;
@@ -26,6 +28,7 @@ export class Queries {
 
   constructor(db: Db) {
     this.rounds = new Rounds(db);
+    this.runs = new Runs(db);
     this.corpora = new Corpora(db);
     this.proposals = new Proposals(db);
     this.trials = new Trials(db);

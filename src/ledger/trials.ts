@@ -8,6 +8,7 @@ import {
   sha256Schema,
   type Outcome,
   type Phase,
+  type ShardResult,
   type TrainRequest,
   type TrialResult,
   type TrialSpec,
@@ -84,15 +85,39 @@ export class Trials {
     );
   }
 
-  /** The specs of a shard's trials, in order. */
-  async shard(roundId: string, phase: Phase, shard: number): Promise<TrialSpec[]> {
+  /** The specs of a shard's trials that have no outcome, in order. */
+  async open(roundId: string, phase: Phase, shard: number): Promise<TrialSpec[]> {
     const found = await rows(
       this.db,
       z.strictObject({ spec: trialSpecSchema }),
-      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 order by position`,
+      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 and outcome is null order by position`,
       [roundId, phase, shard],
     );
     return found.map(({ spec }) => spec);
+  }
+
+  /** What came of a shard's trials that have an outcome, added up. */
+  async tally(roundId: string, phase: Phase, shard: number): Promise<ShardResult> {
+    const found = await rows(
+      this.db,
+      z.strictObject({
+        outcome: outcomeSchema,
+        count: z.int(),
+        deviceSeconds: z.number(),
+        bestReward: z.number().nullable(),
+      }),
+      `select outcome, count(*)::int as count, sum(device_seconds) as "deviceSeconds",
+         max((result #>> '{evaluation,reward,total}')::float8) as "bestReward"
+       from trials where round_id = $1 and phase = $2 and shard = $3 and outcome is not null
+       group by outcome order by outcome`,
+      [roundId, phase, shard],
+    );
+    const rewards = found.flatMap(({ bestReward }) => bestReward ?? []);
+    return {
+      outcomes: Object.fromEntries(found.map(({ outcome, count }) => [outcome, count])),
+      deviceSeconds: found.reduce((sum, { deviceSeconds }) => sum + deviceSeconds, 0),
+      bestReward: rewards.length === 0 ? null : Math.max(...rewards),
+    };
   }
 
   /** Which proposal the trial trains on (null: the passage alone) and how. The first write wins; returns what stands. */
@@ -115,15 +140,16 @@ export class Trials {
   }
 
   /**
-   * How the trial ended. The first write wins: retries and late attempts change nothing. Returns what stands.
+   * How the trial ended. The first write of the shard's latest run wins: retries and late attempts change nothing. Returns
+   * what stands; null where an older run speaks and nothing stands yet.
    *
    * @param modelDigest of the learner with the trial's adapter on top, where one was trained
    */
-  async record(result: TrialResult, modelDigest: string | null): Promise<TrialResult> {
+  async record(result: TrialResult, ofRun: number, modelDigest: string | null): Promise<TrialResult | null> {
     await run(
       this.db,
       `update trials set (${resultColumns}, model_digest, recorded_at) = ($2, $3, $4, $5, $6, $7, $8, now())
-       where trial_id = $1 and outcome is null`,
+       where trial_id = $1 and outcome is null and run = $9`,
       [
         result.trialId,
         result.outcome,
@@ -133,11 +159,10 @@ export class Trials {
         result.deviceSeconds,
         json(result),
         modelDigest,
+        ofRun,
       ],
     );
-    const { result: stored } = await this.get(result.trialId);
-    if (stored === null) throw new NotInLedger(`outcome of trial ${result.trialId}, which was just written`);
-    return stored;
+    return (await this.get(result.trialId)).result;
   }
 
   /** Gives every planned trial of a round that has no outcome this one: nobody will run it any more. How many there were. */
@@ -149,6 +174,16 @@ export class Trials {
        where round_id = $1 and outcome is null`,
       [roundId, outcome, reason, json(emptyResult('of each', outcome, reason))],
     );
+  }
+
+  /** From now on this run's outcomes are recorded. Call it in a transaction. */
+  async beginRun(roundId: string, phase: Phase, shard: number, ofRun: number): Promise<void> {
+    await run(this.db, `update trials set run = $4 where round_id = $1 and phase = $2 and shard = $3`, [
+      roundId,
+      phase,
+      shard,
+      ofRun,
+    ]);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
-import type { GateView, RoundConfig, RoundStatus, RunSettings } from '../contract/index.js';
+import type { GateView, RoundConfig, RoundStatus, RunSettings, ShardResult } from '../contract/index.js';
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { unpaused } from './controls.js';
 import { roundMarkdown } from './round-details.js';
@@ -12,6 +12,10 @@ export type ChildHandle = ChildWorkflowHandle<Workflow>;
 /** What the steps of a round share. */
 export class RoundContext {
   readonly call: CallActivity;
+  /** the number of this run of the round, once its id is claimed */
+  run = 0;
+  /** what each shard that has ended came to */
+  readonly ended: ShardResult[] = [];
   /** shards in flight, which hear of pause, resume and stop */
   readonly shards = new Set<ChildHandle>();
   /** the open gate's workflow, which decisions are forwarded to */

@@ -82,6 +82,11 @@ export class RoundState {
     return summed(phases.flatMap((phase) => [...(this.#begun.get(phase)?.shards.values() ?? [])]));
   }
 
+  /** Of the candidate edits alone: a control is asked no canaries, and its reward lacks their penalty. */
+  get bestReward(): number | null {
+    return this.#sum(['edits']).bestReward;
+  }
+
   /** What the `status` query answers. */
   get status(): RoundStatus {
     const { outcomes } = this.current;
@@ -96,7 +101,7 @@ export class RoundState {
       deviceSeconds: this.total.deviceSeconds + this.#policySeconds,
       caps: this.config.caps,
       selected: this.selected,
-      bestReward: this.total.bestReward,
+      bestReward: this.bestReward,
       gateId: this.gate?.spec.gateId ?? null,
       rejectedMessages: this.rejected.messages,
     };

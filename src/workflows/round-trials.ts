@@ -1,9 +1,9 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
 import {
+  orderNames,
   shardIdOf,
   shardResultSchema,
-  signalNames,
   tasksOf,
   workflowTypes,
   type Phase,
@@ -11,12 +11,13 @@ import {
   type ShardResult,
 } from '../contract/index.js';
 import { startOne, tell } from './children.js';
-import { unpaused } from './controls.js';
-import { sentenceOf } from './failures.js';
-import { fatal, parseResult } from './parse.js';
+import { steerOf, unpaused } from './controls.js';
+import { refuseFailures } from './failed-trials.js';
+import { isFailure, sentenceOf } from './failures.js';
+import { parseResult } from './parse.js';
 import type { RoundContext } from './round-context.js';
 import { settle } from './settle.js';
-import { counted, emptyTally, failedFraction } from './tally.js';
+import { counted, summed } from './tally.js';
 import { inWindow } from './window.js';
 
 /** Shards in flight at once. */
@@ -25,7 +26,8 @@ const shardWindow = 4;
 const reportsPerPhase = 50;
 
 /**
- * Runs one phase of trials in shards, then holds the round to `maxFailedFraction`.
+ * Runs one phase of trials in shards and holds the round to `maxFailedFraction`. What decides is what the shards came to;
+ * what they say on the way is for people. After a failure the other shards are cancelled, and waited for.
  * @throws TooManyFailedTrials
  */
 export async function runTrials(round: RoundContext, phase: Phase): Promise<void> {
@@ -35,26 +37,32 @@ export async function runTrials(round: RoundContext, phase: Phase): Promise<void
   state.beginTrials(phase, trials + skipped, skipped);
   round.show();
   const reportEvery = Math.max(1, Math.ceil(trials / reportsPerPhase));
+  const { window, maxFailedFraction } = config;
 
-  await inWindow(Array.from({ length: shards }), shardWindow, async (_, shard) => {
-    await unpaused(state.controls);
-    const input = { roundId, phase, shard, window: config.window, reportEvery, settings: round.settings };
-    const soFar = await runShard(round, { ...input, stopped: state.controls.stopping });
-    state.heard({ phase, shard, soFar });
-    const { outcomes, bestReward } = state.total;
-    round.tag({ SealEditsDone: outcomes.scored ?? 0, ...(bestReward === null ? {} : { SealBestScore: bestReward }) });
-    round.show();
-  });
+  await CancellationScope.cancellable(() =>
+    inWindow(Array.from({ length: shards }), shardWindow, async (_, shard) => {
+      try {
+        await unpaused(state.controls);
+        const input = { roundId, phase, shard, window, reportEvery, maxFailedFraction, settings: round.settings };
+        const result = await runShard(round, { ...input, stopped: state.controls.stopping });
+        state.heard({ phase, shard, soFar: result });
+        round.ended.push(result);
+        const { bestReward } = state;
+        const { outcomes } = summed(round.ended);
+        round.tag({
+          SealEditsDone: outcomes.scored ?? 0,
+          ...(bestReward === null ? {} : { SealBestScore: bestReward }),
+        });
+        round.show();
+        refuseFailures(outcomes, maxFailedFraction, { more: true });
+      } catch (error) {
+        CancellationScope.current().cancel();
+        throw error;
+      }
+    }),
+  );
   state.endTrials(phase);
-
-  const failed = failedFraction(state.total.outcomes);
-  if (failed > config.maxFailedFraction) {
-    throw fatal(
-      'TooManyFailedTrials',
-      `${(failed * 100).toFixed(0)} % of the trials failed for reasons of the infrastructure (${state.total.outcomes.infra_failure ?? 0}); ` +
-        `maxFailedFraction allows ${(config.maxFailedFraction * 100).toFixed(0)} %. The trials' reasons are in the ledger and beside their workflows.`,
-    );
-  }
+  refuseFailures(summed(round.ended).outcomes, maxFailedFraction, { more: false });
 }
 
 async function runShard(round: RoundContext, input: ShardInput): Promise<ShardResult> {
@@ -68,13 +76,14 @@ async function runShard(round: RoundContext, input: ShardInput): Promise<ShardRe
     tags: { SealPhase: input.phase },
   });
   round.shards.add(shard);
-  // what was asked while it was being started
-  if (controls.paused) tell(shard, signalNames.pause);
-  if (controls.stopping && !input.stopped) tell(shard, signalNames.stop);
+  // what was asked before, or while it was being started
+  if (controls.order > 0) tell(shard, orderNames.steer, steerOf(controls));
   try {
     return parseResult(shardResultSchema, await shard.result(), workflowId);
   } catch (error) {
     if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
+    // its trials speak for themselves, and the round is about to fail
+    if (isFailure(error, 'TooManyFailedTrials')) throw error;
     return await settleShard(round, input, error);
   } finally {
     round.shards.delete(shard);
@@ -87,8 +96,8 @@ async function settleShard(round: RoundContext, input: ShardInput, failure: Temp
   const [outcome, reason] = isCancellation(failure)
     ? (['cancelled', 'its shard was cancelled'] as const)
     : (['infra_failure', `its shard did not end by itself: ${sentenceOf(failure)}`] as const);
-  let tally = emptyTally;
-  const loaded = await round.call('loadShard', { roundId, phase, shard, begins: false }, `${phase}, shard ${shard}`);
+  const loaded = await round.call('loadShard', { roundId, phase, shard, begins: null }, `${phase}, shard ${shard}`);
+  let tally = loaded.recorded;
   await inWindow(tasksOf(loaded, input), input.window, async (trial) => {
     tally = counted(tally, await settle(round.call, trial, outcome, reason));
   });

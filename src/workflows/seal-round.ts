@@ -1,9 +1,9 @@
 import { CancellationScope, isCancellation, log, workflowInfo } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { canonicalDigest, roundNumberOf, runSettingsOf, signalNames, type RoundResult } from '../contract/index.js';
+import { canonicalDigest, orderNames, roundNumberOf, runSettingsOf, type RoundResult } from '../contract/index.js';
 import { tell } from './children.js';
 import { conduct } from './conduct-round.js';
-import { installControls, newControls } from './controls.js';
+import { installControls, newControls, steerOf } from './controls.js';
 import { asWorkflowFailure, sentenceOf } from './failures.js';
 import { parseRoundConfig } from './parse-config.js';
 import { RoundContext } from './round-context.js';
@@ -27,8 +27,8 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
       pause: 'Starts no more trials and no further phase.',
       stop: 'Starts no more trials anywhere, finishes what is in flight, then selects.',
     },
-    (signal) => {
-      for (const shard of round.shards) tell(shard, signalNames[signal]);
+    () => {
+      for (const shard of round.shards) tell(shard, orderNames.steer, steerOf(controls));
       round.show();
     },
   );
@@ -39,7 +39,11 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     await claim(round);
     claimed = true;
     const result = await conduct(round);
-    await round.call('closeRound', { roundId, status: 'completed', reason: result.releaseReason }, 'completed');
+    await round.call(
+      'closeRound',
+      { roundId, run: round.run, status: 'completed', reason: result.releaseReason },
+      'completed',
+    );
     round.at('done');
     return result;
   } catch (error) {
@@ -53,8 +57,10 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
 /** Takes the id for this config, and learns what the server can be told. */
 async function claim(round: RoundContext): Promise<void> {
   const { roundId, config } = round;
-  const request = { roundId, configDigest: canonicalDigest(config), config };
-  const { searchAttributes } = await round.call('claimRound', request, config.model);
+  const startedAtMs = workflowInfo().runStartTime.getTime();
+  const request = { roundId, configDigest: canonicalDigest(config), config, startedAtMs };
+  const { searchAttributes, run } = await round.call('claimRound', request, config.model);
+  round.run = run;
   round.settings = { ...round.settings, searchAttributes };
   const number = roundNumberOf(roundId);
   round.tag({
@@ -71,7 +77,7 @@ async function closeAfter(failure: TemporalFailure, round: RoundContext): Promis
   const reason = sentenceOf(failure);
   try {
     await CancellationScope.nonCancellable(() =>
-      round.call('closeRound', { roundId: round.roundId, status, reason }, status),
+      round.call('closeRound', { roundId: round.roundId, run: round.run, status, reason }, status),
     );
   } catch (error) {
     log.warn('the round could not be closed in the ledger', { status, reason, why: String(error) });

@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
 import {
   reportNames,
@@ -15,18 +15,20 @@ import {
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { startOne, tellParent } from './children.js';
 import { installControls, newControls, unpaused } from './controls.js';
+import { refuseFailures } from './failed-trials.js';
 import { sentenceOf } from './failures.js';
 import { parseInput, parseResult } from './parse.js';
 import { settle } from './settle.js';
-import { countOf, counted, emptyTally } from './tally.js';
+import { counted } from './tally.js';
 import { inWindow } from './window.js';
 
 /**
- * At most 200 trials, a window of them in flight. No trial fails its shard: for a child that cannot speak for itself any
+ * At most 200 trials, a window of them in flight. No single trial fails its shard: for a child that cannot speak for itself any
  * more the shard records the outcome, and after `stop` it records the rest as `skipped`.
+ * @throws TooManyFailedTrials where it is plain before the end that the round cannot go on so
  */
 export async function sealShard(input: unknown): Promise<ShardResult> {
-  const { roundId, phase, shard, window, reportEvery, stopped, settings } = parseInput(
+  const { roundId, phase, shard, window, reportEvery, stopped, maxFailedFraction, settings } = parseInput(
     shardInputSchema,
     input,
     'sealShard',
@@ -38,18 +40,23 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   });
   const call = activitiesOf(settings);
 
-  let soFar = emptyTally;
-  const loaded = await call('loadShard', { roundId, phase, shard, begins: true }, `${phase}, shard ${shard}`);
+  const begins = { startedAtMs: workflowInfo().runStartTime.getTime() };
+  const loaded = await call('loadShard', { roundId, phase, shard, begins }, `${phase}, shard ${shard}`);
   const trials = tasksOf(loaded, { roundId, phase, shard });
+  let soFar = loaded.recorded;
+  let ended = 0;
   await inWindow(trials, window, async (trial) => {
     await unpaused(controls);
     const result = controls.stopping
       ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
       : await tryOne(trial, settings, call);
     soFar = counted(soFar, result);
-    const done = countOf(soFar.outcomes);
+    ended += 1;
+    const more = ended < trials.length;
+    // the round judges what a whole shard came to
+    if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
     // after the last one the result itself says it
-    if (done % reportEvery === 0 && done < trials.length) {
+    if (more && ended % reportEvery === 0) {
       await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
     }
   });

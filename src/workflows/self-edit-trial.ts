@@ -22,7 +22,9 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
   const { trial, settings } = parseInput(trialInputSchema, input, 'selfEditTrial');
   const call = activitiesOf(settings);
   const record = (result: TrialResult): Promise<TrialResult> =>
-    CancellationScope.nonCancellable(() => call('recordOutcome', result, `${result.outcome} ${result.reason}`));
+    CancellationScope.nonCancellable(() =>
+      call('recordOutcome', { ...result, run: trial.run }, `${result.outcome} ${result.reason}`),
+    );
 
   let known = emptyResult(trial.trialId, 'infra_failure', '');
   const learn = (part: Partial<TrialResult>): void => {

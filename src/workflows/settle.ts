@@ -10,13 +10,13 @@ import { sentenceOf } from './failures.js';
  */
 export async function settle(
   call: CallActivity,
-  { trialId }: TrialTask,
+  { trialId, run }: TrialTask,
   outcome: Outcome,
   reason: string,
 ): Promise<TrialResult> {
   const result = emptyResult(trialId, outcome, reason);
   try {
-    return await call('recordOutcome', result, `${trialId}: ${outcome}`);
+    return await call('recordOutcome', { ...result, run }, `${trialId}: ${outcome}`);
   } catch (error) {
     if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
     log.warn('an outcome could not be recorded', { trialId, outcome, why: sentenceOf(error) });

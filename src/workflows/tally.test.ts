@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { counted, emptyTally, failedFraction, summed } from './tally.js';
+import { counted, emptyTally, summed } from './tally.js';
 import { emptyResult } from '../contract/index.js';
 
 const scored = (total: number) => ({
@@ -15,10 +15,4 @@ it('counts outcomes, adds up seconds and keeps the best reward, which may be neg
   expect(two).toEqual({ outcomes: { scored: 2, diverged: 1 }, deviceSeconds: 4, bestReward: -0.25 });
   expect(summed([two, two]).outcomes).toEqual({ scored: 4, diverged: 2 });
   expect(summed([])).toEqual(emptyTally);
-});
-
-it('counts only failures of the infrastructure as failed, and none of the skipped as run', () => {
-  expect(failedFraction({ scored: 2, infra_failure: 1, diverged: 1, skipped: 96 })).toBe(0.25);
-  expect(failedFraction({ skipped: 4 })).toBe(0);
-  expect(failedFraction({})).toBe(0);
 });

@@ -28,9 +28,3 @@ export const countOf = (outcomes: OutcomeCounts, ...only: Outcome[]): number =>
   (Object.entries(outcomes) as [Outcome, number][])
     .filter(([outcome]) => only.length === 0 || only.includes(outcome))
     .reduce((sum, [, count]) => sum + count, 0);
-
-/** The share of `infra_failure` among the trials that were to run. */
-export function failedFraction(outcomes: OutcomeCounts): number {
-  const ran = countOf(outcomes) - countOf(outcomes, 'skipped');
-  return ran === 0 ? 0 : countOf(outcomes, 'infra_failure') / ran;
-}

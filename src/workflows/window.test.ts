@@ -22,6 +22,14 @@ it('does nothing for nothing', async () => {
   await inWindow([], 3, () => Promise.reject(new Error('never')));
 });
 
+it('throws what failed first, in time', async () => {
+  const all = inWindow([0, 1], 2, async (item) => {
+    if (item === 0) await tick();
+    throw new Error(`item ${item}`);
+  });
+  await expect(all).rejects.toThrow('item 1');
+});
+
 it('begins nothing after a failure, waits for what is in flight, then throws', async () => {
   const begun: number[] = [];
   const ended: number[] = [];

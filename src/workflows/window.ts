@@ -8,19 +8,13 @@ export async function inWindow<T>(
   work: (item: T, index: number) => Promise<void>,
 ): Promise<void> {
   const entries = items.entries();
-  let failed = false;
+  const failures: unknown[] = [];
   const lane = async (): Promise<void> => {
     for (const [index, item] of entries) {
-      if (failed) return;
-      try {
-        await work(item, index);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
+      if (failures.length > 0) return;
+      await work(item, index).catch((error: unknown) => failures.push(error));
     }
   };
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, lane));
-  const broken = lanes.find((settled) => settled.status === 'rejected');
-  if (broken !== undefined) throw broken.reason;
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  if (failures.length > 0) throw failures[0];
 }

@@ -15,10 +15,10 @@ const rig = useControlRig();
 describe('claimRound', () => {
   it('takes an id once, and tells which search attributes the server has', async () => {
     const config = roundConfigSchema.parse(small);
-    const claim = { roundId: 'claimed', config, configDigest: canonicalDigest(config) };
-    expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'] });
+    const claim = { roundId: 'claimed', config, configDigest: canonicalDigest(config), startedAtMs: 7 };
+    expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'], run: 1 });
     expect(Object.keys(searchAttributes)).toContain('SealTenant');
-    expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'] });
+    expect(await rig.activities.claimRound(claim)).toEqual({ searchAttributes: ['SealTenant'], run: 1 });
     const other = { ...claim, config: { ...config, requestedBy: 'ben', seed: 9 }, configDigest: textDigest('another') };
     await expect(rig.activities.claimRound(other)).rejects.toMatchObject({
       type: 'RoundIdTaken',
@@ -32,7 +32,7 @@ describe('claimRound', () => {
   it('refuses more trials than a round can hold', async () => {
     const config = roundConfigSchema.parse({ sources: { train: 80_000 }, editsPerSource: 2 });
     await expect(
-      rig.activities.claimRound({ roundId: 'huge', config, configDigest: canonicalDigest(config) }),
+      rig.activities.claimRound({ roundId: 'huge', config, configDigest: canonicalDigest(config), startedAtMs: 7 }),
     ).rejects.toMatchObject({ type: 'InvalidConfig', message: expect.stringContaining('at most 80000') as string });
   });
 });

@@ -53,7 +53,7 @@ describe('migrate', () => {
   it('runs once, however many processes start together and however often', async () => {
     const url = await test.postgres.createDatabase('migrations');
     const ran = await Promise.all(times(4, () => migrate(url)));
-    expect(ran.flat()).toEqual(['0001_rounds', '0002_earlier_outcomes']);
+    expect(ran.flat()).toEqual(['0001_rounds', '0002_earlier_outcomes', '0003_scale']);
     expect(await migrate(url)).toEqual([]);
   });
 
@@ -85,11 +85,12 @@ describe('the first write wins', () => {
       times(20, (i) =>
         ledger.trials.record(
           { ...emptyResult(trialId, i % 2 === 0 ? 'infra_failure' : 'cancelled', `writer ${i}`), deviceSeconds: i },
+          0,
           null,
         ),
       ),
     );
-    expect(new Set(recorded.map(({ reason }) => reason)).size).toBe(1);
+    expect(new Set(recorded.map((result) => result?.reason)).size).toBe(1);
     expect((await ledger.trials.get(trialId)).result).toEqual(recorded[0]);
   });
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
-import { shardIdOf, signalNames, trialIdOf, workflowTypes } from '../../src/contract/index.js';
+import { orderNames, shardIdOf, signalNames, trialIdOf, workflowTypes } from '../../src/contract/index.js';
+import { trainingKeyOf } from '../support/fake-ledger.js';
 import { endlessTraining, fresh, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing } from '../support/scripted-activities.js';
@@ -185,6 +186,69 @@ describeWithTemporal('control of a round', () => {
     });
     expect(Object.values(ledger.outcomesOf('shardless', 'edits')).filter((o) => o === 'none')).toEqual([]);
     expect(ledger.rounds.get('shardless')?.status).toBe('failed');
+  });
+
+  it('a runner that refuses everything ends the round before most of its trials began', async () => {
+    const { ledger, scripted } = fresh();
+    ledger.trialsPerShard = 50;
+    scripted.always('trainAdapter', failing('ModelNotFound'));
+    const many = { ...longRound, sources: { train: 40, heldOut: 0 }, editsPerSource: 5, window: 4 };
+    await rig.serving(scripted, async () => {
+      const error: unknown = await resultOf(await rig.start(workflowTypes.round, 'refused', many)).catch(
+        (e: unknown) => e,
+      );
+      expect(error).toMatchObject({ cause: { type: 'TooManyFailedTrials' } });
+      for (const { workflowId } of await rig.histories()) {
+        expect(await isRunning(rig.client.getHandle(workflowId)), workflowId).toBe(false);
+      }
+    });
+    expect(scripted.requests('trainAdapter').length).toBeLessThan(110);
+    const outcomes = Object.values(ledger.outcomesOf('refused', 'edits'));
+    expect(outcomes.filter((outcome) => outcome === 'infra_failure').length).toBeGreaterThanOrEqual(20);
+    expect(outcomes.filter((outcome) => outcome === 'none').length).toBeGreaterThan(80);
+    expect(ledger.rounds.get('refused')?.status).toBe('failed');
+  });
+
+  it('a round that runs again begins only the trials that are still to run', async () => {
+    const { ledger, scripted } = fresh();
+    const id = 'again';
+    const trained = editsOf(id).map((trialId) => trainingKeyOf(trialId));
+    scripted.always('trainAdapter', (request) =>
+      trained.slice(0, 3).includes(request.trainingKey)
+        ? ledger.answers.trainAdapter(request)
+        : endlessTraining(request),
+    );
+    await rig.serving(scripted, async () => {
+      const first = await rig.start(workflowTypes.round, id, longRound);
+      await until(() => Promise.resolve(ledger.outcomes.size === 3 && scripted.requests('trainAdapter').length === 5));
+      await first.cancel();
+      await expect(resultOf(first)).rejects.toThrow(/cancelled/);
+    });
+    const begun = () =>
+      scripted.requests('proposeSelfEdit').filter(({ trialId }) => editsOf(id).includes(trialId)).length;
+    const before = begun();
+    scripted.always('trainAdapter', ledger.answers.trainAdapter);
+    await rig.serving(scripted, async () => {
+      const second = await rig.start(workflowTypes.round, id, longRound);
+      expect(await resultOf(second)).toMatchObject({ trials: { scored: 8 } });
+    });
+    expect(begun() - before).toBe(5);
+  });
+
+  it('the latest wish counts, in whatever order wishes come', async () => {
+    const { scripted } = fresh();
+    const letThrough = scripted.hold('proposeSelfEdit');
+    await rig.serving(scripted, async () => {
+      const round = await rig.start(workflowTypes.round, 'overtaken', longRound);
+      await until(() => Promise.resolve(scripted.requests('proposeSelfEdit').length === 2));
+      const shard = rig.client.getHandle(shardIdOf('overtaken', 'edits', 0));
+      // the round was paused and resumed, and the shard hears it the other way round
+      await shard.signal(orderNames.steer, { order: 8, paused: false, stopping: false });
+      await shard.signal(orderNames.steer, { order: 7, paused: true, stopping: false });
+      await shard.signal(orderNames.steer, { order: 'many' });
+      letThrough();
+      expect(await resultOf(round)).toMatchObject({ trials: { scored: 8 } });
+    });
   });
 
   it('too many failures of the infrastructure end the round; bad edits do not', async () => {

@@ -5,6 +5,7 @@ import {
   workflowTypes,
   type RunSettings,
   type TrialSpec,
+  type TrialTask,
   roundConfigSchema,
   runSettingsOf,
 } from '../../src/contract/index.js';
@@ -29,6 +30,8 @@ const specOf = (trialId: string): TrialSpec => ({
   trainingSeed: 1,
 });
 
+const taskOf = (trialId: string): TrialTask => ({ trialId, phase: 'edits', run: 0, edit: 'propose', about: trialId });
+
 describeWithTemporal('a trial', () => {
   const rig = useRig();
   let trials = 0;
@@ -38,7 +41,7 @@ describeWithTemporal('a trial', () => {
     const { ledger, scripted } = fresh();
     const spec = specOf(`trial-${(trials += 1)}`);
     const { trialId } = spec;
-    const input = trialInputSchema.parse({ settings, trial: spec });
+    const input = trialInputSchema.parse({ settings, trial: taskOf(trialId) });
     ledger.trials.set(trialId, spec);
     change(scripted, ledger.answers);
     const result = await rig.serving(scripted, async () =>
@@ -163,7 +166,7 @@ describeWithTemporal('a trial', () => {
 
   it('is recorded as cancelled, after its trainer has let go', async () => {
     const { ledger, scripted } = fresh();
-    const input = trialInputSchema.parse({ settings, trial: specOf('cancelled-trial') });
+    const input = trialInputSchema.parse({ settings, trial: taskOf('cancelled-trial') });
     let letGo = false;
     scripted.always('trainAdapter', async (request) => {
       try {

@@ -11,6 +11,7 @@ import {
   mediaTypes,
   roundConfigSchema,
   textDigest,
+  type ActivityResult,
   type AdapterRef,
   type ControlActivities,
   type Evaluation,
@@ -88,6 +89,7 @@ export class ControlRig {
   folder!: string;
   activities!: ControlActivities;
   #test!: TestLedger;
+  #startedAtMs = 0;
 
   async up(): Promise<void> {
     this.#test = await startLedger();
@@ -112,23 +114,43 @@ export class ControlRig {
     await rm(this.folder, { recursive: true });
   }
 
+  /** Claims and prepares a round, as each run of it does first; a later run begins later. */
   async prepare(roundId: string, input: RoundConfigInput = small) {
     const config = roundConfigSchema.parse(input);
-    await this.activities.claimRound({ roundId, config, configDigest: canonicalDigest(config) });
+    this.#startedAtMs += 1;
+    const claim = { roundId, config, configDigest: canonicalDigest(config), startedAtMs: this.#startedAtMs };
+    await this.activities.claimRound(claim);
     return this.activities.prepareRound({ roundId, model });
   }
 
+  /** The phase's trials that are to run. */
   async planned(roundId: string, phase: Phase): Promise<TrialSpec[]> {
-    const { shards } = await this.activities.planTrials({ roundId, phase });
-    const loaded = await Promise.all(
-      Array.from({ length: shards }, (_, shard) => this.ledger.trials.shard(roundId, phase, shard)),
-    );
-    return loaded.flat();
+    await this.activities.planTrials({ roundId, phase });
+    const trials = await this.ledger.trials.ofPhase(roundId, phase);
+    return trials.filter(({ result }) => result?.outcome !== 'skipped').map(({ spec }) => spec);
+  }
+
+  /** What a run of a phase's first shard does first. */
+  async begin(roundId: string, phase: Phase): Promise<ActivityResult<'loadShard'>> {
+    this.#startedAtMs += 1;
+    return this.activities.loadShard({ roundId, phase, shard: 0, begins: { startedAtMs: this.#startedAtMs } });
+  }
+
+  /** Records an outcome as the latest run of the trial's shard. */
+  async record(result: TrialResult): Promise<TrialResult> {
+    const run = await this.ledger.runs.latest(result.trialId.replace(/\.e\d+$/, ''));
+    return this.activities.recordOutcome({ ...result, run });
+  }
+
+  /** Ends the round as its latest run. */
+  async close(roundId: string, status: 'completed' | 'failed' | 'cancelled', reason = ''): Promise<void> {
+    const run = await this.ledger.runs.latest(roundId);
+    await this.activities.closeRound({ roundId, run, status, reason });
   }
 
   /** Records a scored trial from the match on questions A and B; the rest as given. */
   async score(spec: TrialSpec, a: number, b: number, more: Partial<Evaluation> = {}): Promise<TrialResult> {
-    return this.activities.recordOutcome({
+    return this.record({
       trialId: spec.trialId,
       outcome: 'scored',
       reason: '',
@@ -146,7 +168,7 @@ export class ControlRig {
     outcome: 'invalid_edit' | 'infra_failure' | 'cancelled',
     reason: string,
   ): Promise<TrialResult> {
-    return this.activities.recordOutcome({ ...emptyResult(trialId, outcome, reason), deviceSeconds: 1 });
+    return this.record({ ...emptyResult(trialId, outcome, reason), deviceSeconds: 1 });
   }
 
   /** Writes a proposal for the trial, as the LLM worker does. */

@@ -1,7 +1,7 @@
 import {
+  briefOf,
   searchAttributes,
   shardIdOf,
-  shardTrialsOf,
   textDigest,
   trialIdOf,
   type AdapterRef,
@@ -15,6 +15,7 @@ import {
   type TrialResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
+import { counted, emptyTally } from '../../src/workflows/tally.js';
 import type { Answers } from './scripted-activities.js';
 
 interface FakeRound {
@@ -23,6 +24,8 @@ interface FakeRound {
   shards: Map<string, TrialSpec[]>;
   status: string;
   pairs: number;
+  /** what its outcomes were built into: they are not opened again */
+  builtOn: Set<Phase>;
 }
 
 const artifact = (name: string): ArtifactRef => {
@@ -43,6 +46,8 @@ export class FakeLedger {
   readonly rounds = new Map<string, FakeRound>();
   readonly trials = new Map<string, TrialSpec>();
   readonly outcomes = new Map<string, TrialResult>();
+  /** of rounds and shards, by workflow id */
+  readonly runs = new Map<string, { run: number; startedAtMs: number }>();
   readonly gates = new Map<string, GateResult | null>();
   readonly decisions: DecisionRecord[] = [];
   readonly released: string[] = [];
@@ -57,9 +62,11 @@ export class FakeLedger {
 
   get answers(): Answers {
     return {
-      claimRound: ({ roundId, config, configDigest }) => {
-        this.rounds.set(roundId, { config, configDigest, shards: new Map(), status: 'running', pairs: 0 });
-        return { searchAttributes: this.registered };
+      claimRound: ({ roundId, config, configDigest, startedAtMs }) => {
+        const builtOn = this.rounds.get(roundId)?.builtOn ?? new Set();
+        this.rounds.set(roundId, { config, configDigest, shards: new Map(), status: 'running', pairs: 0, builtOn });
+        this.#begin(roundId, startedAtMs);
+        return { searchAttributes: this.registered, run: this.#run(roundId) };
       },
       describeModel: ({ model }) => ({
         model,
@@ -84,8 +91,20 @@ export class FakeLedger {
       },
       measureBaseline: () => ({ asked: 6, cached: 0 }),
       planTrials: ({ roundId, phase }) => this.#plan(roundId, phase),
-      loadShard: ({ roundId, phase, shard }) =>
-        shardTrialsOf(this.#round(roundId).shards.get(shardIdOf(roundId, phase, shard)) ?? []),
+      loadShard: ({ roundId, phase, shard, begins }) => {
+        const shardId = shardIdOf(roundId, phase, shard);
+        const specs = this.#round(roundId).shards.get(shardId) ?? [];
+        if (begins && this.#begin(shardId, begins.startedAtMs) && !this.#round(roundId).builtOn.has(phase)) {
+          for (const { trialId } of specs) this.#reopen(trialId);
+        }
+        return {
+          run: this.#run(shardId),
+          open: specs.filter(({ trialId }) => !this.outcomes.has(trialId)).map(briefOf),
+          recorded: specs
+            .flatMap(({ trialId }) => this.outcomes.get(trialId) ?? [])
+            .reduce((tally, result) => counted(tally, result), emptyTally),
+        };
+      },
       proposeSelfEdit: ({ trialId }) => ({
         status: 'proposed',
         editDigest: textDigest(`edit ${trialId}`),
@@ -119,11 +138,14 @@ export class FakeLedger {
           },
         };
       },
-      recordOutcome: (result) => {
-        if (!this.outcomes.has(result.trialId)) this.outcomes.set(result.trialId, result);
-        return this.outcomes.get(result.trialId) ?? result;
+      recordOutcome: ({ run, ...result }) => {
+        const { trialId } = result;
+        const isLatest = run === this.#run(trialId.replace(/\.e\d+$/, ''));
+        if (isLatest && !this.outcomes.has(trialId)) this.outcomes.set(trialId, result);
+        return this.outcomes.get(trialId) ?? result;
       },
       selectEdits: ({ roundId }) => {
+        this.#round(roundId).builtOn.add('edits');
         const chosen = this.#scored(roundId, 'edits').filter((t) => this.#reward(t) > 0);
         this.#round(roundId).pairs = chosen.length;
         return {
@@ -181,11 +203,25 @@ export class FakeLedger {
         this.released.push(roundId);
         return { released: true, alias: 'demo/policy', reason: gate.reason };
       },
-      closeRound: ({ roundId, status }) => {
-        this.#round(roundId).status = status;
+      closeRound: ({ roundId, run, status }) => {
+        if (run === this.#run(roundId)) this.#round(roundId).status = status;
         return {};
       },
     };
+  }
+
+  #begin(workflowId: string, startedAtMs: number): boolean {
+    const latest = this.runs.get(workflowId);
+    if (latest !== undefined && latest.startedAtMs >= startedAtMs) return false;
+    this.runs.set(workflowId, { run: this.#run(workflowId) + 1, startedAtMs });
+    return true;
+  }
+
+  #run = (workflowId: string): number => this.runs.get(workflowId)?.run ?? 0;
+
+  #reopen(trialId: string): void {
+    const outcome = this.outcomes.get(trialId)?.outcome;
+    if (outcome === 'cancelled' || outcome === 'infra_failure') this.outcomes.delete(trialId);
   }
 
   #round(roundId: string): FakeRound {

@@ -3,16 +3,19 @@ import { draftConfirm, draftControls, draftEdits, place } from '../../src/activi
 import {
   activityContracts,
   bounds,
+  briefOf,
   outcomes,
   phases,
   resolveRecipe,
   roundConfigSchema,
-  shardTrialsOf,
   tasksOf,
+  shardIdOf,
   textDigest,
+  trialIdOf,
   type ActivityName,
   type AdapterRef,
   type ArtifactRef,
+  type LoadedShard,
   type Phase,
   type TrialSpec,
 } from '../../src/contract/index.js';
@@ -48,24 +51,31 @@ function worstShard(phase: Phase): TrialSpec[] {
   return specs;
 }
 
+/** What `loadShard` gives: late trials of the largest phase, beside as many recorded outcomes of each kind. */
+const loadedOf = (specs: TrialSpec[]): LoadedShard => ({
+  run: 9999,
+  open: specs.map((spec, i) => briefOf({ ...spec, index: 79_800 + i })),
+  recorded: {
+    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, 200])),
+    deviceSeconds: 1e9 / 3,
+    bestReward: -1 / 3,
+  },
+});
+
 describe('loadShard', () => {
   it.each(phases)('gives 200 trials of "%s" in less than the bound, with the ids that were planned', (phase) => {
     const specs = worstShard(phase);
-    const loaded = activityContracts.loadShard.result.parse(shardTrialsOf(specs));
+    const loaded = activityContracts.loadShard.result.parse(loadedOf(specs));
     expect(bytesOf(loaded)).toBeLessThan(bounds.payloadBytes);
     const tasks = tasksOf(loaded, { roundId, phase, shard: 0 });
-    expect(tasks.map(({ trialId }) => trialId)).toEqual(specs.map(({ trialId }) => trialId));
+    const lateIds = specs.map((_, i) => trialIdOf(shardIdOf(roundId, phase, 0), 79_800 + i));
+    expect(tasks.map(({ trialId }) => trialId)).toEqual(lateIds);
     expect(tasks.map(({ edit }) => edit)).toEqual(specs.map(({ edit }) => edit.kind));
   });
 
   it('cuts what another domain may name its sources', () => {
     const specs = worstShard('edits').map((spec, i) => ({ ...spec, sourceId: `${i}\n"${letters(500)}` }));
-    expect(bytesOf(shardTrialsOf(specs))).toBeLessThan(bounds.payloadBytes);
-  });
-
-  it('takes the whole specs that older histories hold', () => {
-    const trials = worstShard('cross');
-    expect(activityContracts.loadShard.result.parse({ trials })).toEqual(shardTrialsOf(trials));
+    expect(bytesOf(loadedOf(specs))).toBeLessThan(bounds.payloadBytes);
   });
 });
 

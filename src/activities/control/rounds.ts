@@ -18,7 +18,7 @@ import type { ControlDeps } from './deps.js';
 /** Takes the round's id for its configuration, before anything is spent. */
 export async function claimRound(
   { ledger, temporal }: ControlDeps,
-  { roundId, config, configDigest }: ActivityRequest<'claimRound'>,
+  { roundId, config, configDigest, startedAtMs }: ActivityRequest<'claimRound'>,
 ): Promise<ActivityResult<'claimRound'>> {
   const trials = config.sources.train * config.editsPerSource;
   const most = bounds.trialsPerShard * bounds.shardsPerRound;
@@ -37,10 +37,14 @@ export async function claimRound(
         'or with the configuration that it has',
     );
   }
-  await ledger.rounds.reopen(roundId);
+  const run = await ledger.transaction(async ({ rounds, runs }) => {
+    const begun = await runs.begin(roundId, startedAtMs);
+    if (begun.isNew) await rounds.reopen(roundId);
+    return begun.run;
+  });
   const registered = new Set(await (temporal?.searchAttributes() ?? []));
   const ours = Object.keys(searchAttributes) as SearchAttributeName[];
-  return { searchAttributes: ours.filter((name) => registered.has(name)) };
+  return { searchAttributes: ours.filter((name) => registered.has(name)), run };
 }
 
 /** The fields that are not alike; where all are, the digest is of a version that had others. */
@@ -100,9 +104,11 @@ async function summaryOf(
 /** How the round ended, for whoever asks the ledger. Where it ended early, so did the trials that it never came to. */
 export async function closeRound(
   { ledger }: ControlDeps,
-  { roundId, status, reason }: ActivityRequest<'closeRound'>,
+  { roundId, run, status, reason }: ActivityRequest<'closeRound'>,
 ): Promise<ActivityResult<'closeRound'>> {
-  await ledger.transaction(async ({ rounds, trials }) => {
+  await ledger.transaction(async ({ rounds, runs, trials }) => {
+    // an older run's late attempt would end the trials of the one under way
+    if ((await runs.latest(roundId)) !== run) return;
     await rounds.close(roundId, { status, reason });
     if (status === 'completed') return;
     const ended = status === 'cancelled' ? 'was cancelled' : 'failed';

@@ -1,7 +1,8 @@
 import {
   failure,
   bounds,
-  shardTrialsOf,
+  briefOf,
+  shardIdOf,
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
@@ -73,25 +74,40 @@ function refuseTooMany(phase: Phase, trials: number): void {
 const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({ shard }) => shard ?? [])).size;
 
 /**
- * A shard that begins has waited until an older run of it, and with it every trial, has ended: nobody else is about to record
- * what is opened here.
+ * A shard that begins has waited until an older run of it, and with it every trial, has ended. What is opened here is its
+ * own from then on: an attempt that the older run gave up may still come, and then neither opens nor records anything.
  */
 export async function loadShard(
   { ledger }: ControlDeps,
   { roundId, phase, shard, begins }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
-  if (begins) await ledger.trials.reopen(roundId, phase, shard);
-  return shardTrialsOf(await ledger.trials.shard(roundId, phase, shard));
+  const shardId = shardIdOf(roundId, phase, shard);
+  return ledger.transaction(async ({ runs, trials }) => {
+    if (begins !== null && (await runs.begin(shardId, begins.startedAtMs)).isNew) {
+      await trials.beginRun(roundId, phase, shard, await runs.latest(shardId));
+      await trials.reopen(roundId, phase, shard);
+    }
+    return {
+      run: await runs.latest(shardId),
+      open: (await trials.open(roundId, phase, shard)).map(briefOf),
+      recorded: await trials.tally(roundId, phase, shard),
+    };
+  });
 }
 
 /** The one authority on how a trial ended: the first write wins, and every later caller is told what it was. */
-export async function recordOutcome({ ledger }: ControlDeps, result: TrialResult): Promise<TrialResult> {
+export async function recordOutcome(
+  { ledger }: ControlDeps,
+  { run, ...result }: ActivityRequest<'recordOutcome'>,
+): Promise<TrialResult> {
   const { spec } = await ledger.trials.get(result.trialId);
   const trained =
     result.adapter === null
       ? null
       : withLayer(modelOf(await ledger.rounds.prepared(spec.roundId), spec.learner), result.adapter);
-  return ledger.trials.record(result, trained === null ? null : modelDigest(trained));
+  const stands = await ledger.trials.record(result, run, trained === null ? null : modelDigest(trained));
+  // nobody waits for the answer to an older run's late attempt
+  return stands ?? result;
 }
 
 const withLayer = (model: ModelRef, layer: ModelRef['stack'][number]): ModelRef => ({

@@ -1,0 +1,15 @@
+-- Up Migration
+
+-- Rounds and shards by workflow id, each with the number of its latest run. What an earlier run's late attempt wants written
+-- names an older number and is not written.
+create table runs (
+  workflow_id text primary key,
+  -- when the run began, by Temporal's clock
+  started_at_ms bigint not null,
+  run int not null
+);
+-- the run of its shard that may record its outcome; 0: its shard has not begun
+alter table trials add column run int not null default 0;
+
+-- Down Migration
+-- None: a ledger is not unwritten. Restore a backup instead.
