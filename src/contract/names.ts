@@ -27,6 +27,11 @@ export const signalNames = {
   stop: 'stop',
 } as const;
 
+/** What a parent tells its children, by itself. */
+export const orderNames = {
+  steer: 'steer',
+} as const;
+
 /** What children tell the round that started them, so that its own queries and details can say it. */
 export const reportNames = {
   shardProgress: 'shardProgress',

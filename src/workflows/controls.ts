@@ -1,55 +1,60 @@
 import { condition, defineSignal, setHandler } from '@temporalio/workflow';
-import { signalNames } from '../contract/index.js';
+import { orderNames, signalNames, steerSchema, type Steer } from '../contract/index.js';
 
-export type ControlSignal = 'pause' | 'resume' | 'stop';
-
-/** What people asked of a run. A stop ends a pause: it is there to finish. */
+/** What people, or a parent, asked of a run. A stop ends a pause: it is there to finish. */
 export interface Controls {
   paused: boolean;
   stopping: boolean;
+  /** counts the changes */
+  order: number;
 }
 
-export const newControls = (stopping = false): Controls => ({ paused: false, stopping });
+export const newControls = (stopping = false): Controls => ({ paused: false, stopping, order: 0 });
 
 const pauseSignal = defineSignal(signalNames.pause);
 const resumeSignal = defineSignal(signalNames.resume);
 const stopSignal = defineSignal(signalNames.stop);
+const steerSignal = defineSignal<[unknown]>(orderNames.steer);
 
 /**
- * Installs `pause`, `resume` and `stop`; call it before the first await. What a message holds does not matter, its name
- * says it all, so none is malformed. `changed` hears of each once
- * `controls` say it.
+ * Installs `pause`, `resume` and `stop`, and `steer` for a parent's; call it before the first await. What a message of the
+ * first three holds does not matter, its name says it all, so none is malformed. `changed` hears of each once `controls`
+ * say it.
  */
 export function installControls(
   controls: Controls,
   what: { pause: string; stop: string },
-  changed: (signal: ControlSignal) => void = () => undefined,
+  changed: () => void = () => undefined,
 ): void {
+  const change = (wanted: Partial<Pick<Controls, 'paused' | 'stopping'>>): void => {
+    Object.assign(controls, wanted);
+    controls.order += 1;
+    changed();
+  };
+  setHandler(pauseSignal, () => change({ paused: true }), {
+    description: `${what.pause} Until \`resume\` or \`stop\`. Input: none, or {}`,
+  });
+  setHandler(resumeSignal, () => change({ paused: false }), {
+    description: 'Goes on after `pause`. Input: none, or {}',
+  });
+  setHandler(stopSignal, () => change({ stopping: true }), { description: `${what.stop} Input: none, or {}` });
+
+  let latest = 0;
   setHandler(
-    pauseSignal,
-    () => {
-      controls.paused = true;
-      changed('pause');
+    steerSignal,
+    (message) => {
+      const steer = steerSchema.safeParse(message);
+      if (!steer.success || steer.data.order <= latest) return;
+      latest = steer.data.order;
+      // who was stopped stays so
+      change({ paused: steer.data.paused, stopping: controls.stopping || steer.data.stopping });
     },
-    { description: `${what.pause} Until \`resume\` or \`stop\`. Input: none, or {}` },
-  );
-  setHandler(
-    resumeSignal,
-    () => {
-      controls.paused = false;
-      changed('resume');
-    },
-    { description: 'Goes on after `pause`. Input: none, or {}' },
-  );
-  setHandler(
-    stopSignal,
-    () => {
-      controls.stopping = true;
-      changed('stop');
-    },
-    { description: `${what.stop} Input: none, or {}` },
+    { description: 'Sent by whoever started it' },
   );
 }
+
+/** The state that children are to have. */
+export const steerOf = ({ order, paused, stopping }: Controls): Steer => ({ order, paused, stopping });
 
 /** Waits while paused. */
 export const unpaused = (controls: Controls): Promise<void> => condition(() => !controls.paused || controls.stopping);

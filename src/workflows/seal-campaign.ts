@@ -10,11 +10,11 @@ import {
 } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
 import {
+  orderNames,
   queryNames,
   roundIdOf,
   roundResultSchema,
   runSettingsOf,
-  signalNames,
   workflowTypes,
   type CampaignConfigInput,
   type CampaignResult,
@@ -24,7 +24,7 @@ import {
 import { campaignMarkdown } from './campaign-details.js';
 import { nextRoundConfig, progressAfter } from './campaign-progress.js';
 import { startOne, tell } from './children.js';
-import { installControls, newControls, unpaused, type ControlSignal } from './controls.js';
+import { installControls, newControls, steerOf, unpaused } from './controls.js';
 import { sentenceOf } from './failures.js';
 import { parseCampaignConfig } from './parse-config.js';
 import { fatal, parseResult } from './parse.js';
@@ -57,10 +57,10 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
     policyLayers: round.startStack.length,
   });
   const show = (): void => setCurrentDetails(campaignMarkdown(status(), finished));
-  const pass = (signal: ControlSignal): void => {
-    // A round that this campaign paused must go on, or it would never end.
-    if (running !== null) tell(running, signalNames[signal === 'stop' ? 'resume' : signal]);
-    show();
+  const steer = (): void => {
+    // Stopped, the campaign lets the round end as it would have; one that it paused must go on, or it would never end.
+    const wanted = { ...controls, paused: status().paused, stopping: false };
+    if (running !== null) tell(running, orderNames.steer, steerOf(wanted));
   };
   setHandler(statusQuery, status, { description: 'The round under way, and what was asked of the campaign' });
   installControls(
@@ -69,7 +69,10 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
       pause: 'Pauses the round under way and starts no other.',
       stop: 'Ends the campaign after the round under way, which is not cut short (for that, send the round `stop`).',
     },
-    pass,
+    () => {
+      steer();
+      show();
+    },
   );
   show();
 
@@ -83,7 +86,7 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
     input: round,
     summary,
   });
-  if (controls.paused) tell(running, signalNames.pause);
+  if (controls.order > 0) steer();
   const progress = progressAfter(await resultOf(running, roundId), config, round);
   running = null;
 
