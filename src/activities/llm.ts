@@ -28,7 +28,8 @@ export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivit
       try {
         const parsed = parseRequest(name, activityContracts[name].request, request) as ActivityRequest<N>;
         const signal = Context.current().cancellationSignal;
-        return await withHeartbeat((progress) => work({ ...deps, leases, signal, progress }, parsed));
+        const countTokens = (model: string, text: string) => inference.withSignal(signal).countTokens(model, text);
+        return await withHeartbeat((progress) => work({ ...deps, leases, countTokens, signal, progress }, parsed));
       } catch (error) {
         throw asFailure(error);
       }

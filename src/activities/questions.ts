@@ -34,13 +34,3 @@ export function questionsOf(
     };
   });
 }
-
-/**
- * The training document whose questions a chosen adapter is asked as a control: the next one, cyclic. Null where the round
- * has no other.
- */
-export function otherSourceOf(sources: Source[], sourceId: string): Source | null {
-  const at = sources.findIndex((source) => source.sourceId === sourceId);
-  const next = sources[(at + 1) % sources.length];
-  return at < 0 || next === undefined || next.sourceId === sourceId ? null : next;
-}

@@ -160,7 +160,12 @@ export const activityContracts = {
   },
   // selkie-llm — they ask a model server
   measureBaseline: {
-    request: z.strictObject({ roundId: z.string().min(1), learner: z.enum(['old', 'new']) }),
+    request: z.strictObject({
+      roundId: z.string().min(1),
+      learner: z.enum(['old', 'new']),
+      /** which `bounds.sourcesPerBaseline` documents; the first part has the canaries and the frozen set as well */
+      part: z.int().nonnegative(),
+    }),
     /** `asked` went to the model, `cached` were known by (model digest, question, grader) */
     result: z.strictObject({ asked: z.int().nonnegative(), cached: z.int().nonnegative() }),
   },

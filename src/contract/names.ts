@@ -63,5 +63,7 @@ export const searchAttributeNameSchema = z.enum(
 export const bounds = {
   trialsPerShard: 200,
   shardsPerRound: 400,
+  /** documents of one measurement of the baseline */
+  sourcesPerBaseline: 200,
   payloadBytes: 32 * 1024,
 } as const;

@@ -102,6 +102,8 @@ export const roundStatusSchema = z.strictObject({
   selected: z.int().nullable(),
   bestReward: z.number().nullable(),
   gateId: z.string().nullable(),
+  /** what went wrong without ending anything */
+  warnings: z.array(z.string()),
   /** messages that no gate could use */
   rejectedMessages: z.array(z.strictObject({ atMs: z.number(), signal: z.string(), reason: z.string() })),
 });

@@ -160,6 +160,12 @@ export class InferenceClient {
     return { sum, tokens: perToken.length, mean: sum / perToken.length, perToken };
   }
 
+  /** How many tokens a text has for the model, with those that a sequence begins or ends with. */
+  async countTokens(model: string, text: string): Promise<number> {
+    const body = { model, prompt: text, add_special_tokens: true };
+    return (await this.#post(this.#tokenizeUrl, body, tokensSchema, `counting tokens for ${model}`)).tokens.length;
+  }
+
   /** The names that the server answers to: its model and the adapters loaded. */
   async models(): Promise<string[]> {
     const doing = 'listing the models of the server';
@@ -193,13 +199,16 @@ export class InferenceClient {
     }
   }
 
+  get #tokenizeUrl(): string {
+    return new URL('tokenize', this.#options.baseUrl.replace(/v1\/?$/, '')).href;
+  }
+
   async #tokenize(model: string, asked: Record<string, unknown>): Promise<number[]> {
     const body = { model, ...asked };
     const key = JSON.stringify(body);
     const known = this.#tokens.get(key);
     if (known !== undefined) return known;
-    const url = new URL('tokenize', this.#options.baseUrl.replace(/v1\/?$/, '')).href;
-    const { tokens } = await this.#post(url, body, tokensSchema, `tokenising for ${model}`);
+    const { tokens } = await this.#post(this.#tokenizeUrl, body, tokensSchema, `tokenising for ${model}`);
     this.#tokens.set(key, tokens);
     return tokens;
   }

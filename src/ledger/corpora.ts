@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Item, Source } from '../domains/domain.js';
-import { json, row, rows, run, type Db } from './db.js';
+import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
 const partSchema = z.enum(['A', 'B']);
 const itemSchema = z.strictObject({
@@ -16,6 +16,13 @@ const sourceSchema = z.strictObject({
   part: z.enum(['train', 'heldOut']),
   items: z.array(itemSchema),
 }) satisfies z.ZodType<Source>;
+
+const roleSchema = z.enum(['train', 'heldOut']);
+type RoundRole = z.infer<typeof roleSchema>;
+
+const longSourceSchema = z.strictObject({ sourceId: z.string(), title: z.string(), tokens: z.int() });
+/** A document with the number of its passage's tokens. */
+export type LongSource = z.infer<typeof longSourceSchema>;
 
 export const probeKinds = ['canary', 'frozen'] as const;
 export type ProbeKind = (typeof probeKinds)[number];
@@ -92,7 +99,7 @@ export class Corpora {
   }
 
   /** The round's documents of one role, in the corpus's order. */
-  async roundSources(roundId: string, role: 'train' | 'heldOut'): Promise<Source[]> {
+  async roundSources(roundId: string, role: RoundRole): Promise<Source[]> {
     return rows(
       this.db,
       sourceSchema,
@@ -101,6 +108,73 @@ export class Corpora {
        join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
        where rs.round_id = $1 and rs.role = $2 order by rs.position`,
       [roundId, role],
+    );
+  }
+
+  /** Their ids alone: a round may have tens of thousands. */
+  async roundSourceIds(roundId: string, role: RoundRole): Promise<string[]> {
+    const found = await rows(
+      this.db,
+      z.strictObject({ sourceId: z.string() }),
+      `select source_id as "sourceId" from round_sources where round_id = $1 and role = $2 order by position`,
+      [roundId, role],
+    );
+    return found.map(({ sourceId }) => sourceId);
+  }
+
+  /** `count` documents of the round from the given place on; training documents come first. */
+  async roundPart(roundId: string, from: number, count: number): Promise<{ role: RoundRole; source: Source }[]> {
+    const found = await rows(
+      this.db,
+      sourceSchema.extend({ role: roleSchema }),
+      `select ${sourceColumns}, rs.role from round_sources rs
+       join rounds r using (round_id)
+       join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
+       where rs.round_id = $1 order by rs.role = 'heldOut', rs.position limit $2 offset $3`,
+      [roundId, count, from],
+    );
+    return found.map(({ role, ...source }) => ({ role, source }));
+  }
+
+  /**
+   * The training document after this one, the first after the last: whose questions a chosen adapter is asked as a control.
+   * Null where the round has no other.
+   */
+  async nextTrainSource(roundId: string, sourceId: string): Promise<Source | null> {
+    return maybeRow(
+      this.db,
+      sourceSchema,
+      `select ${sourceColumns} from round_sources mine
+       join round_sources rs on rs.round_id = mine.round_id and rs.role = mine.role and rs.source_id <> mine.source_id
+       join rounds r on r.round_id = mine.round_id
+       join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
+       where mine.round_id = $1 and mine.role = 'train' and mine.source_id = $2
+       order by rs.position < mine.position, rs.position limit 1`,
+      [roundId, sourceId],
+    );
+  }
+
+  /** How many tokens the passage of each of these documents has. */
+  async setPassageTokens(roundId: string, tokens: { sourceId: string; tokens: number }[]): Promise<void> {
+    await run(
+      this.db,
+      `update round_sources rs set passage_tokens = given.tokens
+       from jsonb_to_recordset($2) as given ("sourceId" text, tokens int)
+       where rs.round_id = $1 and rs.source_id = given."sourceId"`,
+      [roundId, json(tokens)],
+    );
+  }
+
+  /** The round's documents whose passages are known to have more tokens, longest first. */
+  async longerThan(roundId: string, tokens: number): Promise<LongSource[]> {
+    return rows(
+      this.db,
+      longSourceSchema,
+      `select rs.source_id as "sourceId", s.title, rs.passage_tokens as tokens from round_sources rs
+       join rounds r using (round_id)
+       join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
+       where rs.round_id = $1 and rs.passage_tokens > $2 order by rs.passage_tokens desc, rs.source_id`,
+      [roundId, tokens],
     );
   }
 

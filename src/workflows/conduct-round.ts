@@ -1,6 +1,7 @@
 import { CancellationScope, patched } from '@temporalio/workflow';
 import type { ActivityResult, Phase, RoundResult } from '../contract/index.js';
 import { unpaused } from './controls.js';
+import { measureBaseline } from './round-baseline.js';
 import type { RoundContext } from './round-context.js';
 import { decideRelease } from './round-gate.js';
 import { trainPolicy, type TrainedPolicy } from './round-policy.js';
@@ -17,7 +18,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
 
   // earlier rounds had one kind of work at a time: passages, policy, confirmation, examination
   const trialsFirst = !patched('trials-beside-policy');
-  await measureBeside(round, 'old', async () => {
+  const documents = prepared.trainSources + prepared.heldOutSources;
+  await measureBeside(round, 'old', documents, async () => {
     await round.enter('trials');
     await runTrials(round, 'edits');
     if (trialsFirst) await runControls(round);
@@ -41,7 +43,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
       await runUnlessStopped(round, 'cross');
     }
   };
-  const measured = (): Promise<void> => (trained.policy === null ? examine() : measureBeside(round, 'new', examine));
+  const measured = (): Promise<void> =>
+    trained.policy === null ? examine() : measureBeside(round, 'new', documents, examine);
   await (trialsFirst ? measured() : both(() => runControls(round), measured));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.table = report.markdown;
@@ -86,25 +89,14 @@ async function runControls(round: RoundContext): Promise<void> {
 const confirms = ({ config: { controls } }: RoundContext, chosen: number): boolean =>
   (controls.freshSeeds || controls.otherSource) && chosen > 0;
 
-const learners = { old: 'the policy that the round starts from', new: 'the new policy' };
-
-/**
- * Measures while trials run: they share the server's batches, and a trial asks what it misses itself. Earlier rounds waited
- * for the measurement first.
- */
+/** Measures while trials run: they share the server's batches, and a trial asks what it misses itself. */
 async function measureBeside(
-  { call, roundId }: RoundContext,
+  round: RoundContext,
   learner: 'old' | 'new',
+  sources: number,
   trials: () => Promise<void>,
 ): Promise<void> {
-  let measured: Promise<unknown> | undefined;
-  await both(
-    () => (measured = call('measureBaseline', { roundId, learner }, learners[learner])),
-    async () => {
-      if (!patched('baseline-beside-trials')) await measured;
-      await trials();
-    },
-  );
+  await both(() => measureBaseline(round, learner, sources), trials);
 }
 
 /** Both results; where one fails the other is cancelled, and waited for. */

@@ -23,6 +23,7 @@ export function roundMarkdown(state: RoundState): string {
     ].join('\n'),
     gate === null ? '' : gateMarkdown(gate),
     table === null ? '' : `### Result\n\n${table}`,
+    ...state.warnings.map((warning) => `Warning: ${code(warning, 500)}`),
     rejectedMarkdown(state),
     phase === 'done' ? '' : 'Signals: `pause`, `resume`, `stop` (no new trials, then select).',
     'Queries: `status`, `gates`.',

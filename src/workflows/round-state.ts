@@ -22,6 +22,8 @@ export class RoundState {
   /** the arms as markdown, once there is a report */
   table: string | null = null;
   report: ArtifactRef | null = null;
+  /** what went wrong without ending anything */
+  readonly warnings: string[] = [];
   readonly rejected = new RejectLog();
 
   readonly #begun = new Map<Phase, { planned: number; shards: Map<number, ShardResult> }>();
@@ -103,6 +105,7 @@ export class RoundState {
       selected: this.selected,
       bestReward: this.bestReward,
       gateId: this.gate?.spec.gateId ?? null,
+      warnings: this.warnings,
       rejectedMessages: this.rejected.messages,
     };
   }

@@ -67,6 +67,14 @@ describe('evaluateAdapter', () => {
     });
   });
 
+  it('has no other document to ask where the round has one alone', async () => {
+    const { roundId } = await rig.prepareRound();
+    const { corpora } = rig.ledger;
+    expect((await corpora.nextTrainSource(roundId, 'seals'))?.sourceId).toBe('otters');
+    expect((await corpora.nextTrainSource(roundId, 'otters'))?.sourceId).toBe('seals');
+    expect(await corpora.nextTrainSource(roundId, 'gulls')).toBeNull();
+  });
+
   it('trains no weight: no effect, and nobody is asked', async () => {
     const { roundId } = await rig.prepareRound();
     const trialId = await rig.planTrial(roundId);

@@ -51,7 +51,14 @@ describeWithTemporal('a round', () => {
     });
 
     const config = roundConfigSchema.parse(quickRound);
-    expect(scripted.requests('claimRound')).toEqual([{ roundId: id, config, configDigest: canonicalDigest(config) }]);
+    expect(scripted.requests('claimRound')).toEqual([
+      {
+        roundId: id,
+        config,
+        configDigest: canonicalDigest(config),
+        startedAtMs: expect.any(Number) as number,
+      },
+    ]);
     const phases = scripted.requests('planTrials').map((r) => r.phase);
     expect(phases.slice(0, 2)).toEqual(['edits', 'confirm']);
     // the passages beside the examination

@@ -32,8 +32,7 @@ export async function planTrials(
 
 async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promise<Draft[]> {
   const { roundId, config } = round;
-  const idsOf = async (role: 'train' | 'heldOut'): Promise<string[]> =>
-    (await ledger.corpora.roundSources(roundId, role)).map(({ sourceId }) => sourceId);
+  const idsOf = (role: 'train' | 'heldOut'): Promise<string[]> => ledger.corpora.roundSourceIds(roundId, role);
   switch (phase) {
     case 'edits':
       return draftEdits(config, await idsOf('train'));

@@ -1,31 +1,67 @@
-import type { ActivityRequest, ActivityResult } from '../../contract/index.js';
-import { modelOf } from '../../ledger/index.js';
+import { bounds, type ActivityRequest, type ActivityResult, type Example } from '../../contract/index.js';
+import type { Source } from '../../domains/domain.js';
+import { modelOf, type PreparedRound } from '../../ledger/index.js';
 import { answersOf } from './answers.js';
-import { ask, askProbes, part } from './asked.js';
+import { ask, askProbes, part, type Asked } from './asked.js';
+import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
 
+/** Passages that are counted at once. */
+const openPassages = 16;
+
 /**
- * What the learner answers before any training: every question of the round's documents from memory, canaries and the frozen
- * set; and the old policy also the training documents' questions B with the document before it.
+ * What the learner answers before any training, for some of the round's documents: every question from memory, canaries and
+ * the frozen set with the first of them; and of the old policy also the training documents' questions B with the document
+ * before it, and how long their passages are.
  */
 export async function measureBaseline(
   run: LlmRun,
-  { roundId, learner }: ActivityRequest<'measureBaseline'>,
+  { roundId, learner, part: number }: ActivityRequest<'measureBaseline'>,
 ): Promise<ActivityResult<'measureBaseline'>> {
   const { ledger, domain } = run;
+  const { sourcesPerBaseline } = bounds;
   const round = await ledger.rounds.prepared(roundId);
   const asking = { domain, style: round.config.promptStyle };
-  const train = await ledger.corpora.roundSources(roundId, 'train');
-  const heldOut = await ledger.corpora.roundSources(roundId, 'heldOut');
+  const documents = await ledger.corpora.roundPart(roundId, number * sourcesPerBaseline, sourcesPerBaseline);
+  const questions = [
+    ...documents.flatMap(({ source }) => ask(asking, source, source.items, 'closedBook')),
+    ...(number === 0 ? await probesOf(run, round) : []),
+    ...documents
+      .filter(({ role }) => role === 'train' && learner === 'old')
+      .flatMap(({ source }) => ask(asking, source, part(source, 'B'), 'inContext')),
+  ];
+  const { asked } = await answersOf(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
+  if (learner === 'old') {
+    await countPassages(
+      run,
+      round,
+      documents.map(({ source }) => source),
+    );
+  }
+  return { asked, cached: questions.length - asked };
+}
+
+async function probesOf({ ledger, domain }: LlmRun, round: PreparedRound): Promise<Asked[]> {
   const probes = [
     ...(await ledger.corpora.probes(round.corpusDigest, 'canary')),
     ...(await ledger.corpora.probes(round.corpusDigest, 'frozen')),
   ];
-  const questions = [
-    ...[...train, ...heldOut].flatMap((source) => ask(asking, source, source.items, 'closedBook')),
-    ...askProbes(asking, probes),
-    ...(learner === 'old' ? train.flatMap((source) => ask(asking, source, part(source, 'B'), 'inContext')) : []),
-  ];
-  const { asked } = await answersOf(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
-  return { asked, cached: questions.length - asked };
+  return askProbes({ domain, style: round.config.promptStyle }, probes);
+}
+
+async function countPassages({ ledger, domain, countTokens }: LlmRun, round: PreparedRound, sources: Source[]) {
+  const counted: { sourceId: string; tokens: number }[] = [];
+  await concurrently(sources, openPassages, async (source) => {
+    const rows = domain.rawExamples(source, round.config.promptStyle).map(textOf);
+    const tokens = await Promise.all(rows.map((row) => countTokens(round.old.base, row)));
+    counted.push({ sourceId: source.sourceId, tokens: Math.max(0, ...tokens) });
+  });
+  await ledger.corpora.setPassageTokens(round.roundId, counted);
+}
+
+/** What a model reads and learns of an example. */
+function textOf(example: Example): string {
+  if ('text' in example) return example.text;
+  if ('messages' in example) return example.messages.map(({ content }) => content).join('\n');
+  return `${example.prompt}${example.completion}`;
 }

@@ -15,6 +15,8 @@ export interface LlmDeps {
 /** One activity's run: the dependencies, the worker's leases, its cancellation and its heartbeat. */
 export interface LlmRun extends Omit<LlmDeps, 'inference'> {
   leases: AdapterLeases;
+  /** in a training row, by the tokenizer of a served model */
+  countTokens: (model: string, text: string) => Promise<number>;
   signal: AbortSignal;
   progress: Progress;
 }

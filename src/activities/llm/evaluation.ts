@@ -9,7 +9,6 @@ import type {
 } from '../../contract/index.js';
 import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
 import { meanScores, rewardOf } from '../../seal/reward.js';
-import { otherSourceOf } from '../questions.js';
 import { answersOf } from './answers.js';
 import { ask, askProbes, part, type Asked } from './asked.js';
 import type { LlmRun } from './deps.js';
@@ -60,7 +59,7 @@ async function questionsOfPhase(
   const source = await ledger.corpora.source(round.corpusDigest, sourceId);
   const other =
     phase === 'confirm' && round.config.controls.otherSource
-      ? otherSourceOf(await ledger.corpora.roundSources(round.roundId, 'train'), sourceId)
+      ? await ledger.corpora.nextTrainSource(round.roundId, sourceId)
       : null;
   const canaries = phase === 'edits' ? await ledger.corpora.probes(round.corpusDigest, 'canary') : [];
   return {

@@ -11,5 +11,8 @@ create table runs (
 -- the run of its shard that may record its outcome; 0: its shard has not begun
 alter table trials add column run int not null default 0;
 
+-- of the document's passage, counted with the baseline; what a recipe cuts off is warned of
+alter table round_sources add column passage_tokens int;
+
 -- Down Migration
 -- None: a ledger is not unwritten. Restore a backup instead.

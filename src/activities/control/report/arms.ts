@@ -1,6 +1,5 @@
 import type { Arms } from '../../../contract/index.js';
 import type { Source } from '../../../domains/domain.js';
-import { otherSourceOf } from '../../questions.js';
 import { compare, matchBySource, meanOf, type BySource, type Comparison } from './by-source.js';
 import type { Evidence } from './evidence.js';
 
@@ -57,12 +56,13 @@ export function armNumbers({ trials, selection, train, base, inContext }: Eviden
   return { arms, comparisons, documents };
 }
 
-/** An adapter's answers on another document's questions belong to that document. */
+/** An adapter's answers on another document's questions belong to that document: the next one, as the ledger has it. */
 function byAskedSource(train: Source[], byAdapter: BySource): BySource {
+  const asked = new Map(train.map(({ sourceId }, at) => [sourceId, train[(at + 1) % train.length]?.sourceId]));
   return new Map(
     [...byAdapter].flatMap(([sourceId, match]) => {
-      const asked = otherSourceOf(train, sourceId);
-      return asked === null ? [] : [[asked.sourceId, match]];
+      const next = asked.get(sourceId);
+      return next === undefined ? [] : [[next, match]];
     }),
   );
 }
