@@ -93,6 +93,8 @@ export const roundConfigSchema = z.strictObject({
       measure: z.enum(['match', 'likelihood', 'blend']).default('blend'),
       /** subtracted for the whole set of canaries lost, in proportion */
       canaryPenalty: z.number().min(0).max(10).default(0.5),
+      /** an edit is never chosen that loses a larger share of the canaries that its learner knew; 1: any may be */
+      maxCanariesLost: z.number().min(0).max(1).default(0.75),
     })
     .prefault({}),
   selection: z

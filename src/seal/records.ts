@@ -10,6 +10,8 @@ export interface TrialRecord {
   /** one per repeat, in order; empty unless `scored` */
   rewards: Reward[];
   editDigest: string | null;
+  /** share of the canaries that its learner knew; null where none was asked */
+  canariesLost: number | null;
 }
 
 export interface Selection {

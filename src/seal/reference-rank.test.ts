@@ -30,10 +30,12 @@ function rankOf(raw: unknown) {
 describe('parseReferenceRank', () => {
   it('ranks by accuracy for `reference`, by gain for `gain`, and never takes an empty edit', () => {
     const rank = rankOf(small);
-    const selection = select(rank.records('reference'), { rule: 'reference', minimum: 0 });
+    const selection = select(rank.records('reference'), { rule: 'reference', minimum: 0, maxCanariesLost: 1 });
     expect(renderRows(rank, selection)).toBe('{"prompt": "Read “this”\\n", "completion": "high"}\n');
-    expect(select(rank.records('gain'), { rule: 'gain', minimum: 0 }).chosen).toEqual([]);
-    expect(select(rank.records('gain'), { rule: 'gain', minimum: -1 }).chosen[0]?.reward).toBe(-0.1);
+    expect(select(rank.records('gain'), { rule: 'gain', minimum: 0, maxCanariesLost: 1 }).chosen).toEqual([]);
+    expect(select(rank.records('gain'), { rule: 'gain', minimum: -1, maxCanariesLost: 1 }).chosen[0]?.reward).toBe(
+      -0.1,
+    );
   });
 
   it('says what is wrong with a file of another kind', () => {
@@ -46,12 +48,12 @@ describe('parseReferenceRank', () => {
 
   it.skipIf(folder === undefined)("reproduces SEAL's own selection byte for byte", () => {
     const rank = rankOf(JSON.parse(readFileSync(`${folder}/rank_iter0.json`, 'utf8')));
-    const selection = select(rank.records('reference'), { rule: 'reference', minimum: 0 });
+    const selection = select(rank.records('reference'), { rule: 'reference', minimum: 0, maxCanariesLost: 1 });
     expect(selection.chosen).toHaveLength(50);
     expect(renderRows(rank, selection)).toBe(readFileSync(`${folder}/sft_best1of5_iter0.jsonl`, 'utf8'));
     // what SEAL trains on although nothing tells it from its siblings, or although it did not help
     expect(selection.ties).toBe(22);
-    expect(select(rank.records('gain'), { rule: 'gain', minimum: 0 }).without).toHaveLength(10);
+    expect(select(rank.records('gain'), { rule: 'gain', minimum: 0, maxCanariesLost: 1 }).without).toHaveLength(10);
   });
 
   if (folder === undefined) {

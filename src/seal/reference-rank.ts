@@ -58,6 +58,7 @@ export function parseReferenceRank(raw: unknown): Parsed<ReferenceRank> {
             outcome: scored ? 'scored' : 'invalid_edit',
             rewards: scored ? [{ gain: total, penalty: 0, total }] : [],
             editDigest: canonicalDigest(row),
+            canariesLost: null,
           };
         }),
     },

@@ -33,7 +33,7 @@ export function rewardOf(of: {
   after: Scores;
   before: Scores;
   canaries: { asked: number; lost: number } | null;
-  reward: RoundConfig['reward'];
+  reward: Pick<RoundConfig['reward'], 'measure' | 'canaryPenalty'>;
 }): Reward {
   const { after, before, canaries, reward } = of;
   if (after.questions === 0 || after.questions !== before.questions) {

@@ -12,13 +12,14 @@ const scored = (sourceId: string, index: number, ...totals: number[]): TrialReco
   outcome: 'scored',
   rewards: totals.map(reward),
   editDigest: null,
+  canariesLost: null,
 });
 const failed = (sourceId: string, index: number, outcome: TrialRecord['outcome']): TrialRecord => ({
   ...scored(sourceId, index),
   outcome,
 });
-const gain = { rule: 'gain', minimum: 0 } as const;
-const reference = { rule: 'reference', minimum: 0 } as const;
+const gain = { rule: 'gain', minimum: 0, maxCanariesLost: 0.5 } as const;
+const reference = { rule: 'reference', minimum: 0, maxCanariesLost: 0.5 } as const;
 
 describe('select', () => {
   it('takes the best mean over repeats, the first among equals, and says that it is a tie', () => {
@@ -31,6 +32,27 @@ describe('select', () => {
       { sourceId: 'y', trialId: 'y.e0', reward: 0.5, tie: false },
     ]);
     expect(ties).toBe(1);
+  });
+
+  it('takes no edit that forgets too much, by either rule', () => {
+    const forgets = (record: TrialRecord, canariesLost: number): TrialRecord => ({ ...record, canariesLost });
+    const trials = [
+      forgets(scored('x', 0, 0.9), 0.51),
+      forgets(scored('x', 1, 0.1), 0.5),
+      forgets(scored('y', 0, 1), 1),
+    ];
+    for (const rule of [gain, reference]) {
+      expect(select(trials, rule)).toMatchObject({
+        chosen: [{ trialId: 'x.e1' }],
+        without: [
+          {
+            sourceId: 'y',
+            reason: 'every scored edit (1) lost more canaries than reward.maxCanariesLost allows (0.5)',
+          },
+        ],
+      });
+      expect(select(trials, { ...rule, maxCanariesLost: 1 }).chosen).toHaveLength(2);
+    }
   });
 
   it('demands a reward above the minimum by `gain`, which `reference` does not', () => {
@@ -64,7 +86,13 @@ describe('select', () => {
   const trialsOf = fc
     .array(record, { maxLength: 20 })
     .map((records) =>
-      records.map((r, index): TrialRecord => ({ ...r, trialId: `t${index}`, index, editDigest: null })),
+      records.map((r, index): TrialRecord => ({
+        ...r,
+        trialId: `t${index}`,
+        index,
+        editDigest: null,
+        canariesLost: null,
+      })),
     );
 
   it('chooses once or says why not, for every source, and nothing scored beats the chosen', () => {

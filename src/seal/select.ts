@@ -7,12 +7,15 @@ export interface SelectionRule {
   rule: 'gain' | 'reference';
   /** `gain` takes no edit whose mean reward is not above this; `reference` does not look at it */
   minimum: number;
+  /** no rule takes an edit that loses a larger share of canaries */
+  maxCanariesLost: number;
 }
 
 interface Candidate {
   trialId: string;
   index: number;
   reward: number;
+  canariesLost: number | null;
 }
 
 /** Rewards this near are a tie: sums of the same gains in another order differ by less. */
@@ -20,19 +23,23 @@ const tieWidth = 1e-9;
 
 /**
  * Chooses at most one edit per source, by mean reward over its repeats; among equals the first. `reference` is SEAL's
- * best-of-k, which always has a winner; `gain` also demands a reward above `minimum`. Only scored trials compete: a failure
+ * best-of-k, which always has a winner among those that forget little enough; `gain` also demands a reward above `minimum`. Only scored trials compete: a failure
  * is not a low score. Sources keep the order in which they come, and no order of a source's trials changes its winner.
  */
-export function select(trials: TrialRecord[], { rule, minimum }: SelectionRule): Selection {
+export function select(trials: TrialRecord[], { rule, minimum, maxCanariesLost }: SelectionRule): Selection {
   const chosen: Selection['chosen'] = [];
   const without: Selection['without'] = [];
   for (const [sourceId, records] of groupBy(trials, (trial) => trial.sourceId)) {
-    const candidates = candidatesOf(records);
+    const scored = candidatesOf(records);
+    const candidates = scored.filter(({ canariesLost }) => (canariesLost ?? 0) <= maxCanariesLost);
     const best = candidates.reduce<Candidate | null>(
       (top, c) => (top === null || c.reward > top.reward ? c : top),
       null,
     );
-    if (best === null) {
+    if (best === null && scored.length > 0) {
+      const reason = `every scored edit (${scored.length}) lost more canaries than reward.maxCanariesLost allows (${maxCanariesLost})`;
+      without.push({ sourceId, reason });
+    } else if (best === null) {
       without.push({ sourceId, reason: `no candidate was scored: ${outcomesOf(records)}` });
     } else if (rule === 'gain' && best.reward <= minimum) {
       without.push({ sourceId, reason: `the best reward, ${best.reward.toFixed(4)}, is not above ${minimum}` });
@@ -42,14 +49,14 @@ export function select(trials: TrialRecord[], { rule, minimum }: SelectionRule):
     }
   }
   const ties = chosen.filter(({ tie }) => tie).length;
-  return { rule, chosen, without, ties, digest: canonicalDigest({ rule, minimum, chosen, without }) };
+  return { rule, chosen, without, ties, digest: canonicalDigest({ rule, minimum, maxCanariesLost, chosen, without }) };
 }
 
 function candidatesOf(records: TrialRecord[]): Candidate[] {
   return records
-    .flatMap(({ trialId, index, outcome, rewards }) => {
+    .flatMap(({ trialId, index, outcome, rewards, canariesLost }) => {
       const reward = outcome === 'scored' ? mean(rewards.map(({ total }) => total)) : null;
-      return reward === null ? [] : [{ trialId, index, reward }];
+      return reward === null ? [] : [{ trialId, index, reward, canariesLost }];
     })
     .sort((left, right) => left.index - right.index);
 }

@@ -1,4 +1,4 @@
-import type { ActivityRequest, ActivityResult } from '../../contract/index.js';
+import type { ActivityRequest, ActivityResult, Evaluation } from '../../contract/index.js';
 import type { Trial } from '../../ledger/index.js';
 import { groupBy } from '../../seal/group-by.js';
 import type { TrialRecord } from '../../seal/records.js';
@@ -13,7 +13,10 @@ export async function selectEdits(
 ): Promise<ActivityResult<'selectEdits'>> {
   const { config } = await ledger.rounds.prepared(roundId);
   const records = recordsOf(await ledger.trials.ofPhase(roundId, 'edits'));
-  const selection = await ledger.selections.insert(roundId, select(records, config.selection));
+  const selection = await ledger.selections.insert(
+    roundId,
+    select(records, { ...config.selection, maxCanariesLost: config.reward.maxCanariesLost }),
+  );
   const rewards = records.flatMap((record) => mean(record.rewards.map(({ total }) => total)) ?? []);
   return {
     selectionDigest: selection.digest,
@@ -25,6 +28,10 @@ export async function selectEdits(
   };
 }
 
+/** Of the canaries that the learner knew. */
+const shareLost = (canaries: Evaluation['canaries']): number | null =>
+  canaries === null || canaries.asked === 0 ? null : canaries.lost / canaries.asked;
+
 /** What selection may see of each recorded trial: nothing of questions B. */
 function recordsOf(trials: Trial[]): TrialRecord[] {
   return [...groupBy(trials, ({ spec }) => spec.sourceId).values()].flatMap((candidates) =>
@@ -32,7 +39,8 @@ function recordsOf(trials: Trial[]): TrialRecord[] {
       if (result === null) return [];
       const { outcome, editDigest, evaluation } = result;
       const rewards = outcome === 'scored' && evaluation?.reward ? [evaluation.reward] : [];
-      return [{ trialId: spec.trialId, sourceId: spec.sourceId, index, outcome, rewards, editDigest }];
+      const canariesLost = shareLost(evaluation?.canaries ?? null);
+      return [{ trialId: spec.trialId, sourceId: spec.sourceId, index, outcome, rewards, editDigest, canariesLost }];
     }),
   );
 }

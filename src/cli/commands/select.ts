@@ -25,7 +25,7 @@ export function selectCommand(): Command {
       if (!rank.ok) {
         throw new CliError(`${from} is no rank file:\n  ${rank.problems.slice(0, 20).join('\n  ')}`, exitCodes.usage);
       }
-      const selection = select(rank.value.records(rule), { rule, minimum });
+      const selection = select(rank.value.records(rule), { rule, minimum, maxCanariesLost: 1 });
       await writeFile(out, renderRows(rank.value, selection));
       const { chosen, without, ties, digest } = selection;
       print(
