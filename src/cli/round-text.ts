@@ -22,12 +22,15 @@ export function statusLine(status: RoundStatus, doing = ''): string {
 
 /** A finished round in a few lines. */
 export function resultText(result: RoundResult): string {
-  const { trials, selected, policy, heldOut, arms, released, releaseReason, deviceSeconds } = result;
+  const { trials, selected, policy, heldOut, canaries, warnings, arms, released, releaseReason, deviceSeconds } =
+    result;
   return [
     `edits           ${countsText(trials)}`,
     `selected        ${selected}${policy === null ? ', no policy trained' : `, policy trained on ${policy.pairs} pairs`}`,
     `questions B     base ${percent(arms.base)}, chosen edit ${percent(arms.chosenOnB)}, other source ${percent(arms.otherSourceControl)}`,
     `held-out        ${percent(heldOut.before)} before, ${percent(heldOut.after)} after (${heldOut.sources} sources, ${heldOut.questions} questions)`,
+    `canaries        ${canaries.rightBefore} of ${canaries.asked} right before, ${canaries.rightAfter ?? '–'} after, ${canaries.lost ?? '–'} lost`,
+    ...warnings.map((warning) => `warning         ${warning}`),
     `released        ${released ? 'yes' : 'no'}: ${releaseReason}`,
     `device          ${deviceSeconds.toFixed(1)} s`,
   ].join('\n');

@@ -16,6 +16,10 @@ const roundOnly = z.strictObject({ roundId: z.string().min(1) });
 const trialOnly = z.strictObject({ trialId: z.string().min(1) });
 const nothing = z.strictObject({});
 
+/** Of a report's warnings, which travel in histories. */
+const mostWarnings = 3;
+const longestWarning = 700;
+
 /** When a workflow's run began, by its own history: tells a later run from an earlier one. */
 const startedAtMs = z.int().nonnegative();
 
@@ -50,6 +54,17 @@ export const heldOutSchema = z.strictObject({
   }),
 });
 export type HeldOut = z.infer<typeof heldOutSchema>;
+
+/** Old against new policy on questions of no document, canaries or the frozen set. */
+export const probeNumbersSchema = z.strictObject({
+  asked: z.int().nonnegative(),
+  rightBefore: z.int().nonnegative(),
+  /** null: there is no new policy, or it was not asked */
+  rightAfter: z.int().nonnegative().nullable(),
+  /** right before and wrong after */
+  lost: z.int().nonnegative().nullable(),
+});
+export type ProbeNumbers = z.infer<typeof probeNumbersSchema>;
 
 /** Each activity by its name: the queue's side that serves it, its request and its result. One object in, one out. */
 export const activityContracts = {
@@ -133,6 +148,9 @@ export const activityContracts = {
       trials: outcomeCountsSchema,
       arms: armsSchema,
       heldOut: heldOutSchema,
+      canaries: probeNumbersSchema,
+      /** what a person should know before deciding */
+      warnings: z.array(z.string().max(longestWarning)).max(mostWarnings),
       deviceSeconds: z.number().nonnegative(),
       /** markdown table for the Web UI, below 8 KB */
       markdown: z.string().max(8192),

@@ -6,6 +6,7 @@ export * from './errors.js';
 export * from './failure.js';
 export * from './gates.js';
 export * from './ids.js';
+export * from './markdown.js';
 export * from './names.js';
 export * from './recipe.js';
 export * from './results.js';

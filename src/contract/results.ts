@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { armsSchema, heldOutSchema } from './activities.js';
+import { armsSchema, heldOutSchema, probeNumbersSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
@@ -70,6 +70,8 @@ export const roundResultSchema = z.strictObject({
   released: z.boolean(),
   releaseReason: z.string(),
   heldOut: heldOutSchema,
+  canaries: probeNumbersSchema,
+  warnings: z.array(z.string()),
   arms: armsSchema,
   deviceSeconds: z.number().nonnegative(),
   report: artifactRefSchema,
@@ -101,6 +103,8 @@ export const roundStatusSchema = z.strictObject({
   caps: z.strictObject({ maxEditsPerRound: z.int(), maxStepsPerTrial: z.int(), maxDeviceSeconds: z.number() }),
   selected: z.int().nullable(),
   bestReward: z.number().nullable(),
+  /** what the policies answered of general knowledge, once there is a report */
+  canaries: probeNumbersSchema.nullable(),
   gateId: z.string().nullable(),
   /** what went wrong without ending anything */
   warnings: z.array(z.string()),

@@ -91,7 +91,10 @@ export const trialResultSchema = z.strictObject({
   editDigest: sha256Schema.nullable(),
   trainingKey: sha256Schema.nullable(),
   adapter: adapterRefSchema.nullable(),
+  /** 0 for a training that was done before */
   deviceSeconds: z.number().nonnegative(),
+  /** the training was done before, for another trial; the ledger says so */
+  reused: z.boolean(),
   steps: z.int().nonnegative(),
   evaluation: evaluationSchema.nullable(),
 });
@@ -115,6 +118,7 @@ export const emptyResult = (trialId: string, outcome: Outcome, reason: string): 
       trainingKey: null,
       adapter: null,
       deviceSeconds: 0,
+      reused: false,
       steps: 0,
       evaluation: null,
     },

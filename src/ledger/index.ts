@@ -1,5 +1,5 @@
 export { answerSchema, type Answer } from './answers.js';
-export { probeKinds, probeSchema, type Corpus, type Probe, type ProbeKind } from './corpora.js';
+export { probeKinds, probeSchema, type Corpus, type LongSource, type Probe, type ProbeKind } from './corpora.js';
 export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';

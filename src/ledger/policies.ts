@@ -7,7 +7,7 @@ import {
   type TrainRequest,
   type TrainResult,
 } from '../contract/index.js';
-import { json, maybeRow, row, run, type Db } from './db.js';
+import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
 const policySchema = z.strictObject({
   pairs: z.int().nonnegative(),
@@ -35,6 +35,20 @@ export class Policies {
       json(request),
     ]);
     return row(this.db, policySchema, `policy of ${roundId}`, select, [roundId]);
+  }
+
+  /** Whether another round trained the same policy before: the device worked for it then. */
+  async trainedBefore(roundId: string): Promise<boolean> {
+    const found = await rows(
+      this.db,
+      z.strictObject({ roundId: z.string() }),
+      `select before.round_id as "roundId" from policies mine
+       join policies before on before.training ->> 'trainingKey' = mine.training ->> 'trainingKey'
+         and before.created_at < mine.created_at
+       where mine.round_id = $1 limit 1`,
+      [roundId],
+    );
+    return found.length > 0;
   }
 
   /** What came of it. The first stands; returns what stands. */

@@ -145,7 +145,8 @@ export class Trials {
    *
    * @param modelDigest of the learner with the trial's adapter on top, where one was trained
    */
-  async record(result: TrialResult, ofRun: number, modelDigest: string | null): Promise<TrialResult | null> {
+  async record(given: TrialResult, ofRun: number, modelDigest: string | null): Promise<TrialResult | null> {
+    const result = (await this.trainedBefore(given)) ? { ...given, reused: true, deviceSeconds: 0 } : given;
     await run(
       this.db,
       `update trials set (${resultColumns}, model_digest, recorded_at) = ($2, $3, $4, $5, $6, $7, $8, now())
@@ -163,6 +164,19 @@ export class Trials {
       ],
     );
     return (await this.get(result.trialId)).result;
+  }
+
+  /** Whether the adapter was trained for another trial, of this round or an earlier one: the device worked for it then. */
+  private async trainedBefore({ trialId, trainingKey, adapter }: TrialResult): Promise<boolean> {
+    if (trainingKey === null || adapter === null) return false;
+    const found = await rows(
+      this.db,
+      z.strictObject({ trialId: z.string() }),
+      `select trial_id as "trialId" from trials
+       where training_key = $1 and trial_id <> $2 and result -> 'adapter' <> 'null' limit 1`,
+      [trainingKey, trialId],
+    );
+    return found.length > 0;
   }
 
   /** Gives every planned trial of a round that has no outcome this one: nobody will run it any more. How many there were. */

@@ -26,6 +26,8 @@ const round = (roundId: string, chosenOnB: number | null) =>
       chosenOnB,
       otherSourceControl: 0.1,
     },
+    canaries: { asked: 0, rightBefore: 0, rightAfter: null, lost: null },
+    warnings: [],
     deviceSeconds: 90,
     report: {
       uri: `artifact:sha256/${'a'.repeat(64)}`,

@@ -1,5 +1,4 @@
-import type { CampaignStatus } from '../contract/index.js';
-import { code } from './markdown.js';
+import { code, type CampaignStatus } from '../contract/index.js';
 
 /** A campaign for the people who look at it in the Web UI (current details). */
 export function campaignMarkdown(status: CampaignStatus, finished: readonly string[]): string {

@@ -32,6 +32,8 @@ const ended = (roundId: string, released: boolean): RoundResult => ({
     chosenOnB: null,
     otherSourceControl: null,
   },
+  canaries: { asked: 0, rightBefore: 0, rightAfter: null, lost: null },
+  warnings: [],
   deviceSeconds: 0,
   report: artifact('report'),
 });

@@ -1,6 +1,7 @@
 import { CancellationScope, patched } from '@temporalio/workflow';
 import type { ActivityResult, Phase, RoundResult } from '../contract/index.js';
 import { unpaused } from './controls.js';
+import { releaseSubject } from './release-subject.js';
 import { measureBaseline } from './round-baseline.js';
 import type { RoundContext } from './round-context.js';
 import { decideRelease } from './round-gate.js';
@@ -48,6 +49,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await (trialsFirst ? measured() : both(() => runControls(round), measured));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.table = report.markdown;
+  state.canaries = report.canaries;
+  state.warnings.push(...report.warnings);
 
   const release = await decideAndRelease(round, trained, report);
   round.tag({ SealOutcome: release.released ? 'released' : (release.gate ?? 'no-policy') });
@@ -58,6 +61,8 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
     policy: trained.policy,
     ...release,
     heldOut: report.heldOut,
+    canaries: report.canaries,
+    warnings: state.warnings,
     arms: report.arms,
     deviceSeconds: report.deviceSeconds,
     report: report.report,
@@ -122,17 +127,12 @@ async function runUnlessStopped(round: RoundContext, phase: Phase): Promise<void
 async function decideAndRelease(
   round: RoundContext,
   trained: TrainedPolicy,
-  { releaseDigest, heldOut }: ActivityResult<'buildReport'>,
+  report: ActivityResult<'buildReport'>,
 ): Promise<Pick<RoundResult, 'gate' | 'released' | 'releaseReason'>> {
   if (trained.policy === null) return { gate: null, released: false, releaseReason: trained.reason };
   await round.enter('gate');
-  const subject =
-    `release the policy of ${round.roundId}: held-out match ${percent(heldOut.before)} before, ` +
-    `${percent(heldOut.after)} after (${heldOut.questions} questions)`;
-  const gate = await decideRelease(round, releaseDigest, subject);
+  const gate = await decideRelease(round, report.releaseDigest, releaseSubject(round.roundId, report));
   await round.enter('releasing');
   const { released, reason } = await round.call('releasePolicy', { roundId: round.roundId, gate }, gate.outcome);
   return { gate: gate.outcome, released, releaseReason: reason };
 }
-
-const percent = (share: number | null): string => (share === null ? 'unknown' : `${(share * 100).toFixed(1)} %`);

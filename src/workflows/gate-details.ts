@@ -1,6 +1,6 @@
-import type { GateView } from '../contract/index.js';
+import { code, type GateView } from '../contract/index.js';
 import { isoTime } from './clock.js';
-import { code, codeBlock, shellWord } from './markdown.js';
+import { codeBlock, shellWord } from './markdown.js';
 
 const decisionsShown = 10;
 

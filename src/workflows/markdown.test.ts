@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { code, codeBlock, shellWord, summaryOf } from './markdown.js';
+import { codeBlock, shellWord, summaryOf } from './markdown.js';
 
 describe('summaryOf', () => {
   it('keeps a short line', () => expect(summaryOf('doc-7 · self-qa')).toBe('doc-7 · self-qa'));
@@ -9,17 +9,6 @@ describe('summaryOf', () => {
     expect(cut).toBe('é'.repeat(100));
     expect(summaryOf('😀'.repeat(300))).toBe('😀'.repeat(50));
   });
-});
-
-describe('code', () => {
-  it.each([
-    ['plain', '`plain`'],
-    ['[click](http://evil) **bold**', '`[click](http://evil) **bold**`'],
-    ['``` end', '`end`'],
-    ['a`b|c\nd', '`a b c d`'],
-    ['', '` `'],
-  ])('renders nothing of %j', (text, expected) => expect(code(text)).toBe(expected));
-  it('is bounded', () => expect(code('x'.repeat(500))).toHaveLength(202));
 });
 
 describe('codeBlock', () => {

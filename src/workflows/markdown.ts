@@ -9,12 +9,6 @@ export function summaryOf(text: string): string {
   return characters.join('');
 }
 
-/** Text of others inside markdown, where nothing of it is rendered: a code span in one line, at most `length` characters. */
-export function code(text: string, length = 200): string {
-  const line = text.replace(/[`\s|]+/g, ' ').trim();
-  return line === '' ? '` `' : `\`${line.slice(0, length)}\``;
-}
-
 /** Lines to copy from, whatever they contain. */
 export function codeBlock(text: string): string {
   const longestRun = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));

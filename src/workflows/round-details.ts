@@ -1,6 +1,6 @@
-import { outcomes } from '../contract/index.js';
+import { code, outcomes } from '../contract/index.js';
 import { gateMarkdown } from './gate-details.js';
-import { code } from './markdown.js';
+import { forgotten } from './release-subject.js';
 import type { RoundState } from './round-state.js';
 
 /** A round for the people who look at it in the Web UI (current details). */
@@ -17,6 +17,7 @@ export function roundMarkdown(state: RoundState): string {
       `| trials${state.trialPhases.length === 0 ? '' : ` (${state.trialPhases.join(', ')})`} | ${trials.done} of ${trials.planned} |`,
       `| outcomes | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
       `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
+      ...(state.canaries === null ? [] : [`| forgotten | ${forgotten(state.canaries)} |`]),
       `| edits selected | ${selected ?? 'not yet'} |`,
       `| device | ${deviceSeconds.toFixed(1)} s |`,
       `| caps | ${caps.maxEditsPerRound} edits a round, ${caps.maxStepsPerTrial} steps and ${caps.maxDeviceSeconds} s a trial |`,

@@ -4,6 +4,7 @@ import {
   type GateView,
   type ModelRef,
   type Phase,
+  type ProbeNumbers,
   type RoundConfig,
   type RoundStatus,
   type ShardProgress,
@@ -22,6 +23,8 @@ export class RoundState {
   /** the arms as markdown, once there is a report */
   table: string | null = null;
   report: ArtifactRef | null = null;
+  /** of the policies, once there is a report */
+  canaries: ProbeNumbers | null = null;
   /** what went wrong without ending anything */
   readonly warnings: string[] = [];
   readonly rejected = new RejectLog();
@@ -105,6 +108,7 @@ export class RoundState {
       selected: this.selected,
       bestReward: this.bestReward,
       gateId: this.gate?.spec.gateId ?? null,
+      canaries: this.canaries,
       warnings: this.warnings,
       rejectedMessages: this.rejected.messages,
     };

@@ -103,7 +103,7 @@ describe('a round', () => {
     expect(report.markdown).toContain('| trained on the chosen self-edit | 75.0 % | 2 | over base: +50.0 points');
     expect(report.markdown).toContain('Canaries: 1 of 2 right before, 1 after, 1 lost');
     expect(report.markdown).toContain('Frozen set: 1 of 1 right before, 1 after, 0 lost');
-    expect(report.markdown).toContain('h2 (whole.examine.s00.e0003: invalid_edit, no lines)');
+    expect(report.markdown).toContain('`h2` (`whole.examine.s00.e0003: invalid_edit, no lines`)');
 
     const opened = await rig.store.open(report.report);
     const full = JSON.parse(await opened.text('report.json')) as {

@@ -158,6 +158,7 @@ export class ControlRig {
       trainingKey: textDigest(`training of ${spec.trialId}`),
       adapter: adapter(spec.trialId),
       deviceSeconds: 2,
+      reused: false,
       steps: 20,
       evaluation: { a: scores(a), b: scores(b), otherSource: null, canaries: null, reward: null, ...more },
     });

@@ -183,6 +183,8 @@ export class FakeLedger {
           questions: 3,
           cells: { oldOld: 0.1, oldNew: 0.1, newOld: 0.2, newNew: 0.2 },
         },
+        canaries: { asked: 2, rightBefore: 2, rightAfter: 1, lost: 1 },
+        warnings: [],
         deviceSeconds: 10,
         markdown: '| arm | match |\n|---|---|\n| base | 10 % |',
       }),

@@ -23,6 +23,8 @@ export async function buildReport(
     trials: report.outcomes.edits,
     arms: report.arms,
     heldOut: report.heldOut,
+    canaries: report.probes.canaries,
+    warnings: report.warnings,
     deviceSeconds: report.deviceSeconds.total,
     markdown: reportMarkdown(report, { releaseDigest }),
   });

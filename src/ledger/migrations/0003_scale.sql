@@ -14,5 +14,12 @@ alter table trials add column run int not null default 0;
 -- of the document's passage, counted with the baseline; what a recipe cuts off is warned of
 alter table round_sources add column passage_tokens int;
 
+-- what cost the device nothing is found by its training
+create index trials_by_training on trials (training_key);
+update trials set result = result || '{"reused": false}' where result is not null;
+update earlier_outcomes set result = result || '{"reused": false}';
+update reports set summary = summary
+  || '{"canaries": {"asked": 0, "rightBefore": 0, "rightAfter": null, "lost": null}, "warnings": []}';
+
 -- Down Migration
 -- None: a ledger is not unwritten. Restore a backup instead.

@@ -1,15 +1,6 @@
-import type { OutcomeCounts } from '../../../contract/index.js';
+import type { OutcomeCounts, ProbeNumbers } from '../../../contract/index.js';
 import type { Trial } from '../../../ledger/index.js';
 import type { ProbeAnswers } from './evidence.js';
-
-export interface ProbeNumbers {
-  asked: number;
-  rightBefore: number;
-  /** null: there is no new policy, or it was not asked */
-  rightAfter: number | null;
-  /** right before and wrong after */
-  lost: number | null;
-}
 
 /** Old against new policy on questions of no document; those that only one of them was asked are left out. */
 export function probeNumbers(answers: ProbeAnswers[]): ProbeNumbers {
@@ -33,6 +24,21 @@ export function outcomeCounts(trials: Trial[]): OutcomeCounts {
     if (result !== null) counts[result.outcome] = (counts[result.outcome] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Trainings that were done before, for other trials. */
+export const reusedTrainings = (trials: Trial[]): number =>
+  trials.filter(({ result }) => result?.reused === true).length;
+
+/** Of the canaries that the learners of these trials knew: all of them together, and the trial that lost most. */
+export function canariesLostBy(trials: Trial[]): { asked: number; lost: number; worst: number | null } {
+  const counted = trials.flatMap(({ result }) => result?.evaluation?.canaries ?? []);
+  const shares = counted.filter(({ asked }) => asked > 0).map(({ asked, lost }) => lost / asked);
+  return {
+    asked: counted.reduce((sum, { asked }) => sum + asked, 0),
+    lost: counted.reduce((sum, { lost }) => sum + lost, 0),
+    worst: shares.length === 0 ? null : shares.reduce((most, share) => Math.max(most, share)),
+  };
 }
 
 /** Seconds of the device; a training that several trials share (the same key) was done once. */

@@ -1,6 +1,6 @@
 import { phases, type ModelRef, type Phase } from '../../../contract/index.js';
 import type { Arm, Domain, Source } from '../../../domains/domain.js';
-import type { Ledger, Policy, PreparedRound, Probe, ProbeKind, Trial } from '../../../ledger/index.js';
+import type { Ledger, LongSource, Policy, PreparedRound, Probe, ProbeKind, Trial } from '../../../ledger/index.js';
 import { modelDigest } from '../../../seal/keys.js';
 import type { Selection } from '../../../seal/records.js';
 import { questionsOf, type Question } from '../../questions.js';
@@ -18,6 +18,8 @@ export interface Evidence {
   trials: Record<Phase, Trial[]>;
   selection: Selection | null;
   policy: Policy | null;
+  /** another round trained the same policy before */
+  policyReused: boolean;
   /** match of the old policy before any training: on questions B of the training documents */
   base: BySource;
   inContext: BySource;
@@ -25,6 +27,8 @@ export interface Evidence {
   heldOutBaseline: { old: BySource; new: BySource };
   train: Source[];
   heldOut: Source[];
+  /** how long the documents are, where it was counted; longest first */
+  passageTokens: LongSource[];
   probes: Record<ProbeKind, ProbeAnswers[]>;
 }
 
@@ -40,6 +44,7 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
     trials: Object.fromEntries(ofPhase) as Evidence['trials'],
     selection: await ledger.selections.get(roundId),
     policy: await ledger.policies.get(roundId),
+    policyReused: await ledger.policies.trainedBefore(roundId),
     base: await answers.matchBySource(round.old, onlyB(train), 'closedBook'),
     inContext: await answers.matchBySource(round.old, onlyB(train), 'inContext'),
     heldOutBaseline: {
@@ -48,6 +53,7 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
     },
     train,
     heldOut,
+    passageTokens: await ledger.corpora.longerThan(roundId, 0),
     probes: { canary: await answers.probes('canary'), frozen: await answers.probes('frozen') },
   };
 }

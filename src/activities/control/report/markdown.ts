@@ -1,7 +1,6 @@
-import type { Arms, OutcomeCounts } from '../../../contract/index.js';
+import { code, type Arms, type OutcomeCounts, type ProbeNumbers } from '../../../contract/index.js';
 import { policyAlias } from '../alias.js';
 import type { Comparison } from './by-source.js';
-import type { ProbeNumbers } from './counts.js';
 import { intervalText } from './interval-text.js';
 import type { RoundReport } from './report.js';
 
@@ -14,10 +13,12 @@ const shownMissing = 5;
  * @param releaseDigest what the decision is bound to
  */
 export function reportMarkdown(report: RoundReport, { releaseDigest }: { releaseDigest: string }): string {
-  const { round, heldOut, baseline, gain, probes, deviceSeconds } = report;
+  const { round, heldOut, baseline, gain, probes, chosenCanaries, warnings, deviceSeconds, reusedTrainings } = report;
   return [
     `**${headline(report)}**`,
     '',
+    ...warnings.map((warning) => `- **Warning:** ${warning}`),
+    ...(warnings.length > 0 ? [''] : []),
     ...armTable(report),
     '',
     `| held-out: ${heldOut.sources} documents, ${heldOut.questions} questions | old policy learns | new policy learns |`,
@@ -28,11 +29,12 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
     '',
     `- New policy against old, each on its own edits: ${intervalText(gain)}`,
     `- Canaries: ${probeText(probes.canaries)}`,
+    ...lostByChosen(chosenCanaries),
     `- Frozen set: ${probeText(probes.frozen)}`,
     `- Candidates: ${outcomesText(report.outcomes.edits)}`,
     ...missingLines(report),
-    `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy`,
-    `- Model ${round.model.model}, ${round.old.stack.length} policy layer(s) before the round`,
+    `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
+    `- Model ${code(round.model.model)}, ${round.old.stack.length} policy layer(s) before the round`,
     '',
     `A decision is bound to the digest \`${releaseDigest}\`.`,
   ].join('\n');
@@ -40,8 +42,8 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
 
 function headline({ round, policy }: RoundReport): string {
   return policy === null
-    ? `${round.roundId}: no edit was chosen, so no policy was trained and there is nothing to release`
-    : `${round.roundId}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config.tenant)}?`;
+    ? `${code(round.roundId)}: no edit was chosen, so no policy was trained and there is nothing to release`
+    : `${code(round.roundId)}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config.tenant)}?`;
 }
 
 const armLabels = {
@@ -78,6 +80,13 @@ const probeText = ({ asked, rightBefore, rightAfter, lost }: ProbeNumbers): stri
     : `${rightBefore} of ${asked} right before` +
       (rightAfter === null || lost === null ? ', no new policy asked' : `, ${rightAfter} after, ${lost} lost`);
 
+function lostByChosen({ asked, lost, worst }: RoundReport['chosenCanaries']): string[] {
+  if (worst === null) return [];
+  return [
+    `- Canaries that the chosen edits' adapters forgot: ${lost} of ${asked}, ${percent(worst)} by the one that forgot most`,
+  ];
+}
+
 const outcomesText = (counts: OutcomeCounts): string =>
   Object.entries(counts)
     .map(([outcome, count]) => `${count} ${outcome}`)
@@ -87,12 +96,9 @@ function missingLines({ missing }: RoundReport): string[] {
   if (missing.length === 0) return [];
   const shown = missing
     .slice(0, shownMissing)
-    .map(({ sourceId, reasons }) => `${sourceId} (${reasons[0] ?? 'not run'})`);
+    .map(({ sourceId, reasons }) => `${code(sourceId, 80)} (${code(reasons[0] ?? 'not run', 250)})`);
   const more = missing.length > shownMissing ? ` and ${missing.length - shownMissing} more` : '';
-  return [
-    `- Held-out documents left out, because a policy has no score on them: ${cut(shown.join('; '), 1500)}${more}`,
-  ];
+  return [`- Held-out documents left out, because a policy has no score on them: ${shown.join('; ')}${more}`];
 }
 
 const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);
-const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
