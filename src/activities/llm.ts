@@ -5,6 +5,7 @@ import { asFailure, parseRequest } from './failures.js';
 import { measureBaseline } from './llm/baseline.js';
 import type { LlmDeps, LlmRun } from './llm/deps.js';
 import { evaluateAdapter } from './llm/evaluation.js';
+import { leftBehind } from './llm/left-behind.js';
 import { withHeartbeat } from './llm/progress.js';
 import { proposeSelfEdit } from './llm/proposal.js';
 import { screenSelfEdit } from './llm/screening.js';
@@ -15,6 +16,7 @@ export type { LlmDeps } from './llm/deps.js';
 export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivities {
   const leases = new AdapterLeases(inference, {
     folderOf: async (adapter) => (await deps.store.open(adapter)).folder,
+    leftBehind: (names) => leftBehind(deps.ledger, names),
     warn: (message) => {
       log.warn(message);
     },

@@ -50,8 +50,16 @@ export const modelRefSchema = z.strictObject({
 });
 export type ModelRef = z.infer<typeof modelRefSchema>;
 
+const servedPrefix = 'selkie--';
+/** Of the artifact's sha256, as much as a name holds. */
+const servedDigits = 24;
+
 /** Adapter names are immutable and carry their digest, so a server can never answer from a stale cache. */
 export const servedName = (model: ModelRef): string => {
   const top = model.stack.at(-1);
-  return top === undefined ? model.base : `selkie--${top.served.sha256.slice(0, 24)}`;
+  return top === undefined ? model.base : `${servedPrefix}${top.served.sha256.slice(0, servedDigits)}`;
 };
+
+/** The beginning of an adapter's digest, from its name; null for a name that is none of Selkie's. */
+export const servedDigestOf = (name: string): string | null =>
+  name.startsWith(servedPrefix) ? name.slice(servedPrefix.length) : null;

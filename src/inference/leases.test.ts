@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeModelServer } from '../../tests/support/fake-model-server.js';
 import { servedName, type AdapterRef, type ModelRef } from '../contract/index.js';
 import { InferenceClient, type AskableModel } from './client.js';
-import { AdapterLeases } from './leases.js';
+import { AdapterLeases, type LeaseOptions } from './leases.js';
 import { probeEffect } from './probe.js';
 
 const digest = (letter: string): string => letter.repeat(64);
@@ -25,11 +25,11 @@ const ask = async (asked: AskableModel): Promise<string | undefined> =>
 let server: FakeModelServer;
 let warnings: string[];
 
-const leases = (options: { leftoverAfterMs?: number } = {}): AdapterLeases =>
+const leases = (leftBehind: LeaseOptions['leftBehind'] = () => Promise.resolve([])): AdapterLeases =>
   new AdapterLeases(new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 }), {
     folderOf: ({ sha256 }) => Promise.resolve(`/store/${sha256}`),
     warn: (message) => warnings.push(message),
-    ...options,
+    leftBehind,
   });
 
 beforeEach(async () => {
@@ -37,7 +37,6 @@ beforeEach(async () => {
   server = await FakeModelServer.start({ base: 'base' });
 });
 afterEach(async () => {
-  vi.useRealTimers();
   await server.stop();
 });
 
@@ -81,10 +80,11 @@ describe('withAdapter', () => {
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
   });
 
-  it('takes an adapter that is there already', async () => {
+  it('takes an adapter that is there already, and leaves it there: it may be a policy that others ask', async () => {
     server.adapters.set(servedName(stacked('a')), 'elsewhere');
     await leases().withAdapter(stacked('a'), probes, signal, ask);
     expect(server.asked('/v1/load_lora_adapter')).toEqual([]);
+    expect(server.adapters.size).toBe(1);
   });
 
   it('refuses an adapter that the server accepts and does not apply, and evicts it', async () => {
@@ -146,17 +146,19 @@ describe('withAdapter', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('evicts what nobody holds after a while, and never what is held or not ours', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
-    server.adapters.set('selkie--left-over', '/x').set('somebody-elses', '/y');
-    const held = leases({ leftoverAfterMs: 60_000 });
+  it('evicts what was left behind, and nothing else that it does not hold', async () => {
+    const left = ['selkie--left-behind', servedName(stacked('b'))];
+    const lookedUp: string[][] = [];
+    server.adapters.set('selkie--left-behind', '/x').set('selkie--a-policy', '/y').set('somebody-elses', '/z');
+    const held = leases((names) => {
+      lookedUp.push(names);
+      return Promise.resolve(left);
+    });
     await held.withAdapter(stacked('b'), probes, signal, async () => {
       await held.withAdapter(stacked('a'), probes, signal, ask);
-      expect(server.adapters.has('selkie--left-over')).toBe(true);
-      vi.setSystemTime(Date.now() + 60_000);
-      await held.withAdapter(stacked('a'), probes, signal, ask);
-      expect([...server.adapters.keys()]).toEqual(['somebody-elses', servedName(stacked('b'))]);
+      expect([...server.adapters.keys()]).toEqual(['selkie--a-policy', 'somebody-elses', servedName(stacked('b'))]);
     });
+    expect(lookedUp).toEqual([['selkie--left-behind', 'selkie--a-policy'], ['selkie--a-policy']]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { failure, servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
+import { failure, servedDigestOf, servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
 import type { AskableModel, InferenceClient } from './client.js';
 import { noticing, untilThere } from './gone.js';
 import { probeEffect, type Effect, type Probe } from './probe.js';
@@ -8,18 +8,14 @@ export interface LeaseOptions {
   folderOf: (adapter: ArtifactRef) => Promise<string>;
   /** told what went wrong without harm */
   warn: (message: string) => void;
-  /** for how long an adapter that nobody here holds must have been seen before it counts as left over */
-  leftoverAfterMs?: number;
+  /** of adapters that the server has and nobody here holds: those that killed workers left behind */
+  leftBehind: (names: string[]) => Promise<string[]>;
 }
-
-/** Longer than most evaluations; an adapter evicted too early only costs its holder another load. */
-const defaultLeftoverAfterMs = 600_000;
-const adapterPrefix = 'selkie--';
 
 interface Held {
   holders: number;
-  /** loaded by name, as far as this process knows */
-  onServer: boolean;
+  /** and not by others, who may go on serving it */
+  loadedHere: boolean;
   /** shown to take effect */
   applied: boolean;
   /** counts the loads, so that many questions that met one eviction cause one reload */
@@ -30,19 +26,17 @@ interface Held {
 
 /**
  * Which adapters this process has on a server. An adapter is loaded by its digest's name when its first lease begins, shown
- * to take effect, and unloaded when its last lease ends.
+ * to take effect, and unloaded when its last lease ends, unless it was there already.
  *
  * Several workers may use one server, and none knows what another holds. They need no common lease book, because names are
  * immutable content digests: loading twice is harmless, and an adapter that another worker (or the server) evicted answers
- * 404, never wrongly, whereupon its holder loads and probes it again. So an eviction may be mistaken without harm, and a
- * simple rule is enough for what killed workers left behind: whatever nobody here holds and has been seen for
- * `leftoverAfterMs` is unloaded.
+ * 404, never wrongly, whereupon its holder loads and probes it again. What killed workers left behind is unloaded, and
+ * nothing else that is not held here: a policy may be served to others.
  */
 export class AdapterLeases {
   readonly #client: InferenceClient;
   readonly #options: LeaseOptions;
   readonly #adapters = new Map<string, Held>();
-  readonly #firstSeenMs = new Map<string, number>();
 
   constructor(client: InferenceClient, options: LeaseOptions) {
     this.#client = client;
@@ -80,7 +74,7 @@ export class AdapterLeases {
   #hold(name: string): Held {
     const held = this.#adapters.get(name) ?? {
       holders: 0,
-      onServer: false,
+      loadedHere: false,
       applied: false,
       generation: 0,
       turn: Promise.resolve(),
@@ -102,16 +96,18 @@ export class AdapterLeases {
     const load = async (): Promise<Effect> => {
       const served = await client.models();
       await this.#evictLeftovers(served);
-      // said before it is true: a load that is cancelled midway may have happened
-      held.onServer = true;
-      if (!served.includes(asked.name)) await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+      if (!served.includes(asked.name)) {
+        // said before it is true: a load that is cancelled midway may have happened
+        held.loadedHere = true;
+        await client.loadAdapter(asked.name, await this.#options.folderOf(adapter));
+      }
       return probeEffect(below, asked, probes);
     };
     const found = await untilThere(asked.name, load);
     if (!found.applied) {
       // a server that lost an adapter's weights but not its name needs a real load next time
       await client.unloadAdapter(asked.name);
-      held.onServer = false;
+      held.loadedHere = false;
       throw failure(
         'AdapterNotApplied',
         `the server took the adapter ${asked.name} but answers as ${below.name} does: ` +
@@ -128,21 +124,19 @@ export class AdapterLeases {
     await inTurn(held, async () => {
       if (!isFree(held)) return;
       held.applied = false;
-      if (held.onServer) await this.#unload(name);
-      held.onServer = false;
+      if (held.loadedHere) await this.#unload(name);
+      held.loadedHere = false;
       // somebody may have come while it was unloaded
       if (isFree(held)) this.#adapters.delete(name);
     });
   }
 
   async #evictLeftovers(served: string[]): Promise<void> {
-    const nowMs = Date.now();
-    const strange = served.filter((name) => name.startsWith(adapterPrefix) && !this.#adapters.has(name));
-    for (const name of this.#firstSeenMs.keys()) if (!strange.includes(name)) this.#firstSeenMs.delete(name);
-    for (const name of strange) {
-      const sinceMs = this.#firstSeenMs.get(name) ?? nowMs;
-      this.#firstSeenMs.set(name, sinceMs);
-      if (nowMs - sinceMs >= (this.#options.leftoverAfterMs ?? defaultLeftoverAfterMs)) await this.#unload(name);
+    const strange = served.filter((name) => servedDigestOf(name) !== null && !this.#adapters.has(name));
+    if (strange.length === 0) return;
+    for (const name of await this.#options.leftBehind(strange)) {
+      // somebody may have come while it was looked up
+      if (!this.#adapters.has(name)) await this.#unload(name);
     }
   }
 

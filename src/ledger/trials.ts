@@ -96,6 +96,20 @@ export class Trials {
     return found.map(({ spec }) => spec);
   }
 
+  /** How many of a document's candidates before this position are neither written nor given up. */
+  async unwrittenBefore(roundId: string, sourceId: string, position: number): Promise<number> {
+    const { count } = await row(
+      this.db,
+      z.strictObject({ count: z.int() }),
+      `candidates of ${sourceId}`,
+      `select count(*)::int as count from trials
+       where round_id = $1 and source_id = $2 and phase = 'edits' and position < $3
+         and proposal_key is null and outcome is null`,
+      [roundId, sourceId, position],
+    );
+    return count;
+  }
+
   /** What came of a shard's trials that have an outcome, added up. */
   async tally(roundId: string, phase: Phase, shard: number): Promise<ShardResult> {
     const found = await rows(
@@ -164,6 +178,22 @@ export class Trials {
       ],
     );
     return (await this.get(result.trialId)).result;
+  }
+
+  /**
+   * Of adapters by the beginnings of their digests: those that trials served and are done with for at least this long. A
+   * policy is none of them.
+   */
+  async doneWith(digests: string[], seconds: number): Promise<string[]> {
+    const found = await rows(
+      this.db,
+      z.strictObject({ digest: z.string() }),
+      `select left(result #>> '{adapter,served,sha256}', 24) as digest from trials
+       where left(result #>> '{adapter,served,sha256}', 24) = any ($1::text[])
+       group by 1 having max(recorded_at) < now() - make_interval(secs => $2)`,
+      [digests, seconds],
+    );
+    return found.map(({ digest }) => digest);
   }
 
   /** Whether the adapter was trained for another trial, of this round or an earlier one: the device worked for it then. */

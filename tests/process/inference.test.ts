@@ -24,6 +24,7 @@ beforeAll(async () => {
   runner = await startRunner(join(root, 'runner'), store.root);
   client = new InferenceClient({ baseUrl: runner.baseUrl, timeoutMs: 60_000 });
   leases = new AdapterLeases(client, {
+    leftBehind: () => Promise.resolve([]),
     folderOf: async (adapter) => (await store.open(adapter)).folder,
     warn: (message) => expect.fail(message),
   });
@@ -123,7 +124,11 @@ describe('leases on the gpu-runner', () => {
   });
 
   it('refuses for good what lies outside of the store', async () => {
-    const outside = new AdapterLeases(client, { folderOf: () => Promise.resolve(root), warn: () => undefined });
+    const outside = new AdapterLeases(client, {
+      folderOf: () => Promise.resolve(root),
+      leftBehind: () => Promise.resolve([]),
+      warn: () => undefined,
+    });
     await expect(outside.withAdapter(modelOf(one), probes, signal, answerOf)).rejects.toMatchObject({
       type: 'ServerRefused',
       message: expect.stringContaining('the server must see the artifact store') as string,

@@ -14,6 +14,8 @@ alter table trials add column run int not null default 0;
 -- of the document's passage, counted with the baseline; what a recipe cuts off is warned of
 alter table round_sources add column passage_tokens int;
 
+-- what a server may unload is found by the name of what it serves
+create index trials_by_served on trials (left(result #>> '{adapter,served,sha256}', 24));
 -- what cost the device nothing is found by its training
 create index trials_by_training on trials (training_key);
 update trials set result = result || '{"reused": false}' where result is not null;
