@@ -203,7 +203,8 @@ export const activityContracts = {
   screenSelfEdit: {
     request: trialOnly,
     result: z.strictObject({
-      verdict: z.enum(['allow', 'block']),
+      /** `wait`: candidates of the same document that come before this one are still being written */
+      verdict: z.enum(['allow', 'block', 'wait']),
       outcome: z.enum(['screened_out', 'duplicate']).nullable(),
       reason: z.string(),
     }),

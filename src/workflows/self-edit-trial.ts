@@ -12,6 +12,7 @@ import {
 import { activitiesOf, type CallActivity } from './call-activity.js';
 import { deviceSecondsOf, isFailure, sentenceOf } from './failures.js';
 import { parseInput } from './parse.js';
+import { screened } from './screened.js';
 import { tag } from './search-attributes.js';
 
 /**
@@ -32,7 +33,8 @@ export async function selfEditTrial(input: unknown): Promise<TrialResult> {
   };
   let result: TrialResult;
   try {
-    const { outcome, reason } = await attempt(trial, call, learn);
+    const firstWaitSeconds = settings.profiles.retryInitialSeconds;
+    const { outcome, reason } = await attempt(trial, call, learn, firstWaitSeconds);
     result = outcomeAs(known, outcome, reason);
   } catch (error) {
     if (isCancellation(error)) {
@@ -55,6 +57,7 @@ async function attempt(
   { trialId, edit, about }: TrialTask,
   call: CallActivity,
   learn: (part: Partial<TrialResult>) => void,
+  firstWaitSeconds: number,
 ): Promise<Ending> {
   const proposal = await call('proposeSelfEdit', { trialId }, about);
   learn({ editDigest: proposal.editDigest });
@@ -62,7 +65,7 @@ async function attempt(
 
   // A passage is the control, and a reused edit was let through when it was new.
   if (edit === 'propose') {
-    const { verdict, outcome, reason } = await call('screenSelfEdit', { trialId }, about);
+    const { verdict, outcome, reason } = await screened(trialId, call, { about, firstWaitSeconds });
     if (verdict === 'block') return { outcome: outcome ?? 'screened_out', reason };
   }
 

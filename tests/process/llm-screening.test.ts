@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type TrialSpec } from '../../src/contract/index.js';
+import { emptyResult, type TrialSpec } from '../../src/contract/index.js';
 import { documents, inActivity, useLlmRig } from '../support/llm-rig.js';
 
 const rig = useLlmRig();
@@ -40,6 +40,31 @@ describe('screenSelfEdit', () => {
       reason: expect.stringContaining(first) as string,
     });
     expect((await rig.ledger.trials.get(second)).screen).toMatchObject({ findings: [{ rule: 'near-duplicate' }] });
+  });
+
+  it('finds the same twin whichever is written first', async () => {
+    const { roundId } = await rig.prepareRound();
+    const text = 'Seals swim far in the cold water every day.\nThey sleep on the rocks at noon.';
+    const first = await rig.planTrial(roundId);
+    const edit = { kind: 'propose', writer: 'old', template: 'self-qa', seed: 6 } as const;
+    const second = await propose(roundId, text, { index: 1, edit });
+    const screen = (trialId: string) => inActivity(() => rig.llm.screenSelfEdit({ trialId }));
+    const waits = { verdict: 'wait', outcome: null, reason: 'waits until 1 earlier candidates of seals are written' };
+    expect(await screen(second)).toEqual(waits);
+    expect((await rig.ledger.trials.get(second)).screen).toBeNull();
+    rig.server.answer = () => text;
+    await inActivity(() => rig.llm.proposeSelfEdit({ trialId: first }));
+    expect(await screen(second)).toMatchObject({ verdict: 'block', outcome: 'duplicate' });
+    expect(await screen(first)).toMatchObject({ verdict: 'allow' });
+  });
+
+  it('does not wait for a candidate that was given up', async () => {
+    const { roundId } = await rig.prepareRound();
+    const first = await rig.planTrial(roundId);
+    const edit = { kind: 'propose', writer: 'old', template: 'self-qa', seed: 6 } as const;
+    const second = await propose(roundId, 'Seals swim far in the cold water every day.', { index: 1, edit });
+    await rig.ledger.trials.record(emptyResult(first, 'infra_failure', 'lost'), 0, null);
+    expect(await inActivity(() => rig.llm.screenSelfEdit({ trialId: second }))).toMatchObject({ verdict: 'allow' });
   });
 
   it('blocks an edit that asks what it will be asked', async () => {

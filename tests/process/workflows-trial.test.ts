@@ -129,6 +129,15 @@ describeWithTemporal('a trial', () => {
     expect(result.evaluation).toBeNull();
   });
 
+  it('waits until earlier candidates are written', async () => {
+    const wait = () => ({ verdict: 'wait' as const, outcome: null, reason: 'waits until 1 earlier is written' });
+    const { result, scripted } = await tried((s, usual) =>
+      s.script('screenSelfEdit', wait, wait, wait, usual.screenSelfEdit),
+    );
+    expect(scripted.requests('screenSelfEdit')).toHaveLength(4);
+    expect(result.outcome).toBe('scored');
+  });
+
   it('does not ask an adapter that changes no weight', async () => {
     const { result, scripted } = await tried((s, usual) =>
       s.always('trainAdapter', async (request) => ({ ...(await usual.trainAdapter(request)), updateNorm: 0 })),

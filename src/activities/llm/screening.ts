@@ -9,7 +9,8 @@ const longestReason = 1000;
 
 /**
  * Screens what a model wrote before anything is trained on it, and keeps verdict and evidence with the trial. A passage is
- * the round's own source, and an edit used again was screened when it was proposed.
+ * the round's own source, and an edit used again was screened when it was proposed. An edit is compared with the candidates
+ * before it, so it is not judged before these are written.
  */
 export async function screenSelfEdit(
   { ledger }: LlmRun,
@@ -21,6 +22,15 @@ export async function screenSelfEdit(
     const reason = `not screened: ${spec.edit.kind === 'propose' ? 'nothing was proposed' : spec.edit.kind}`;
     const stored = await ledger.trials.setScreen(trialId, { verdict: 'allow', outcome: null, reason });
     return resultOf(stored.screen);
+  }
+  // of two equal edits the first stays, whichever is written first
+  const unwritten = await ledger.trials.unwrittenBefore(spec.roundId, spec.sourceId, spec.index);
+  if (unwritten > 0) {
+    const reason = `waits until ${unwritten} earlier candidates of ${spec.sourceId} are written`.slice(
+      0,
+      longestReason,
+    );
+    return { verdict: 'wait', outcome: null, reason };
   }
   const { corpusDigest } = await ledger.rounds.prepared(spec.roundId);
   const source = await ledger.corpora.source(corpusDigest, spec.sourceId);
