@@ -8,7 +8,15 @@ export interface Question {
   /** null: a canary or a question of the frozen set, which belong to no source */
   sourceId: string | null;
   prompt: Prompt;
+  sampling: AnswerSampling;
   itemDigest: string;
+}
+
+/** How an answer is sampled, and where it ends. */
+export interface AnswerSampling {
+  maxTokens: number;
+  temperature: 0;
+  stop?: string[];
 }
 
 /** Stands for the source of a probe: there is none. */
@@ -26,11 +34,20 @@ export function questionsOf(
 ): Question[] {
   return items.map((item) => {
     const prompt = domain.itemPrompt(source ?? noSource, item, arm, style);
+    const sampling = samplingOf(domain, prompt);
     return {
       item,
       sourceId: source?.sourceId ?? null,
       prompt,
-      itemDigest: itemDigest({ prompt, answer: item.answer }),
+      sampling,
+      itemDigest: itemDigest({ prompt, answer: item.answer, sampling }),
     };
   });
 }
+
+/** Where an answer ends: a base model would go on with the next question. */
+const samplingOf = ({ answerTokens }: Domain, { kind }: Prompt): AnswerSampling => ({
+  maxTokens: answerTokens,
+  temperature: 0,
+  ...(kind === 'text' && { stop: ['\n'] }),
+});

@@ -46,6 +46,8 @@ export interface Domain {
   readonly id: string;
   /** names what grades an answer, with its version: part of the key of every cached answer */
   readonly grader: string;
+  /** names what reads an edit and makes its examples, with its version: part of the key of every proposal */
+  readonly parser: string;
   /** at most this many tokens of an answer are asked for */
   readonly answerTokens: number;
   sources(raw: unknown): { sources: Source[]; problems: Problem[] };

@@ -45,9 +45,12 @@ describe('the other keys', () => {
       source: { title: 't', text: 'x' },
       prompts: [{ kind: 'text' as const, text: 'p' }],
       template: 'self-qa' as const,
+      parser: 'edits-1',
       sampling: { temperature: 0.8, topP: 0.95, maxTokens: 256 },
       seed: 1,
     };
+    const sampling = { maxTokens: 24, temperature: 0 };
+    const item = { prompt: { kind: 'text' as const, text: 'p' }, answer: 'a', sampling };
     const keys = [
       trainingKey(training),
       trainingKey({ ...training, seed: 2 }),
@@ -58,9 +61,12 @@ describe('the other keys', () => {
       proposalKey({ ...proposal, seed: 2 }),
       proposalKey({ ...proposal, prompts: [{ kind: 'text', text: 'q' }] }),
       proposalKey({ ...proposal, source: { title: 't', text: 'another' } }),
+      proposalKey({ ...proposal, parser: 'edits-2' }),
       proposalKey({ ...proposal, writer: { ...base, stack: [adapter('1')] } }),
-      itemDigest({ prompt: { kind: 'text', text: 'p' }, answer: 'a' }),
-      itemDigest({ prompt: { kind: 'text', text: 'p' }, answer: 'b' }),
+      itemDigest(item),
+      itemDigest({ ...item, answer: 'b' }),
+      itemDigest({ ...item, sampling: { ...sampling, maxTokens: 25 } }),
+      itemDigest({ ...item, sampling: { ...sampling, stop: ['\n'] } }),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });

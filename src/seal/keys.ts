@@ -19,10 +19,13 @@ export const modelDigest = (model: ModelRef): string =>
 
 /**
  * A question as it was put. The prompt carries the question, the style and, in context, the source, so that a changed
- * wording is another item; the reference answer is what it is graded against.
+ * wording is another item; the reference answer is what it is graded against; `sampling` says where an answer ends.
  */
-export const itemDigest = (item: { prompt: Prompt; answer: string }): string =>
-  canonicalDigest({ prompt: item.prompt, answer: item.answer });
+export const itemDigest = (item: {
+  prompt: Prompt;
+  answer: string;
+  sampling: { maxTokens: number; temperature: number; stop?: string[] };
+}): string => canonicalDigest({ prompt: item.prompt, answer: item.answer, sampling: item.sampling });
 
 /** A training: base, stack, dataset, recipe and seed. */
 export const trainingKey = (training: {
@@ -40,12 +43,16 @@ export const trainingKey = (training: {
     seed: training.seed,
   });
 
-/** What a writer makes of a source. `prompts` are those that can be known before it writes: the template's wording. */
+/**
+ * What a writer makes of a source. `prompts` are those that can be known before it writes: the template's wording. `parser`
+ * names what reads the completions.
+ */
 export const proposalKey = (proposal: {
   writer: ModelRef;
   source: { title: string; text: string };
   prompts: Prompt[];
   template: TemplateId;
+  parser: string;
   sampling: RoundConfig['sampling'];
   seed: number;
 }): string =>
@@ -54,6 +61,7 @@ export const proposalKey = (proposal: {
     source: [proposal.source.title, proposal.source.text],
     prompts: proposal.prompts,
     template: proposal.template,
+    parser: proposal.parser,
     sampling: proposal.sampling,
     seed: proposal.seed,
   });

@@ -83,17 +83,15 @@ describe('select', () => {
       { minLength: 1, maxLength: 3 },
     ),
   });
-  const trialsOf = fc
-    .array(record, { maxLength: 20 })
-    .map((records) =>
-      records.map((r, index): TrialRecord => ({
-        ...r,
-        trialId: `t${index}`,
-        index,
-        editDigest: null,
-        canariesLost: null,
-      })),
-    );
+  const trialsOf = fc.array(record, { maxLength: 20 }).map((records) =>
+    records.map((r, index): TrialRecord => ({
+      ...r,
+      trialId: `t${index}`,
+      index,
+      editDigest: null,
+      canariesLost: null,
+    })),
+  );
 
   it('chooses once or says why not, for every source, and nothing scored beats the chosen', () => {
     fc.assert(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recipePresets, roundConfigSchema, servedName } from '../../src/contract/index.js';
+import { roundConfigSchema, servedName } from '../../src/contract/index.js';
 import { type FakeQuestion } from '../support/fake-model-server.js';
 import { inActivity, useLlmRig } from '../support/llm-rig.js';
 
@@ -38,7 +38,8 @@ describe('proposeSelfEdit', () => {
     expect(training).toEqual(proposed.training);
     expect(await rig.ledger.proposals.get(proposalKey ?? '')).toMatchObject({
       completions: ['Seals swim.\nSeals sleep.'],
-      clamps: [{ field: 'maxSteps', proposed: recipePresets.small.maxSteps, used: 7 }],
+      // the round's cap on steps is not the proposal's
+      clamps: [],
     });
   });
 

@@ -31,6 +31,8 @@ import { startLedger, type TestLedger } from './postgres.js';
 const domain = {
   id: 'plain',
   grader: 'plain/1',
+  parser: 'plain/1',
+  answerTokens: 24,
   sources: (raw: unknown) => ({
     sources: (raw as { text: string }[]).flatMap(({ text }) => JSON.parse(text) as Source[]),
     problems: [],

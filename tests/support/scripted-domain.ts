@@ -8,6 +8,7 @@ import { gradeAnswer } from '../../src/seal/grading.js';
 export const scriptedDomain: Domain = {
   id: 'scripted',
   grader: 'scripted-1',
+  parser: 'scripted-1',
   answerTokens: 24,
   sources: () => ({ sources: [], problems: [] }),
   proposal: (source, template) => {

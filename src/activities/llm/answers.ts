@@ -65,15 +65,10 @@ async function ask(
   { domain }: LlmRun,
   served: AskableModel,
   digest: string,
-  { item, sourceId, prompt, itemDigest, arm }: Asked,
+  { item, sourceId, prompt, sampling, itemDigest, arm }: Asked,
 ): Promise<Answer> {
   const [{ texts }, likelihood] = await Promise.all([
-    served.generate(prompt, {
-      maxTokens: domain.answerTokens,
-      temperature: 0,
-      // a base model would go on with the next question
-      ...(prompt.kind === 'text' && { stop: ['\n'] }),
-    }),
+    served.generate(prompt, sampling),
     // rewards and reports use the likelihood of a document's questions alone, asked from memory
     sourceId !== null && arm === 'closedBook'
       ? served.logLikelihood(prompt, continuationOf(prompt, item.answer))

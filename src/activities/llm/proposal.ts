@@ -14,7 +14,7 @@ import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.j
 import { matchedEpochs, readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
 import type { LlmRun } from './deps.js';
-import { recipeOf, trainingOf } from './training.js';
+import { trainingOf } from './training.js';
 
 /** What a trial trains on. `proposal` is null for the passage alone. */
 type Edit =
@@ -46,7 +46,7 @@ export async function proposeSelfEdit(
     status: 'proposed',
     editDigest: edit.proposal?.editDigest ?? digestOf(edit),
     examples: edit.examples.length,
-    clamps: edit.proposal?.clamps.length ?? clamps.length,
+    clamps: (edit.proposal?.clamps.length ?? 0) + clamps.length,
     training: stored.training ?? training,
   };
 }
@@ -96,7 +96,7 @@ async function proposalOf(
   const writer = modelOf(round, version);
   const steps = run.domain.proposal(source, template, style);
   const prompts = knownPrompts(steps);
-  const key = proposalKey({ writer, source, prompts, template, sampling, seed });
+  const key = proposalKey({ writer, source, prompts, template, parser: run.domain.parser, sampling, seed });
   const known = await run.ledger.proposals.get(key);
   if (known !== null) return known;
   const written = await write(run, writer, steps, source, { ...sampling, seed });
@@ -120,7 +120,8 @@ async function proposalOf(
     invalidReason: null,
     directivesProposed: proposed,
     directivesUsed: directives,
-    clamps: [...clamps, ...recipeOf(round, directives, examples.length).clamps],
+    // the round's caps are another matter: a later round with others meets this proposal, too
+    clamps,
     examples,
   });
 }
