@@ -20,6 +20,14 @@ const sourceSchema = z.strictObject({
 const roleSchema = z.enum(['train', 'heldOut']);
 type RoundRole = z.infer<typeof roleSchema>;
 
+const roundCountsSchema = z.strictObject({
+  trainSources: z.int(),
+  heldOutSources: z.int(),
+  questionsA: z.int(),
+  questionsB: z.int(),
+});
+type RoundCounts = z.infer<typeof roundCountsSchema>;
+
 const longSourceSchema = z.strictObject({ sourceId: z.string(), title: z.string(), tokens: z.int() });
 /** A document with the number of its passage's tokens. */
 export type LongSource = z.infer<typeof longSourceSchema>;
@@ -120,6 +128,23 @@ export class Corpora {
       [roundId, role],
     );
     return found.map(({ sourceId }) => sourceId);
+  }
+
+  /** How many documents the round has, and how many questions about those that it trains on. */
+  async roundCounts(roundId: string): Promise<RoundCounts> {
+    return row(
+      this.db,
+      roundCountsSchema,
+      `documents of round ${roundId}`,
+      `select count(distinct rs.source_id) filter (where rs.role = 'train')::int as "trainSources",
+         count(distinct rs.source_id) filter (where rs.role = 'heldOut')::int as "heldOutSources",
+         count(*) filter (where rs.role = 'train' and i.part = 'A')::int as "questionsA",
+         count(*) filter (where rs.role = 'train' and i.part = 'B')::int as "questionsB"
+       from round_sources rs join rounds r using (round_id)
+       left join items i on i.corpus_digest = r.corpus_digest and i.source_id = rs.source_id
+       where rs.round_id = $1`,
+      [roundId],
+    );
   }
 
   /** `count` documents of the round from the given place on; training documents come first. */

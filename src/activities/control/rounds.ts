@@ -86,17 +86,10 @@ async function summaryOf(
   { corpora }: ControlDeps['ledger'],
   { roundId, corpusDigest, old }: PreparedRound,
 ): Promise<ActivityResult<'prepareRound'>> {
-  const train = await corpora.roundSources(roundId, 'train');
-  const heldOut = await corpora.roundSources(roundId, 'heldOut');
-  const questions = (part: 'A' | 'B'): number =>
-    train.reduce((sum, { items }) => sum + items.filter((item) => item.part === part).length, 0);
   return {
     old,
     corpusDigest,
-    trainSources: train.length,
-    heldOutSources: heldOut.length,
-    questionsA: questions('A'),
-    questionsB: questions('B'),
+    ...(await corpora.roundCounts(roundId)),
     canaries: (await corpora.probes(corpusDigest, 'canary')).length,
   };
 }
