@@ -106,7 +106,7 @@ export const roundStatusSchema = z.strictObject({
   /** what the policies answered of general knowledge, once there is a report */
   canaries: probeNumbersSchema.nullable(),
   gateId: z.string().nullable(),
-  /** what went wrong without ending anything */
+  /** what went wrong without ending anything, and what a person should know before deciding */
   warnings: z.array(z.string()),
   /** messages that no gate could use */
   rejectedMessages: z.array(z.strictObject({ atMs: z.number(), signal: z.string(), reason: z.string() })),

@@ -48,9 +48,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
     trained.policy === null ? examine() : measureBeside(round, 'new', documents, examine);
   await (trialsFirst ? measured() : both(() => runControls(round), measured));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
-  state.table = report.markdown;
-  state.canaries = report.canaries;
-  state.warnings.push(...report.warnings);
+  state.reported(report);
 
   const release = await decideAndRelease(round, trained, report);
   round.tag({ SealOutcome: release.released ? 'released' : (release.gate ?? 'no-policy') });
@@ -62,7 +60,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
     ...release,
     heldOut: report.heldOut,
     canaries: report.canaries,
-    warnings: state.warnings,
+    warnings: state.status.warnings,
     arms: report.arms,
     deviceSeconds: report.deviceSeconds,
     report: report.report,

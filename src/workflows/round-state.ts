@@ -1,5 +1,6 @@
 import {
   roundPhases,
+  type ActivityResult,
   type ArtifactRef,
   type GateView,
   type ModelRef,
@@ -25,7 +26,7 @@ export class RoundState {
   report: ArtifactRef | null = null;
   /** of the policies, once there is a report */
   canaries: ProbeNumbers | null = null;
-  /** what went wrong without ending anything */
+  /** what went wrong without ending anything; the report has its own */
   readonly warnings: string[] = [];
   readonly rejected = new RejectLog();
 
@@ -33,6 +34,8 @@ export class RoundState {
   readonly #underWay = new Set<Phase>();
   #shown: Phase[] = [];
   #policySeconds = 0;
+  #reportedSeconds: number | null = null;
+  #reportWarnings: readonly string[] = [];
 
   constructor(
     readonly roundId: string,
@@ -62,6 +65,14 @@ export class RoundState {
     if (shards === undefined || !isNews) return false;
     shards.set(shard, soFar);
     return true;
+  }
+
+  /** What the ledger made of the round: of trainings that were done before it knows that they cost nothing. */
+  reported(report: Pick<ActivityResult<'buildReport'>, 'markdown' | 'canaries' | 'warnings' | 'deviceSeconds'>): void {
+    this.table = report.markdown;
+    this.canaries = report.canaries;
+    this.#reportWarnings = report.warnings;
+    this.#reportedSeconds = report.deviceSeconds;
   }
 
   trainedPolicy(deviceSeconds: number): void {
@@ -103,13 +114,13 @@ export class RoundState {
       stopping: this.controls.stopping,
       model: this.model,
       trials: { planned, done: countOf(outcomes), outcomes },
-      deviceSeconds: this.total.deviceSeconds + this.#policySeconds,
+      deviceSeconds: this.#reportedSeconds ?? this.total.deviceSeconds + this.#policySeconds,
       caps: this.config.caps,
       selected: this.selected,
       bestReward: this.bestReward,
       gateId: this.gate?.spec.gateId ?? null,
       canaries: this.canaries,
-      warnings: this.warnings,
+      warnings: [...this.warnings, ...this.#reportWarnings],
       rejectedMessages: this.rejected.messages,
     };
   }
