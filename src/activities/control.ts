@@ -4,6 +4,7 @@ import {
   type ActivityResult,
   type ControlActivities,
 } from '../contract/index.js';
+import { resumeCampaign } from './control/campaign.js';
 import { claimRound, closeRound, prepareRound } from './control/rounds.js';
 import type { ControlDeps } from './control/deps.js';
 import { closeGate, openGate, recordDecision } from './control/gates.js';
@@ -32,6 +33,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
       }
     };
   return {
+    resumeCampaign: serve('resumeCampaign', resumeCampaign),
     claimRound: serve('claimRound', claimRound),
     prepareRound: serve('prepareRound', prepareRound),
     planTrials: serve('planTrials', planTrials),

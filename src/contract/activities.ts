@@ -69,6 +69,24 @@ export type ProbeNumbers = z.infer<typeof probeNumbersSchema>;
 /** Each activity by its name: the queue's side that serves it, its request and its result. One object in, one out. */
 export const activityContracts = {
   // selkie — light: the ledger is the only thing they touch
+  resumeCampaign: {
+    request: z.strictObject({
+      campaignId: z.string().min(1),
+      /** 0: until stopped */
+      rounds: z.int().nonnegative(),
+      /** the first round that the campaign would run, as far as it knows itself */
+      nextRound: z.int().positive(),
+      round: roundConfigSchema.pick({ tenant: true, model: true, policyFrom: true, startStack: true }),
+    }),
+    result: z.strictObject({
+      /** the first round that is not over yet */
+      nextRound: z.int().positive(),
+      /** what that round starts from */
+      startStack: modelRefSchema.shape.stack,
+      /** the latest rounds that completed, by number */
+      completed: z.array(z.int().positive()).max(20),
+    }),
+  },
   claimRound: {
     request: z.strictObject({
       roundId: z.string().min(1),
@@ -132,8 +150,12 @@ export const activityContracts = {
   },
   buildPolicyTraining: {
     request: roundOnly,
-    /** null: no pair was chosen, in this round or an earlier one */
-    result: z.strictObject({ pairs: z.int().nonnegative(), training: trainRequestSchema.nullable() }),
+    /** null: no pair was chosen, in this round or an earlier one, or `refused` says why nothing is trained */
+    result: z.strictObject({
+      pairs: z.int().nonnegative(),
+      training: trainRequestSchema.nullable(),
+      refused: z.string().optional(),
+    }),
   },
   recordPolicy: {
     request: z.strictObject({ roundId: z.string().min(1), training: trainResultSchema }),
@@ -177,6 +199,7 @@ export const activityContracts = {
     result: nothing,
   },
   // selkie-llm — they ask a model server
+  checkServer: { request: roundOnly, result: nothing },
   measureBaseline: {
     request: z.strictObject({
       roundId: z.string().min(1),
@@ -226,7 +249,13 @@ export type ActivityRequest<N extends ActivityName> = z.infer<(typeof activityCo
 export type ActivityResult<N extends ActivityName> = z.infer<(typeof activityContracts)[N]['result']>;
 type Functions<N extends ActivityName> = { [K in N]: (request: ActivityRequest<K>) => Promise<ActivityResult<K>> };
 
-export const llmActivityNames = ['measureBaseline', 'proposeSelfEdit', 'screenSelfEdit', 'evaluateAdapter'] as const;
+export const llmActivityNames = [
+  'checkServer',
+  'measureBaseline',
+  'proposeSelfEdit',
+  'screenSelfEdit',
+  'evaluateAdapter',
+] as const;
 export const gpuActivityNames = ['describeModel', 'trainAdapter'] as const;
 
 export type LlmActivities = Functions<(typeof llmActivityNames)[number]>;

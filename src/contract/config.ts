@@ -1,6 +1,7 @@
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
-import { taskQueues } from './names.js';
+import { bounds, defaultModel, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 
 export const templateIds = [
@@ -42,6 +43,8 @@ export const profilesSchema = z
     readOnly: profile(60, 10),
     generate: profile(900, 5),
     train: profile(3600, 5),
+    /** of a round's policy, on the pairs of all rounds so far */
+    trainPolicy: profile(21_600, 5),
     evaluate: profile(1800, 5),
     publishOnce: profile(120, 10),
     /** seconds without a heartbeat after which an attempt is given up */
@@ -56,9 +59,11 @@ export type Profiles = z.infer<typeof profilesSchema>;
 export const roundConfigSchema = z.strictObject({
   tenant: name.default('demo'),
   /** a name in the runner's model registry; the same name is served */
-  model: z.string().min(1).default('smollm2-135m-instruct'),
+  model: z.string().min(1).max(200).default(defaultModel),
   /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
   gpuQueue: z.string().min(1).max(200).default(taskQueues.gpu),
+  /** the task queue of the workers whose model server serves it; left out: the model's own (`llmQueueOf`) */
+  llmQueue: z.string().min(1).max(200).optional(),
   /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
   /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */
@@ -85,8 +90,10 @@ export const roundConfigSchema = z.strictObject({
   policyFrom: z.enum(['base', 'previous']).default('base'),
   /** the policy that the round starts from, as a stack of layers; a campaign fills it in */
   startStack: z.array(adapterRefSchema).max(8).default([]),
-  /** workflow ids of earlier rounds whose chosen pairs are trained on as well; a campaign fills it in */
-  earlierRounds: z.array(z.string()).max(100).default([]),
+  /** workflow ids of earlier rounds of the tenant, of the same model and prompt style, whose chosen pairs are trained on as well */
+  earlierRounds: z.array(z.string().min(1)).max(100).default([]),
+  /** the campaign whose round it is, from whose earlier rounds it learns too; the campaign fills it in */
+  campaign: z.string().min(1).max(1000).optional(),
   reward: z
     .strictObject({
       /** what a gain is measured in; `blend` adds a tenth of the log-likelihood's gain to the match's, which breaks most ties */
@@ -123,8 +130,10 @@ export const roundConfigSchema = z.strictObject({
     .strictObject({
       maxEditsPerRound: z.int().min(1).max(80_000).default(1000),
       maxStepsPerTrial: z.int().min(1).max(100_000).default(400),
-      /** seconds of the device that one training may use */
+      /** seconds of the device that the training of one trial may use */
       maxDeviceSeconds: z.number().positive().default(900),
+      /** seconds of the device that the policy's training may use: on two cores some 20,000 pairs of the default recipe */
+      maxPolicyDeviceSeconds: z.number().positive().default(10_800),
     })
     .prefault({}),
   /** trials in flight at once in a shard; size it to the runner's slots */
@@ -153,14 +162,20 @@ export const campaignConfigSchema = z.strictObject({
   /** rounds to run; 0: until stopped */
   rounds: z.int().min(0).max(10_000).default(2),
   round: roundConfigSchema.prefault({}),
-  /** where the campaign stands; set when it continues as new */
+  /** what the ledger does not know of where the campaign stands; set when it continues as new */
   progress: z
     .strictObject({
+      /** no round before this one is run any more */
       nextRound: z.int().min(1).default(1),
-      stack: z.array(adapterRefSchema).max(8).default([]),
-      rounds: z.array(z.string()).max(10_000).default([]),
+      /** rounds in a row that failed and were left behind */
+      failedInRow: z.int().min(0).default(0),
     })
     .prefault({}),
+  /**
+   * what becomes of a round that failed: `stop` ends the campaign, `retry` runs it again a few times, after waits that grow,
+   * `skip` goes on with the next one
+   */
+  onRoundFailure: z.enum(['stop', 'retry', 'skip']).default('stop'),
 });
 export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
 export type CampaignConfigInput = z.input<typeof campaignConfigSchema>;
@@ -184,17 +199,51 @@ export function parseConfig<S extends z.ZodObject>(schema: S, input: unknown): P
   };
 }
 
+/** Layers that a stack may hold. */
+const mostLayers = 8;
+
 /** Rules between fields, which the schema alone cannot say. */
 export function roundConfigProblems(config: RoundConfig): string[] {
   const problems: string[] = [];
   if (config.tenant !== 'demo' && config.gate.trust === undefined) {
     problems.push('gate.trust: outside the tenant "demo" say "unsigned" if unsigned decisions shall count');
   }
-  if (config.policyFrom === 'previous' && config.startStack.length === 8) {
-    problems.push('policyFrom: "previous" would train a ninth layer and a stack holds 8; say "base"');
+  if (config.policyFrom === 'previous' && config.startStack.length === mostLayers) {
+    problems.push(`policyFrom: "previous" would train a ninth layer and a stack holds ${mostLayers}; say "base"`);
+  }
+  const bytes = textBytes(JSON.stringify(config));
+  if (bytes > bounds.configBytes) {
+    problems.push(
+      `the config has ${bytes} bytes and may have ${bounds.configBytes}; the largest field is ${largest(config)}`,
+    );
   }
   return problems;
 }
+
+/** As {@link roundConfigProblems}, for a campaign: also what its rounds would run into one after another. */
+export function campaignConfigProblems({ rounds, round, progress }: CampaignConfig): string[] {
+  const left = rounds === 0 ? Infinity : rounds - progress.nextRound + 1;
+  return [
+    ...roundConfigProblems(round).map((problem) => `round.${problem}`),
+    ...layersProblem(round.policyFrom, round.startStack.length, left),
+  ];
+}
+
+/** Why so many rounds do not fit above a policy of so many layers, if each adds one. */
+export function layersProblem(policyFrom: RoundConfig['policyFrom'], layers: number, rounds: number): string[] {
+  if (policyFrom === 'base' || layers + rounds <= mostLayers) return [];
+  return [
+    `round.policyFrom: "previous" adds a layer with each release and a stack holds ${mostLayers}, of which ${layers} are taken: ` +
+      `run ${mostLayers - layers} rounds at most, or say "base"`,
+  ];
+}
+
+const textBytes = (text: string): number => utf8ToBytes(text).length;
+
+const largest = (config: RoundConfig): string =>
+  Object.entries(config)
+    .map(([key, value]) => ({ key, bytes: textBytes(JSON.stringify(value)) }))
+    .reduce((most, field) => (field.bytes > most.bytes ? field : most)).key;
 
 function validKeysAt(schema: z.ZodObject, path: PropertyKey[]): string[] {
   let at: unknown = schema;

@@ -5,11 +5,18 @@ import { z } from 'zod';
 export const taskQueues = {
   /** workflows and light activities: ledger, planning, selection, gates */
   control: 'selkie',
-  /** activities that talk to a model server: generation, screening, evaluation */
+  /** activities that talk to the model server of the default model: generation, screening, evaluation; see `llmQueueOf` */
   llm: 'selkie-llm',
   /** activities of the Python gpu-runner: training */
   gpu: 'selkie-gpu',
 } as const;
+
+/** The model of a round that names none. */
+export const defaultModel = 'smollm2-135m-instruct';
+
+/** The queue of the workers whose model server serves a model: each asks one server, so each model has its own. */
+export const llmQueueOf = (model: string): string =>
+  model === defaultModel ? taskQueues.llm : `${taskQueues.llm}.${model}`;
 
 export const workflowTypes = {
   campaign: 'sealCampaign',
@@ -66,4 +73,6 @@ export const bounds = {
   /** documents of one measurement of the baseline */
   sourcesPerBaseline: 200,
   payloadBytes: 32 * 1024,
+  /** of a round's config, so that what carries it stays below `payloadBytes` */
+  configBytes: 24 * 1024,
 } as const;

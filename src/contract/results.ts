@@ -3,7 +3,7 @@ import { armsSchema, heldOutSchema, probeNumbersSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
-import { searchAttributeNameSchema, taskQueues } from './names.js';
+import { llmQueueOf, searchAttributeNameSchema, taskQueues } from './names.js';
 import { shardResultSchema, trialTaskSchema } from './shards.js';
 import { outcomeCountsSchema, phaseSchema } from './trials.js';
 
@@ -12,16 +12,18 @@ export const runSettingsSchema = z.strictObject({
   tenant: z.string().min(1),
   profiles: profilesSchema,
   gpuQueue: z.string().min(1).default(taskQueues.gpu),
+  llmQueue: z.string().min(1).default(taskQueues.llm),
   /** those that the server has; an upsert of any other would wedge the workflow */
   searchAttributes: z.array(searchAttributeNameSchema),
 });
 export type RunSettings = z.infer<typeof runSettingsSchema>;
 
 /** What a config says of them; which search attributes there are, the server says. */
-export const runSettingsOf = ({ tenant, profiles, gpuQueue }: RoundConfig): RunSettings => ({
+export const runSettingsOf = ({ tenant, model, profiles, gpuQueue, llmQueue }: RoundConfig): RunSettings => ({
   tenant,
   profiles,
   gpuQueue,
+  llmQueue: llmQueue ?? llmQueueOf(model),
   searchAttributes: [],
 });
 
@@ -100,7 +102,12 @@ export const roundStatusSchema = z.strictObject({
   /** trials of the phase under way */
   trials: z.strictObject({ planned: z.int(), done: z.int(), outcomes: outcomeCountsSchema }),
   deviceSeconds: z.number(),
-  caps: z.strictObject({ maxEditsPerRound: z.int(), maxStepsPerTrial: z.int(), maxDeviceSeconds: z.number() }),
+  caps: z.strictObject({
+    maxEditsPerRound: z.int(),
+    maxStepsPerTrial: z.int(),
+    maxDeviceSeconds: z.number(),
+    maxPolicyDeviceSeconds: z.number(),
+  }),
   selected: z.int().nullable(),
   bestReward: z.number().nullable(),
   /** what the policies answered of general knowledge, once there is a report */
@@ -108,6 +115,8 @@ export const roundStatusSchema = z.strictObject({
   gateId: z.string().nullable(),
   /** what went wrong without ending anything, and what a person should know before deciding */
   warnings: z.array(z.string()),
+  /** once it is written */
+  report: artifactRefSchema.nullable(),
   /** messages that no gate could use */
   rejectedMessages: z.array(z.strictObject({ atMs: z.number(), signal: z.string(), reason: z.string() })),
 });
@@ -125,9 +134,11 @@ export const campaignStatusSchema = z.strictObject({
   stopping: z.boolean(),
   /** layers of the policy that the round starts from */
   policyLayers: z.int().nonnegative(),
+  /** why the round's last run failed, while it waits to be run again */
+  waitingAfter: z.string().nullable(),
 });
 export type CampaignStatus = z.infer<typeof campaignStatusSchema>;
 
-/** `rounds`: the latest 100; ids are numbered, so earlier ones are known too. */
+/** `rounds`: the latest 20 that completed; the ledger knows all. */
 export const campaignResultSchema = z.strictObject({ rounds: z.array(z.string()), stopped: z.boolean() });
 export type CampaignResult = z.infer<typeof campaignResultSchema>;

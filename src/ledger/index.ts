@@ -4,7 +4,7 @@ export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';
 export { migrate } from './migrate.js';
-export type { Policy } from './policies.js';
+export type { Policy, PolicyOwner } from './policies.js';
 export type { Proposal, TrialProposal } from './proposals.js';
 export type { Release } from './releases.js';
 export type { ReportSummary } from './reports.js';

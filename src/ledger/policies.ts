@@ -18,6 +18,13 @@ const policySchema = z.strictObject({
 });
 export type Policy = z.infer<typeof policySchema>;
 
+/** Whose policy it is: of a tenant, on a model, and where the digest is known on these very weights. */
+export interface PolicyOwner {
+  tenant: string;
+  model: string;
+  baseDigest?: string;
+}
+
 const select = `select pairs, request, training, model from policies where round_id = $1`;
 
 export class Policies {
@@ -49,6 +56,33 @@ export class Policies {
       [roundId],
     );
     return found.length > 0;
+  }
+
+  /** Whether a round of the tenant trained the policy that has exactly these layers, on this model. */
+  async knows(stack: ModelRef['stack'], { tenant, model, baseDigest }: PolicyOwner): Promise<boolean> {
+    const found = await maybeRow(
+      this.db,
+      z.strictObject({ found: z.int() }),
+      `select 1 as found from policies join rounds using (round_id)
+       where rounds.tenant = $1 and policies.model -> 'stack' = $2::jsonb
+         and policies.model ->> 'base' = $3 and ($4::text is null or policies.model ->> 'baseDigest' = $4)
+       limit 1`,
+      [tenant, json(stack), model, baseDigest ?? null],
+    );
+    return found !== null;
+  }
+
+  /** The last policy that the tenant trained on this model: what it cost says what the next will. */
+  async lastTrained({ tenant, model, baseDigest }: PolicyOwner): Promise<Policy | null> {
+    return maybeRow(
+      this.db,
+      policySchema,
+      `select pairs, request, training, policies.model from policies join rounds using (round_id)
+       where rounds.tenant = $1 and (training ->> 'deviceSeconds')::float8 > 0 and (training ->> 'steps')::int > 0
+         and policies.model ->> 'base' = $2 and ($3::text is null or policies.model ->> 'baseDigest' = $3)
+       order by policies.created_at desc limit 1`,
+      [tenant, model, baseDigest ?? null],
+    );
   }
 
   /** What came of it. The first stands; returns what stands. */

@@ -3,13 +3,14 @@ import {
   describeModelResultSchema,
   modelRefSchema,
   roundConfigSchema,
+  roundNumberOf,
   sha256Schema,
   type DescribeModelResult,
   type ModelRef,
   type PolicyVersion,
   type RoundConfig,
 } from '../contract/index.js';
-import { json, NotInLedger, row, run, type Db } from './db.js';
+import { json, maybeRow, NotInLedger, row, rows, run, type Db } from './db.js';
 
 const roundRowSchema = z.strictObject({
   roundId: z.string(),
@@ -34,21 +35,78 @@ export interface PreparedRound extends RoundRow {
   old: ModelRef;
 }
 
+const campaignStandSchema = z.strictObject({
+  tenant: z.string(),
+  /** 0: none */
+  lastCompleted: z.int().nonnegative(),
+  /** the latest, the last first */
+  completed: z.array(z.int().positive()),
+});
+export type CampaignStand = z.infer<typeof campaignStandSchema>;
+
 const columns = `round_id as "roundId", tenant, config, config_digest as "configDigest", corpus_digest as "corpusDigest",
   model, old_model as old, new_model as new, live_release::text as "liveRelease", status, reason`;
 
 export class Rounds {
   constructor(private readonly db: Db) {}
 
-  /** Takes the id for this configuration. A second claim changes nothing: compare `configDigest` of what is returned. */
+  /**
+   * Takes the id for this configuration. A second claim changes nothing: compare `config` of what is returned. Only a claim
+   * that came to nothing, of a round that ended before it was prepared, gives way to another of its tenant.
+   */
   async claim(claim: { roundId: string; config: RoundConfig; configDigest: string }): Promise<RoundRow> {
     const { roundId, config, configDigest } = claim;
     await run(
       this.db,
-      `insert into rounds (round_id, tenant, config, config_digest) values ($1, $2, $3, $4) on conflict do nothing`,
-      [roundId, config.tenant, json(config), configDigest],
+      `insert into rounds as r (round_id, tenant, config, config_digest, campaign, campaign_round)
+       values ($1, $2, $3, $4, $5, $6)
+       on conflict (round_id) do update
+       set config = excluded.config, config_digest = excluded.config_digest,
+           campaign = excluded.campaign, campaign_round = excluded.campaign_round
+       where r.corpus_digest is null and r.status <> 'running' and r.tenant = excluded.tenant`,
+      [
+        roundId,
+        config.tenant,
+        json(config),
+        configDigest,
+        config.campaign ?? null,
+        config.campaign === undefined ? null : roundNumberOf(roundId),
+      ],
     );
     return this.get(roundId);
+  }
+
+  async find(roundId: string): Promise<RoundRow | null> {
+    return maybeRow(this.db, roundRowSchema, `select ${columns} from rounds where round_id = $1`, [roundId]);
+  }
+
+  /** Where a campaign stands, by the rounds that it claimed; null: it has claimed none. */
+  async campaign(campaign: string): Promise<CampaignStand | null> {
+    return maybeRow(
+      this.db,
+      campaignStandSchema,
+      `select min(tenant) as tenant,
+              coalesce(max(campaign_round) filter (where status = 'completed'), 0) as "lastCompleted",
+              coalesce((array_agg(campaign_round order by campaign_round desc)
+                        filter (where status = 'completed'))[:20], '{}') as completed
+       from rounds where campaign = $1 having count(*) > 0`,
+      [campaign],
+    );
+  }
+
+  /** The rounds of a campaign before one of them, of its tenant, model and prompt style: the latest `most`, in order. */
+  async earlierInCampaign({ roundId, config }: Pick<RoundRow, 'roundId' | 'config'>, most: number): Promise<string[]> {
+    if (config.campaign === undefined) return [];
+    const found = await rows(
+      this.db,
+      z.strictObject({ roundId: z.string() }),
+      `select round_id as "roundId" from rounds
+       where campaign = $1 and campaign_round < $2
+         and tenant = $3 and config ->> 'model' = $4 and config ->> 'promptStyle' = $5
+       order by campaign_round desc limit $6`,
+      [config.campaign, roundNumberOf(roundId) ?? 0, config.tenant, config.model, config.promptStyle, most],
+    );
+    return found.map(({ roundId }) => roundId).reverse();
   }
 
   async get(roundId: string): Promise<RoundRow> {

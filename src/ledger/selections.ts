@@ -34,6 +34,21 @@ export class Selections {
     return stored.selection;
   }
 
+  /** How many edits these rounds chose, each once, and how many pairs of prompt and completion those are. */
+  async pairs(roundIds: string[]): Promise<{ edits: number; pairs: number }> {
+    return row(
+      this.db,
+      z.strictObject({ edits: z.int(), pairs: z.int() }),
+      'chosen edits',
+      `select count(*)::int as edits, coalesce(sum(pairs), 0)::int as pairs
+       from (select distinct p.proposal_key, jsonb_array_length(p.prompts) as pairs
+             from selections s cross join jsonb_array_elements(s.selection -> 'chosen') as chosen
+             join trials t on t.trial_id = chosen ->> 'trialId' join proposals p using (proposal_key)
+             where s.round_id = any ($1::text[])) as edits`,
+      [roundIds],
+    );
+  }
+
   /** null before `selectEdits` */
   async get(roundId: string): Promise<Selection | null> {
     const stored = await maybeRow(this.db, z.strictObject({ selection: selectionSchema }), select, [roundId]);

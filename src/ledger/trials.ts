@@ -254,6 +254,18 @@ export class Trials {
     );
   }
 
+  /** What the training of a round's candidates came to. */
+  async trained(roundId: string): Promise<{ deviceSeconds: number; steps: number }> {
+    return row(
+      this.db,
+      z.strictObject({ deviceSeconds: z.number(), steps: z.number() }),
+      `trials of ${roundId}`,
+      `select coalesce(sum(device_seconds), 0) as "deviceSeconds", coalesce(sum((result ->> 'steps')::float8), 0) as steps
+       from trials where round_id = $1 and phase = 'edits' and outcome = 'scored'`,
+      [roundId],
+    );
+  }
+
   /** What stood before it was opened again, oldest first. */
   async earlierOutcomes(roundId: string): Promise<TrialResult[]> {
     const found = await rows(

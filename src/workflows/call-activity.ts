@@ -9,13 +9,14 @@ import {
 import { isFailure } from './failures.js';
 import { summaryOf } from './markdown.js';
 import { parseResult } from './parse.js';
-import { activityOptions } from './profiles.js';
+import { activityOptions, type ProfileName } from './profiles.js';
 
-/** Calls an activity of the contract; `summary` stands beside its events in the Web UI. */
+/** Calls an activity of the contract; `summary` stands beside its events in the Web UI, `profile` replaces its own. */
 export type CallActivity = <N extends ActivityName>(
   name: N,
   request: ActivityRequest<N>,
   summary: string,
+  profile?: ProfileName,
 ) => Promise<ActivityResult<N>>;
 
 type AnyActivities = Record<ActivityName, (request: unknown) => Promise<unknown>>;
@@ -30,10 +31,15 @@ const longestWaitSeconds = 300;
  * that two weeks of outage fit into one history.
  */
 export function activitiesOf(settings: RunSettings): CallActivity {
-  return async <N extends ActivityName>(name: N, request: ActivityRequest<N>, summary: string) => {
+  return async <N extends ActivityName>(
+    name: N,
+    request: ActivityRequest<N>,
+    summary: string,
+    profile?: ProfileName,
+  ) => {
     const contract = activityContracts[name];
     const anyName: ActivityName = name;
-    const options = { ...activityOptions(name, settings), summary: summaryOf(summary) };
+    const options = { ...activityOptions(name, settings, profile), summary: summaryOf(summary) };
     const activity = proxyActivities<AnyActivities>(options)[anyName];
     const firstWait = settings.profiles.retryInitialSeconds;
     for (let waitSeconds = firstWait; ; waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds)) {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { campaignConfigSchema, textDigest, type AdapterRef, type RoundResult } from '../contract/index.js';
-import { nextRoundConfig, progressAfter } from './campaign-progress.js';
+import { campaignConfigSchema, textDigest, type AdapterRef, type CampaignConfigInput } from '../contract/index.js';
+import { afterFailure, nextRoundConfig } from './campaign-progress.js';
 
 const artifact = (name: string) => ({
   uri: `artifact:sha256/${textDigest(name)}`,
@@ -9,52 +9,34 @@ const artifact = (name: string) => ({
   mediaType: 'x',
 });
 const layer = (name: string): AdapterRef => ({ layer: artifact(name), served: artifact(name), rank: 8 });
-const ended = (roundId: string, released: boolean): RoundResult => ({
-  roundId,
-  trials: {},
-  selected: 1,
-  policy: { adapter: layer(roundId), pairs: 1, trainingKey: textDigest(roundId) },
-  gate: released ? 'approved' : 'hold',
-  released,
-  releaseReason: '',
-  heldOut: {
-    before: null,
-    after: null,
-    sources: 0,
-    questions: 0,
-    cells: { oldOld: null, oldNew: null, newOld: null, newNew: null },
-  },
-  arms: {
-    base: null,
-    inContext: null,
-    rawPassage: null,
-    selfEditMean: null,
-    chosenOnB: null,
-    otherSourceControl: null,
-  },
-  canaries: { asked: 0, rightBefore: 0, rightAfter: null, lost: null },
-  warnings: [],
-  deviceSeconds: 0,
-  report: artifact('report'),
+const campaign = (input: CampaignConfigInput) => campaignConfigSchema.parse(input);
+
+it('starts a round from where the ledger says, and names the campaign instead of its rounds', () => {
+  const config = campaign({ round: { startStack: [layer('start')], earlierRounds: ['other'] } });
+  const stand = { nextRound: 7, startStack: [layer('live')], completed: [6, 5] };
+  expect(nextRoundConfig(config, 'demo.three', stand)).toEqual({
+    ...config.round,
+    startStack: [layer('live')],
+    earlierRounds: ['other'],
+    campaign: 'demo.three',
+  });
 });
 
-it.each([
-  ['base', [layer('r2')]],
-  ['previous', [layer('start'), layer('r2')]],
-] as const)('starts from the last released policy, layers by policyFrom %s', (policyFrom, stack) => {
-  const first = campaignConfigSchema.parse({ round: { policyFrom, startStack: [layer('start')] } });
-  expect(nextRoundConfig(first)).toMatchObject({ startStack: [layer('start')], earlierRounds: [] });
-
-  const second = { ...first, progress: progressAfter(ended('r1', false), first, nextRoundConfig(first)) };
-  expect(second.progress).toEqual({ nextRound: 2, stack: [layer('start')], rounds: ['r1'] });
-
-  const third = { ...second, progress: progressAfter(ended('r2', true), second, nextRoundConfig(second)) };
-  expect(nextRoundConfig(third)).toMatchObject({ startStack: stack, earlierRounds: ['r1', 'r2'] });
+it('waits longer before each new run of a round, up to an hour, and gives up after five', () => {
+  const retry = campaign({ onRoundFailure: 'retry' });
+  const decided = (retries: number) => afterFailure(retry, { retries, cancelled: false });
+  const waits = [0, 1, 2, 3, 4].map(decided).map((after) => after.does === 'retry' && after.waitSeconds);
+  expect(waits).toEqual([60, 120, 240, 480, 960]);
+  expect(decided(5)).toEqual({ does: 'stop', why: ' (run again 5 times)' });
+  const slow = campaign({ onRoundFailure: 'retry', round: { profiles: { retryInitialSeconds: 100 } } });
+  expect(afterFailure(slow, { retries: 2, cancelled: false })).toEqual({ does: 'retry', waitSeconds: 3600 });
+  // whoever cancelled it meant it
+  expect(afterFailure(retry, { retries: 0, cancelled: true })).toMatchObject({ does: 'stop' });
 });
 
-it('carries no more rounds than a round may be given', () => {
-  const rounds = Array.from({ length: 100 }, (_, i) => `r${i}`);
-  const config = campaignConfigSchema.parse({ progress: { nextRound: 101, rounds } });
-  const { progress } = { progress: progressAfter(ended('r100', false), config, nextRoundConfig(config)) };
-  expect(progress.rounds).toEqual([...rounds.slice(1), 'r100']);
+it('skips failed rounds, but not five in a row', () => {
+  const after = (failedInRow: number) =>
+    afterFailure(campaign({ onRoundFailure: 'skip', progress: { failedInRow } }), { retries: 0, cancelled: false });
+  expect([0, 1, 2, 3].map(after).map(({ does }) => does)).toEqual(['skip', 'skip', 'skip', 'skip']);
+  expect(after(4)).toEqual({ does: 'stop', why: ' (the 5th round in a row to fail)' });
 });

@@ -1,27 +1,35 @@
-import type { CampaignConfig, RoundConfig, RoundResult } from '../contract/index.js';
+import type { ActivityResult, CampaignConfig, RoundConfig } from '../contract/index.js';
 
-/** Earlier rounds that a round learns from, and that a campaign carries on. */
-const roundsCarried = 100;
+/** Runs of one round after its first. */
+const mostRetries = 5;
+/** The first wait before a round is run again, in first waits of an activity: with the defaults a minute, then two, … */
+const firstWait = 30;
+const longestWaitSeconds = 3600;
+/** Rounds that may fail one after another where failed ones are skipped: what is broken then is not the round. */
+const mostFailedInRow = 5;
 
-/** What the next round is asked for: the campaign's config, from the last released policy, with the pairs chosen so far. */
-export function nextRoundConfig({ round, progress }: CampaignConfig): RoundConfig {
-  const { nextRound, stack, rounds } = progress;
-  return {
-    ...round,
-    startStack: nextRound === 1 ? round.startStack : stack,
-    earlierRounds: [...round.earlierRounds, ...rounds].slice(-roundsCarried),
-  };
-}
+/** What the next round is asked for: the campaign's config, from the last released policy. */
+export const nextRoundConfig = (
+  { round }: CampaignConfig,
+  campaign: string,
+  { startStack }: ActivityResult<'resumeCampaign'>,
+): RoundConfig => ({ ...round, startStack, campaign });
 
-/** Where the campaign stands after a round; only a release moves the policy on. */
-export function progressAfter(
-  { roundId, policy, released }: RoundResult,
-  { progress }: CampaignConfig,
-  { startStack, policyFrom }: RoundConfig,
-): CampaignConfig['progress'] {
-  return {
-    nextRound: progress.nextRound + 1,
-    stack: released && policy !== null ? [...(policyFrom === 'base' ? [] : startStack), policy.adapter] : startStack,
-    rounds: [...progress.rounds, roundId].slice(-roundsCarried),
-  };
+export type AfterFailure = { does: 'retry'; waitSeconds: number } | { does: 'skip' } | { does: 'stop'; why: string };
+
+/** What becomes of a round that failed, after so many runs more than one. Whoever cancelled it meant it. */
+export function afterFailure(
+  { onRoundFailure, round, progress }: CampaignConfig,
+  { retries, cancelled }: { retries: number; cancelled: boolean },
+): AfterFailure {
+  if (onRoundFailure === 'stop') return { does: 'stop', why: '' };
+  if (onRoundFailure === 'skip') {
+    return progress.failedInRow + 1 < mostFailedInRow
+      ? { does: 'skip' }
+      : { does: 'stop', why: ` (the ${mostFailedInRow}th round in a row to fail)` };
+  }
+  if (cancelled) return { does: 'stop', why: '' };
+  if (retries === mostRetries) return { does: 'stop', why: ` (run again ${mostRetries} times)` };
+  const waitSeconds = round.profiles.retryInitialSeconds * firstWait * 2 ** retries;
+  return { does: 'retry', waitSeconds: Math.min(waitSeconds, longestWaitSeconds) };
 }

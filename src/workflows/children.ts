@@ -1,7 +1,9 @@
 import {
+  CancellationScope,
   ChildWorkflowCancellationType,
   ParentClosePolicy,
   getExternalWorkflowHandle,
+  isCancellation,
   sleep,
   startChild,
   workflowInfo,
@@ -25,8 +27,8 @@ interface Child {
 
 /**
  * Starts a child under an id of its own. It is asked to cancel when its parent ends before it, and a cancelled parent
- * waits for it. Where the id is still in use (the parent was reset, and its old children are just ending) the start is
- * repeated until it is free.
+ * waits for it. Where the id is still in use, by a child of a run of the parent before a reset or one that is just ending,
+ * that one is cancelled and the start repeated until the id is free.
  */
 export async function startOne(
   settings: RunSettings,
@@ -34,7 +36,7 @@ export async function startOne(
 ): Promise<ChildWorkflowHandle<Workflow>> {
   for (let waitSeconds = 2; ; waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds)) {
     try {
-      return await startChild(type, {
+      const child = await startChild(type, {
         workflowId,
         args: [input],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -43,10 +45,35 @@ export async function startOne(
         staticSummary: summaryOf(summary),
         typedSearchAttributes: pairsOf(settings, { SealTenant: settings.tenant, ...tags }),
       });
+      cancelledWithUs(child);
+      return child;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      await cancelById(workflowId);
       await sleep(waitSeconds * 1000, { summary: summaryOf(`an older run of ${workflowId} has not ended yet`) });
     }
+  }
+}
+
+/**
+ * A parent that was reset cannot cancel the children that it had before: the server takes them for those of the old run and
+ * tells nobody. So a cancelled parent asks each by its id as well.
+ */
+function cancelledWithUs(child: ChildWorkflowHandle<Workflow>): void {
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+  };
+  child.result().then(end, end);
+  CancellationScope.current().cancelRequested.catch(() => (ended ? undefined : cancelById(child.workflowId)));
+}
+
+/** Cancels what runs under an id, if anything does, also while the caller itself is being cancelled. */
+export async function cancelById(workflowId: string): Promise<void> {
+  try {
+    await CancellationScope.nonCancellable(() => getExternalWorkflowHandle(workflowId).cancel());
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
   }
 }
 
@@ -55,7 +82,10 @@ export function tell(child: ChildWorkflowHandle<Workflow>, signal: string, messa
   child.signal(signal, message).catch(() => undefined);
 }
 
-/** Tells the parent, if there is one and it still runs. To be awaited: a workflow with an answer on its way cannot end. */
+/**
+ * Tells the parent, if there is one. Where it does not run any more, which a child of a run before a reset is not told, the
+ * child cancels itself. To be awaited: a workflow with an answer on its way cannot end.
+ */
 export async function tellParent(
   report: (typeof reportNames)[keyof typeof reportNames],
   message: unknown,
@@ -66,5 +96,6 @@ export async function tellParent(
     await getExternalWorkflowHandle(parent.workflowId).signal(report, message);
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
+    if (!isCancellation(error)) CancellationScope.current().cancel();
   }
 }

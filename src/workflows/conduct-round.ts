@@ -13,6 +13,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   const { roundId, call, config, state } = round;
 
   const model = await call('describeModel', { model: config.model }, `${config.model}, from a runner on its queue`);
+  await call('checkServer', { roundId }, `whether the model server has ${config.model}`);
   const prepared = await call('prepareRound', { roundId, model }, config.corpus);
   state.model = prepared.old;
   round.show();
@@ -49,6 +50,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await (trialsFirst ? measured() : both(() => runControls(round), measured));
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.reported(report);
+  state.report = report.report;
 
   const release = await decideAndRelease(round, trained, report);
   round.tag({ SealOutcome: release.released ? 'released' : (release.gate ?? 'no-policy') });

@@ -1,5 +1,6 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import {
+  campaignConfigProblems,
   campaignConfigSchema,
   parseConfig,
   roundConfigProblems,
@@ -26,7 +27,7 @@ export function parseRoundConfig(input: unknown): RoundConfig {
 /** As {@link parseRoundConfig}, for a campaign and the rounds in it. */
 export function parseCampaignConfig(input: unknown): CampaignConfig {
   const parsed = parseConfig(campaignConfigSchema, decoded(input, 'campaign'));
-  const problems = parsed.ok ? roundConfigProblems(parsed.value.round).map((p) => `round.${p}`) : parsed.problems;
+  const problems = parsed.ok ? campaignConfigProblems(parsed.value) : parsed.problems;
   if (parsed.ok && problems.length === 0) return parsed.value;
   throw invalid('campaign', problems, Object.keys(campaignConfigSchema.shape));
 }

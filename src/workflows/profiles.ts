@@ -10,10 +10,11 @@ import {
   type RunSettings,
 } from '../contract/index.js';
 
-type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryInitialSeconds'>;
+export type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryInitialSeconds'>;
 
 /** Which profile an activity has: what it does to the world says how it may be repeated. */
 const profileOf: Record<ActivityName, ProfileName> = {
+  resumeCampaign: 'readOnly',
   claimRound: 'publishOnce',
   prepareRound: 'publishOnce',
   planTrials: 'publishOnce',
@@ -28,6 +29,7 @@ const profileOf: Record<ActivityName, ProfileName> = {
   closeGate: 'publishOnce',
   releasePolicy: 'publishOnce',
   closeRound: 'publishOnce',
+  checkServer: 'readOnly',
   measureBaseline: 'evaluate',
   proposeSelfEdit: 'generate',
   screenSelfEdit: 'readOnly',
@@ -46,6 +48,7 @@ const cancellationOf: Record<ProfileName, ActivityCancellationType> = {
   generate: WAIT_CANCELLATION_COMPLETED,
   // Holds a slot of the device: a cancelled workflow has not ended before the slot is free. Resumes from its checkpoint.
   train: WAIT_CANCELLATION_COMPLETED,
+  trainPolicy: WAIT_CANCELLATION_COMPLETED,
   // Leases an adapter on the server, and must have given it back. Answers already recorded are not asked again.
   evaluate: WAIT_CANCELLATION_COMPLETED,
   // One transaction in which the first write wins: a repeat changes nothing, and its end says whether it happened.
@@ -59,10 +62,13 @@ const waitedFor: ErrorType = 'ServerUnavailable';
  * The options of one activity in a round. Time is bounded by attempt, and attempts by number; there is no total clock
  * (schedule-to-close) because it would run while the work queues behind a busy device.
  */
-export function activityOptions(name: ActivityName, { tenant, profiles, gpuQueue }: RunSettings): ActivityOptions {
-  const profile = profileOf[name];
+export function activityOptions(
+  name: ActivityName,
+  { tenant, profiles, ...queues }: RunSettings,
+  profile: ProfileName = profileOf[name],
+): ActivityOptions {
   return {
-    taskQueue: queueOf(name, gpuQueue),
+    taskQueue: queueOf(name, queues),
     priority: { fairnessKey: tenant },
     startToCloseTimeout: seconds(profiles[profile].startToCloseSeconds),
     // short ones too: a worker that is killed takes what it has in hand with it, and only a missing heartbeat tells
@@ -80,8 +86,8 @@ export function activityOptions(name: ActivityName, { tenant, profiles, gpuQueue
 
 const seconds = (n: number): number => Math.ceil(n * 1000);
 
-function queueOf(name: ActivityName, gpuQueue: string): string {
+function queueOf(name: ActivityName, { gpuQueue, llmQueue }: Pick<RunSettings, 'gpuQueue' | 'llmQueue'>): string {
   const among = (names: readonly ActivityName[]): boolean => names.includes(name);
-  if (among(llmActivityNames)) return taskQueues.llm;
+  if (among(llmActivityNames)) return llmQueue;
   return among(gpuActivityNames) ? gpuQueue : taskQueues.control;
 }

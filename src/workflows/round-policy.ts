@@ -9,11 +9,16 @@ export type TrainedPolicy = { policy: NonNullable<RoundResult['policy']> } | { p
 /** Trains the policy layer on the chosen pairs and records it. */
 export async function trainPolicy(round: RoundContext): Promise<TrainedPolicy> {
   const { roundId, call, state } = round;
-  const { pairs, training } = await call('buildPolicyTraining', { roundId }, 'pairs of prompt and chosen edit');
-  if (training === null)
-    return { policy: null, reason: 'no edit was chosen, so there is nothing to train a policy on' };
+  const { pairs, training, refused } = await call(
+    'buildPolicyTraining',
+    { roundId },
+    'pairs of prompt and chosen edit',
+  );
+  if (training === null) {
+    return { policy: null, reason: refused ?? 'no edit was chosen, so there is nothing to train a policy on' };
+  }
   try {
-    const trained = await call('trainAdapter', training, `policy layer on ${pairs} pairs`);
+    const trained = await call('trainAdapter', training, `policy layer on ${pairs} pairs`, 'trainPolicy');
     state.trainedPolicy(trained.deviceSeconds);
     if (trained.updateNorm === 0) return { policy: null, reason: "the policy's training changed no weight" };
     await call('recordPolicy', { roundId, training: trained }, `${pairs} pairs`);

@@ -121,6 +121,7 @@ export class RoundState {
       gateId: this.gate?.spec.gateId ?? null,
       canaries: this.canaries,
       warnings: [...this.warnings, ...this.#reportWarnings],
+      report: this.report,
       rejectedMessages: this.rejected.messages,
     };
   }

@@ -11,11 +11,11 @@ describe('releasePolicy', () => {
     const digest = await rig.reported('rel.ok', input('ok'));
     const gate = await rig.decide('rel.ok', digest, 'approved');
     const released = await rig.activities.releasePolicy({ roundId: 'rel.ok', gate });
-    expect(released).toMatchObject({ released: true, alias: 'ok/policy' });
+    expect(released).toMatchObject({ released: true, alias: 'ok/smollm2-135m-instruct/policy' });
     expect(
       await Promise.all(Array.from({ length: 5 }, () => rig.activities.releasePolicy({ roundId: 'rel.ok', gate }))),
     ).toEqual(Array.from({ length: 5 }, () => released));
-    expect(await rig.ledger.releases.live('ok/policy')).toMatchObject({
+    expect(await rig.ledger.releases.live('ok/smollm2-135m-instruct/policy')).toMatchObject({
       roundId: 'rel.ok',
       digest,
       model: { stack: [adapter('policy of rel.ok')] },
@@ -33,7 +33,7 @@ describe('releasePolicy', () => {
     // nor when the caller says that it did
     const claimed = { ...gate, outcome: 'approved' as const };
     expect(await rig.activities.releasePolicy({ roundId, gate: claimed })).toMatchObject({ released: false });
-    expect(await rig.ledger.releases.live(`${outcome}/policy`)).toBeNull();
+    expect(await rig.ledger.releases.live(`${outcome}/smollm2-135m-instruct/policy`)).toBeNull();
   });
 
   it('releases nothing that another content was approved for', async () => {
@@ -76,7 +76,9 @@ describe('releasePolicy', () => {
       }),
     );
     expect(ends.filter(({ released }) => released)).toHaveLength(1);
-    expect(ends.find(({ released }) => !released)?.reason).toMatch(/another release became live under race\/policy/);
+    expect(ends.find(({ released }) => !released)?.reason).toMatch(
+      /another release became live under race\/smollm2-135m-instruct\/policy/,
+    );
     // a round that begins afterwards knows of it
     const third = await rig.decide(
       'rel.race3',

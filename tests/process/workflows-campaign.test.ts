@@ -38,11 +38,7 @@ describeWithTemporal('a campaign', () => {
     const configs = scripted.requests('claimRound').map(({ config }) => config);
     const released = adapterOf(trainingKeyOf('demo.three.r0001 policy'));
     expect(configs.map((c) => c.startStack)).toEqual([[], [released], [released]]);
-    expect(configs.map((c) => c.earlierRounds)).toEqual([
-      [],
-      ['demo.three.r0001'],
-      ['demo.three.r0001', 'demo.three.r0002'],
-    ]);
+    expect(configs.map((c) => [c.campaign, c.earlierRounds])).toEqual(configs.map(() => ['demo.three', []]));
     expect((await rig.histories()).filter(({ workflowId }) => workflowId === 'demo.three')).toHaveLength(3);
   });
 
@@ -55,6 +51,85 @@ describeWithTemporal('a campaign', () => {
         cause: { type: 'RoundFailed', message: 'demo.failing.r0001: InvalidCorpus: notes.json: no questions' },
       });
     });
+  });
+
+  it('runs a failed round again, after a wait that says why, and goes on', async () => {
+    const { ledger, scripted } = fresh();
+    const answer = ledger.answers.prepareRound;
+    scripted.script('prepareRound', failing('ModelNotFound', { message: 'no such model' }), answer, answer);
+    await rig.serving(scripted, async () => {
+      const campaign = await rig.start(workflowTypes.campaign, 'demo.retried', {
+        rounds: 2,
+        round: { ...shortRound, gate: { deadlineSeconds: 1 } },
+        onRoundFailure: 'retry',
+      });
+      const { waitingAfter } = await until(async () => {
+        const status = await campaign.query<CampaignStatus>(queryNames.status).catch(() => null);
+        return status !== null && status.waitingAfter !== null && status;
+      });
+      expect(waitingAfter).toBe('ModelNotFound: no such model');
+      expect(await resultOf(campaign)).toEqual({
+        rounds: ['demo.retried.r0001', 'demo.retried.r0002'],
+        stopped: false,
+      });
+    });
+  });
+
+  it('goes on with the next round where a failed one is to be skipped, until five fail in a row', async () => {
+    const { scripted } = fresh();
+    scripted.always('selectEdits', failing('InvalidRequest', { message: 'broken' }));
+    await rig.serving(scripted, async () => {
+      const campaign = await rig.start(workflowTypes.campaign, 'demo.skipped', {
+        rounds: 0,
+        round: shortRound,
+        onRoundFailure: 'skip',
+      });
+      await expect(resultOf(campaign)).rejects.toMatchObject({
+        cause: {
+          type: 'RoundFailed',
+          message: expect.stringMatching(/^demo\.skipped\.r0005: .*5th round in a row/) as string,
+        },
+      });
+    });
+    expect(scripted.requests('claimRound').map(({ roundId }) => roundId)).toEqual(
+      [1, 2, 3, 4, 5].map((n) => `demo.skipped.r000${n}`),
+    );
+  });
+
+  it('goes on after its completed rounds when it is started again, and asks none of their gates anew', async () => {
+    const { ledger, scripted } = fresh();
+    const input = { rounds: 2, round: { ...shortRound, gate: { deadlineSeconds: 1 } } };
+    await rig.serving(scripted, async () => {
+      expect(await resultOf(await rig.start(workflowTypes.campaign, 'demo.again', input))).toMatchObject({
+        rounds: ['demo.again.r0001', 'demo.again.r0002'],
+      });
+      const longer = await rig.start(workflowTypes.campaign, 'demo.again', { ...input, rounds: 3 });
+      expect(await resultOf(longer)).toEqual({
+        rounds: ['demo.again.r0001', 'demo.again.r0002', 'demo.again.r0003'],
+        stopped: false,
+      });
+      expect(await resultOf(await rig.start(workflowTypes.campaign, 'demo.again', input))).toMatchObject({
+        stopped: false,
+      });
+    });
+    expect(scripted.requests('claimRound')).toHaveLength(3);
+    expect(ledger.gates.size).toBe(3);
+  });
+
+  it('refuses more layers than a stack holds before the first round', async () => {
+    const { scripted } = fresh();
+    await rig.serving(scripted, async () => {
+      for (const rounds of [0, 9]) {
+        const campaign = await rig.start(workflowTypes.campaign, `demo.layers-${rounds}`, {
+          rounds,
+          round: { ...shortRound, policyFrom: 'previous' },
+        });
+        await expect(resultOf(campaign)).rejects.toMatchObject({
+          cause: { type: 'InvalidConfig', message: expect.stringContaining('run 8 rounds at most') as string },
+        });
+      }
+    });
+    expect(scripted.calls).toEqual([]);
   });
 
   it('refuses a wrong config of its own or of its rounds', async () => {

@@ -1,9 +1,13 @@
 import {
   briefOf,
+  roundIdOf,
+  roundNumberOf,
   searchAttributes,
   shardIdOf,
   textDigest,
   trialIdOf,
+  type ActivityRequest,
+  type ActivityResult,
   type AdapterRef,
   type ArtifactRef,
   type DecisionRecord,
@@ -15,6 +19,7 @@ import {
   type TrialResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
+import { policyAlias } from '../../src/activities/control/alias.js';
 import { counted, emptyTally } from '../../src/workflows/tally.js';
 import type { Answers } from './scripted-activities.js';
 
@@ -62,6 +67,8 @@ export class FakeLedger {
 
   get answers(): Answers {
     return {
+      resumeCampaign: (request) => this.#resume(request),
+      checkServer: () => ({}),
       claimRound: ({ roundId, config, configDigest, startedAtMs }) => {
         const builtOn = this.rounds.get(roundId)?.builtOn ?? new Set();
         this.rounds.set(roundId, { config, configDigest, shards: new Map(), status: 'running', pairs: 0, builtOn });
@@ -203,7 +210,7 @@ export class FakeLedger {
       releasePolicy: ({ roundId, gate }) => {
         if (gate.outcome !== 'approved') return { released: false, alias: null, reason: gate.reason };
         this.released.push(roundId);
-        return { released: true, alias: 'demo/policy', reason: gate.reason };
+        return { released: true, alias: policyAlias(this.#round(roundId).config), reason: gate.reason };
       },
       closeRound: ({ roundId, run, status }) => {
         if (run === this.#run(roundId)) this.#round(roundId).status = status;
@@ -224,6 +231,18 @@ export class FakeLedger {
   #reopen(trialId: string): void {
     const outcome = this.outcomes.get(trialId)?.outcome;
     if (outcome === 'cancelled' || outcome === 'infra_failure') this.outcomes.delete(trialId);
+  }
+
+  #resume({ campaignId, nextRound, round }: ActivityRequest<'resumeCampaign'>): ActivityResult<'resumeCampaign'> {
+    const completed = [...this.rounds].flatMap(([id, { config, status }]) =>
+      config.campaign === campaignId && status === 'completed' ? [roundNumberOf(id) ?? 0] : [],
+    );
+    const latest = completed.sort((a, b) => b - a).slice(0, 20);
+    const next = Math.max(nextRound, (latest[0] ?? 0) + 1);
+    const begun = this.rounds.get(roundIdOf(campaignId, next));
+    const live = this.released.at(-1);
+    const released = live === undefined ? round.startStack : [adapterOf(trainingKeyOf(`${live} policy`))];
+    return { nextRound: next, startStack: begun?.config.startStack ?? released, completed: latest };
   }
 
   #round(roundId: string): FakeRound {

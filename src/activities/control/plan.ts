@@ -1,4 +1,6 @@
 import {
+  canonicalDigest,
+  roundNumberOf,
   shardIdOf,
   trialIdOf,
   bounds,
@@ -16,22 +18,29 @@ export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'learner' | 'repeat' |
 
 /**
  * Seeds never depend on a round's id: the same work has the same seed, so that it is found in the caches, and old and new
- * policy are compared under the same ones. Only candidates depend on how many rounds came before, or a round whose policy
- * was not released would be followed by the very same candidates.
+ * policy are compared under the same ones. Only candidates depend on what came before, or a round whose policy was not
+ * released would be followed by the very same candidates.
  */
 const seeds = {
-  candidate: ({ seed, earlierRounds }: RoundConfig, sourceId: string, candidate: number) =>
-    deriveSeed(seed, 'proposal', sourceId, candidate, 'after', earlierRounds.length),
+  candidate: ({ seed }: RoundConfig, sourceId: string, candidate: number, before: number | string) =>
+    deriveSeed(seed, 'proposal', sourceId, candidate, 'after', before),
   heldOut: ({ seed }: RoundConfig, sourceId: string) => deriveSeed(seed, 'proposal', sourceId, 'heldOut'),
   training: ({ seed }: RoundConfig, sourceId: string, edit: string | number, repeat: number) =>
     deriveSeed(seed, 'training', sourceId, edit, repeat),
 };
 
+/** What came before a round: a numbered one its predecessors, however many; any other those that it names. */
+export function beforeRound(roundId: string, { earlierRounds }: RoundConfig): number | string {
+  const number = roundNumberOf(roundId);
+  if (number !== null) return number - 1;
+  return earlierRounds.length === 0 ? 0 : canonicalDigest(earlierRounds);
+}
+
 /**
  * `editsPerSource` candidates for each document. All first candidates come before all second ones, so that a cap, or a
  * stop, leaves every document some.
  */
-export function draftEdits(config: RoundConfig, sourceIds: string[]): Draft[] {
+export function draftEdits(config: RoundConfig, sourceIds: string[], before: number | string = 0): Draft[] {
   return range(config.editsPerSource).flatMap((candidate) =>
     sourceIds.map((sourceId) => ({
       sourceId,
@@ -39,7 +48,7 @@ export function draftEdits(config: RoundConfig, sourceIds: string[]): Draft[] {
         kind: 'propose' as const,
         writer: 'old' as const,
         template: templateOf(config, candidate),
-        seed: seeds.candidate(config, sourceId, candidate),
+        seed: seeds.candidate(config, sourceId, candidate, before),
       },
       learner: 'old' as const,
       repeat: 0,

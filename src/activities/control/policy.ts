@@ -12,6 +12,8 @@ import {
 import type { Ledger, PreparedRound, Proposal } from '../../ledger/index.js';
 import { deriveSeed, trainingKey } from '../../seal/keys.js';
 import type { ControlDeps } from './deps.js';
+import { earlierRoundsOf } from './lineage.js';
+import { overBudget, paceOf } from './policy-budget.js';
 
 /** The chosen edits, of this round and of those before it, as what the policy shall write when it is asked again. */
 export async function buildPolicyTraining(
@@ -23,6 +25,8 @@ export async function buildPolicyTraining(
   const round = await ledger.rounds.prepared(roundId);
   const pairs = (await chosenProposals(ledger, round)).flatMap(pairsOf);
   if (pairs.length === 0) return { pairs: 0, training: null };
+  const refused = overBudget(round.config, pairs.length, await paceOf(ledger, round));
+  if (refused !== null) return { pairs: pairs.length, training: null, refused };
   const dataset = await store.put(mediaTypes.dataset, {
     'data.jsonl': pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''),
   });
@@ -58,9 +62,9 @@ export async function recordPolicy(
 }
 
 /** In order of rounds, then of documents; a proposal that several rounds chose is learnt once. */
-async function chosenProposals(ledger: Ledger, { roundId, config }: PreparedRound): Promise<Proposal[]> {
+async function chosenProposals(ledger: Ledger, round: PreparedRound): Promise<Proposal[]> {
   const chosen = new Map<string, Proposal>();
-  for (const id of [...config.earlierRounds.filter((earlier) => earlier !== roundId), roundId]) {
+  for (const id of [...(await earlierRoundsOf(ledger, round)), round.roundId]) {
     const trialIds = (await ledger.selections.get(id))?.chosen.map(({ trialId }) => trialId) ?? [];
     const proposals = new Map((await ledger.proposals.ofTrials(trialIds)).map((found) => [found.trialId, found]));
     for (const trialId of trialIds) {
@@ -101,6 +105,6 @@ function requestOf({ config, old }: PreparedRound, dataset: TrainRequest['datase
     base: old.base,
     dataset,
     tenant: config.tenant,
-    maxDeviceSeconds: config.caps.maxDeviceSeconds,
+    maxDeviceSeconds: config.caps.maxPolicyDeviceSeconds,
   };
 }

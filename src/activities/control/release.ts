@@ -12,7 +12,7 @@ export async function releasePolicy(
   { roundId, gate }: ActivityRequest<'releasePolicy'>,
 ): Promise<ActivityResult<'releasePolicy'>> {
   const round = await ledger.rounds.prepared(roundId);
-  const alias = policyAlias(round.config.tenant);
+  const alias = policyAlias(round.config);
   return ledger.transaction(async (queries) => {
     await queries.releases.lock(alias);
     const earlier = await queries.releases.ofRound(alias, roundId);
@@ -42,11 +42,11 @@ async function readyToRelease(
     return { refused: `the approval is for ${gate.digest.slice(0, 12)}, which is not this round's report` };
   }
   if (model === null) return { refused: 'the round trained no policy' };
-  const live = (await releases.live(policyAlias(config.tenant)))?.releaseId ?? null;
+  const live = (await releases.live(policyAlias(config)))?.releaseId ?? null;
   if (live !== liveRelease) {
     return {
       refused:
-        `another release became live under ${policyAlias(config.tenant)} while this round ran, ` +
+        `another release became live under ${policyAlias(config)} while this round ran, ` +
         'and this policy was not compared with it: run the round again from that one',
     };
   }

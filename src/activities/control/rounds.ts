@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   failure,
   bounds,
+  roundIdOf,
+  roundNumberOf,
   searchAttributes,
   type ActivityRequest,
   type ActivityResult,
@@ -10,10 +12,12 @@ import {
   type SearchAttributeName,
 } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
-import type { PreparedRound } from '../../ledger/index.js';
+import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/index.js';
 import { readCorpus } from '../corpus.js';
 import { policyAlias } from './alias.js';
 import type { ControlDeps } from './deps.js';
+import { checkLineage, checkWeights, earlierRoundsOf } from './lineage.js';
+import { expectedPairs, overBudget, paceOfLastPolicy } from './policy-budget.js';
 
 /** Takes the round's id for its configuration, before anything is spent. */
 export async function claimRound(
@@ -28,12 +32,17 @@ export async function claimRound(
       `sources.train × editsPerSource = ${trials} trials; a round holds at most ${most}: use several rounds`,
     );
   }
+  await refuseTaken(ledger, roundId, config);
+  await checkLineage(ledger, config);
   const claimed = await ledger.rounds.claim({ roundId, config, configDigest });
-  if (claimed.configDigest !== configDigest) {
+  if (claimed.tenant !== config.tenant) throw taken(roundId);
+  // configs are compared as this version reads them: a field that it added is no difference, its digest is
+  const differing = differingFields(claimed.config, config);
+  if (differing.length > 0) {
     throw failure(
       'RoundIdTaken',
       `the round id "${roundId}" is taken by another configuration (digest ${claimed.configDigest}; this one has ` +
-        `${configDigest}), which differs in ${differing(claimed.config, config)}: start it under another id, ` +
+        `${configDigest}), which differs in ${differing.join(', ')}: start it under another id, ` +
         'or with the configuration that it has',
     );
   }
@@ -47,10 +56,25 @@ export async function claimRound(
   return { searchAttributes: ours.filter((name) => registered.has(name)), run };
 }
 
-/** The fields that are not alike; where all are, the digest is of a version that had others. */
-function differing(one: RoundConfig, other: RoundConfig): string {
-  const fields = (Object.keys(one) as (keyof RoundConfig)[]).filter((key) => !isDeepStrictEqual(one[key], other[key]));
-  return fields.join(', ') || 'fields of another version';
+/** An id of another tenant's is refused without a word of what is there, and a campaign's rounds are its own. */
+async function refuseTaken(ledger: Queries, roundId: string, { tenant, campaign }: RoundConfig): Promise<void> {
+  const there = await ledger.rounds.find(roundId);
+  if (there !== null && there.tenant !== tenant) throw taken(roundId);
+  if (campaign === undefined) return;
+  const number = roundNumberOf(roundId);
+  if (number === null || roundIdOf(campaign, number) !== roundId) {
+    throw failure('InvalidConfig', `campaign: a campaign fills it in; "${roundId}" is no round of "${campaign}"`);
+  }
+  const stand = await ledger.rounds.campaign(campaign);
+  if (stand !== null && stand.tenant !== tenant) throw taken(roundId);
+}
+
+const taken = (roundId: string): Error =>
+  failure('RoundIdTaken', `the round id "${roundId}" is taken: start it under another id`);
+
+function differingFields(one: RoundConfig, other: RoundConfig): string[] {
+  const keys = Object.keys({ ...one, ...other }) as (keyof RoundConfig)[];
+  return keys.filter((key) => !isDeepStrictEqual(one[key], other[key]));
 }
 
 /** Freezes what the round runs on: corpus, question split, probes, its documents, the policy it starts from. */
@@ -58,8 +82,9 @@ export async function prepareRound(
   { ledger, domain, corpusDir }: ControlDeps,
   { roundId, model }: ActivityRequest<'prepareRound'>,
 ): Promise<ActivityResult<'prepareRound'>> {
-  const { config, corpusDigest: prepared } = await ledger.rounds.get(roundId);
-  if (prepared === null) {
+  const round = await ledger.rounds.get(roundId);
+  const { config } = round;
+  if (round.corpusDigest === null) {
     // parsed outside of the transaction: reading files must not hold locks
     const corpus = await readCorpus(config.corpus, domain, corpusDir);
     const old: ModelRef = { base: model.model, baseDigest: model.digest, stack: config.startStack };
@@ -68,18 +93,31 @@ export async function prepareRound(
         .filter((source) => source.part === part)
         .slice(0, most)
         .map(({ sourceId }) => sourceId);
+    await checkWeights(ledger, config, old);
+    const train = idsOf('train', config.sources.train);
+    await checkPolicyBudget(ledger, round, old, train.length);
     await ledger.transaction(async ({ corpora, rounds, releases }) => {
       await corpora.freeze(corpus);
-      const live = await releases.live(policyAlias(config.tenant));
+      const live = await releases.live(policyAlias(config));
       const liveRelease = live?.releaseId ?? null;
-      const round = await rounds.prepare(roundId, { corpusDigest: corpus.corpusDigest, model, old, liveRelease });
+      const stored = await rounds.prepare(roundId, { corpusDigest: corpus.corpusDigest, model, old, liveRelease });
       // another attempt may have prepared it from files that changed since
-      if (round.corpusDigest !== corpus.corpusDigest) return;
-      await rounds.insertSources(roundId, 'train', idsOf('train', config.sources.train));
+      if (stored.corpusDigest !== corpus.corpusDigest) return;
+      await rounds.insertSources(roundId, 'train', train);
       await rounds.insertSources(roundId, 'heldOut', idsOf('heldOut', config.sources.heldOut));
     });
   }
   return summaryOf(ledger, await ledger.rounds.prepared(roundId));
+}
+
+/** Refuses, before any trial is paid for, a round whose policy could not be trained in the end. */
+async function checkPolicyBudget(ledger: Ledger, round: RoundRow, old: ModelRef, documents: number): Promise<void> {
+  const { config } = round;
+  const pace = await paceOfLastPolicy(ledger, { tenant: config.tenant, model: old.base, baseDigest: old.baseDigest });
+  if (pace === null) return;
+  const pairs = await expectedPairs(ledger, await earlierRoundsOf(ledger, round), documents);
+  const problem = overBudget(config, pairs, pace);
+  if (problem !== null) throw failure('InvalidConfig', problem);
 }
 
 async function summaryOf(

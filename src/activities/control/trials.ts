@@ -14,7 +14,16 @@ import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../
 import { groupBy } from '../../seal/group-by.js';
 import { modelDigest } from '../../seal/keys.js';
 import type { ControlDeps } from './deps.js';
-import { draftConfirm, draftControls, draftCross, draftEdits, draftExamine, place, type Draft } from './plan.js';
+import {
+  beforeRound,
+  draftConfirm,
+  draftControls,
+  draftCross,
+  draftEdits,
+  draftExamine,
+  place,
+  type Draft,
+} from './plan.js';
 
 /** Writes a phase's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
 export async function planTrials(
@@ -35,7 +44,7 @@ async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promis
   const idsOf = (role: 'train' | 'heldOut'): Promise<string[]> => ledger.corpora.roundSourceIds(roundId, role);
   switch (phase) {
     case 'edits':
-      return draftEdits(config, await idsOf('train'));
+      return draftEdits(config, await idsOf('train'), beforeRound(roundId, config));
     case 'controls':
       return draftControls(config, await idsOf('train'));
     case 'confirm': {

@@ -43,7 +43,7 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
 function headline({ round, policy }: RoundReport): string {
   return policy === null
     ? `${code(round.roundId)}: no edit was chosen, so no policy was trained and there is nothing to release`
-    : `${code(round.roundId)}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config.tenant)}?`;
+    : `${code(round.roundId)}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config)}?`;
 }
 
 const armLabels = {
