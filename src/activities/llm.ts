@@ -9,6 +9,7 @@ import { leftBehind } from './llm/left-behind.js';
 import { withHeartbeat } from './llm/progress.js';
 import { proposeSelfEdit } from './llm/proposal.js';
 import { screenSelfEdit } from './llm/screening.js';
+import { checkServer } from './llm/server.js';
 
 export type { LlmDeps } from './llm/deps.js';
 
@@ -37,6 +38,7 @@ export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivit
       }
     };
   return {
+    checkServer: serve('checkServer', checkServer),
     measureBaseline: serve('measureBaseline', measureBaseline),
     proposeSelfEdit: serve('proposeSelfEdit', proposeSelfEdit),
     screenSelfEdit: serve('screenSelfEdit', screenSelfEdit),

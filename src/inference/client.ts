@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import OpenAI, { type ClientOptions } from 'openai';
 import { z } from 'zod';
 import { failure, type Prompt } from '../contract/index.js';
-import { refusedStatus, requestFailure } from './errors.js';
+import { refusedStatus, requestFailure, UnreadableAnswer } from './errors.js';
 
 export interface InferenceOptions {
   /** where the server's OpenAI paths begin: `http://host:port/v1` */
@@ -154,7 +154,7 @@ export class InferenceClient {
     const { choices } = await this.#post('completions', body, echoSchema, doing);
     const perToken = choices[0].logprobs.token_logprobs.slice(before.length, before.length + after.length);
     if (perToken.length !== after.length || !perToken.every((value) => value !== null)) {
-      throw new Error(`${doing}: the server gave ${perToken.length} of ${after.length} values`);
+      throw new UnreadableAnswer(`${doing}: the server gave ${perToken.length} of ${after.length} values`);
     }
     const sum = perToken.reduce((total, value) => total + value, 0);
     return { sum, tokens: perToken.length, mean: sum / perToken.length, perToken };
@@ -239,5 +239,5 @@ export class InferenceClient {
 function read<T>(schema: z.ZodType<T>, answer: unknown, doing: string): T {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  throw new Error(`${doing}: the model server's answer cannot be read (${z.prettifyError(parsed.error)})`);
+  throw new UnreadableAnswer(`${doing}: the model server's answer cannot be read (${z.prettifyError(parsed.error)})`);
 }

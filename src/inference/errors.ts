@@ -5,6 +5,11 @@ import { failure } from '../contract/index.js';
 /** A server that asks for more patience than this is asked again all the same. */
 const longestRetryAfterMs = 3_600_000;
 
+/** The server answered, with something else than was asked for. */
+export class UnreadableAnswer extends Error {
+  override readonly name = 'UnreadableAnswer';
+}
+
 /** What a failed request tells those who can mend it: a 404 for an adapter's name means that it has to be loaded again. */
 interface RefusalDetails {
   status: number;

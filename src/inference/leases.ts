@@ -37,10 +37,32 @@ export class AdapterLeases {
   readonly #client: InferenceClient;
   readonly #options: LeaseOptions;
   readonly #adapters = new Map<string, Held>();
+  readonly #bases = new Set<string>();
 
   constructor(client: InferenceClient, options: LeaseOptions) {
     this.#client = client;
     this.#options = options;
+  }
+
+  /**
+   * A base as the server has it. Its list is asked once: what belongs to another server is never asked of this one.
+   * @throws ModelNotFound
+   */
+  async base(name: string, signal: AbortSignal): Promise<AskableModel> {
+    const client = this.#client.withSignal(signal);
+    if (!this.#bases.has(name)) {
+      const served = await client.models();
+      if (!served.includes(name)) {
+        const models = served.filter((one) => !one.startsWith(adapterPrefix)).map((one) => `"${one}"`);
+        throw failure(
+          'ModelNotFound',
+          `the model server of this worker has ${models.join(', ') || 'no model'} and not "${name}": ` +
+            'start a worker for it with SELKIE_MODEL and SELKIE_INFERENCE_URL',
+        );
+      }
+      this.#bases.add(name);
+    }
+    return client.model(name);
   }
 
   /**
@@ -53,9 +75,9 @@ export class AdapterLeases {
     signal: AbortSignal,
     work: (asked: AskableModel) => Promise<T>,
   ): Promise<T> {
-    const client = this.#client.withSignal(signal);
     const top = model.stack.at(-1);
-    if (top === undefined) return work(client.model(model.base));
+    if (top === undefined) return work(await this.base(model.base, signal));
+    const client = this.#client.withSignal(signal);
     const withoutTop = { ...model, stack: model.stack.slice(0, -1) };
     return this.withAdapter(withoutTop, probes, signal, async (below) => {
       const name = servedName(model);
