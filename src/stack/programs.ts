@@ -7,7 +7,7 @@ import { repoRoot, venvOf, type Layout } from './layout.js';
 export interface RunnerOptions {
   /** a model registry of one's own, as JSON; by default the runner's */
   models?: string;
-  /** the model that is loaded at the start; by default the registry's first */
+  /** the model that is loaded at the start; by default `SELKIE_MODEL`, or the built-in one */
   model?: string;
   threads?: number;
   /** trainings at once */
@@ -57,13 +57,13 @@ export function runnerSpec(layout: Layout, options: RunnerOptions, port: number,
   };
 }
 
-/** The Node process that runs workflows and light activities. */
-export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv): ChildSpec {
+/** The Node process that runs workflows and light activities, and asks the runner's model. */
+export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv, model?: string): ChildSpec {
   return {
     name: 'worker',
     command: process.execPath,
     args: [join(repoRoot, 'dist', 'workers', 'main.js')],
-    env,
+    env: model === undefined ? env : { ...env, SELKIE_MODEL: model },
     cwd: layout.home,
     logFile: join(layout.logs, 'worker.log'),
     isReady: (log) => Promise.resolve(saysReady(log)),

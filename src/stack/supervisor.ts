@@ -73,7 +73,7 @@ export class Supervisor {
     };
     await both(
       this.#startPart('runner', () => runnerSpec(layout, this.options.runner ?? {}, ports.inference, env)),
-      this.#startPart('worker', () => workerSpec(layout, env)),
+      this.#startPart('worker', () => workerSpec(layout, env, this.options.runner?.model)),
     );
     return {
       temporalAddress: temporal.address,

@@ -9,6 +9,8 @@ export interface ControlWorkerOptions {
   namespace: string;
   control: ControlActivities;
   llm: LlmActivities;
+  /** of the model that the worker's model server has */
+  llmQueue: string;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface ControlWorkerOptions {
  * - at a shutdown activities may end by themselves for a moment, then they are cancelled and begin again elsewhere.
  */
 export async function createControlWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
-  const { connection, namespace, control, llm } = options;
+  const { connection, namespace, control, llm, llmQueue } = options;
   const shared = {
     connection,
     namespace,
@@ -42,7 +44,7 @@ export async function createControlWorkers(options: ControlWorkerOptions): Promi
     }),
     await Worker.create({
       ...shared,
-      taskQueue: taskQueues.llm,
+      taskQueue: llmQueue,
       identity: identityOf('llm'),
       activities: { ...llm },
       maxConcurrentActivityTaskExecutions: 16,

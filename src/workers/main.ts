@@ -24,9 +24,10 @@ async function main(): Promise<void> {
         namespace,
         control: createControlActivities(dependencies.control),
         llm: createLlmActivities(dependencies.llm),
+        llmQueue: settings.llmQueue,
       });
       const ended = runTogether(workers);
-      const queues = [taskQueues.control, taskQueues.llm];
+      const queues = [taskQueues.control, settings.llmQueue];
       process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid, namespace, queues })}\n`);
       await ended;
     } finally {

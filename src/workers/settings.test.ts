@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { roundConfigSchema, runSettingsOf } from '../contract/index.js';
 import { readSettings } from './settings.js';
 
 const good = {
@@ -15,6 +16,15 @@ it('reads what the stack sets', () => {
     inferenceKey: undefined,
   });
   expect(readSettings(good).corpusDir).toMatch(/corpus\/sample$/);
+});
+
+it('serves the queue of the model that its server has, or one that it is told', () => {
+  const queueOf = (env: NodeJS.ProcessEnv) => readSettings({ ...good, ...env }).llmQueue;
+  expect(queueOf({})).toBe('selkie-llm');
+  expect(queueOf({ SELKIE_MODEL: '', SELKIE_LLM_QUEUE: '' })).toBe('selkie-llm');
+  expect(queueOf({ SELKIE_MODEL: 'qwen' })).toBe(runSettingsOf(roundConfigSchema.parse({ model: 'qwen' })).llmQueue);
+  const told = roundConfigSchema.parse({ model: 'qwen', llmQueue: 'two-servers' });
+  expect(queueOf({ SELKIE_MODEL: 'qwen', SELKIE_LLM_QUEUE: 'two-servers' })).toBe(runSettingsOf(told).llmQueue);
 });
 
 it('lists every variable that is missing or wrong, without its value', () => {

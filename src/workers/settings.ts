@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { defaultModel, llmQueueOf } from '../contract/index.js';
 
 const sampleCorpus = fileURLToPath(new URL('../../corpus/sample', import.meta.url));
 
@@ -14,6 +15,13 @@ const settingsSchema = z
       error: "where the model server's OpenAI paths begin: http://host:port/v1",
     }),
     SELKIE_INFERENCE_KEY: z.string().min(1).optional(),
+    // an empty one is what a file of variables leaves
+    SELKIE_MODEL: z
+      .string()
+      .max(200)
+      .transform((model) => model || defaultModel)
+      .default(defaultModel),
+    SELKIE_LLM_QUEUE: z.string().max(200).optional(),
     SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
   })
   .transform((env) => ({
@@ -21,6 +29,8 @@ const settingsSchema = z
     storeDir: env.SELKIE_STORE,
     inferenceUrl: env.SELKIE_INFERENCE_URL,
     inferenceKey: env.SELKIE_INFERENCE_KEY,
+    /** the queue of what its model server is asked: of the model that this server has, as rounds derive it too */
+    llmQueue: env.SELKIE_LLM_QUEUE || llmQueueOf(env.SELKIE_MODEL),
     /** the folder of the sample corpus */
     corpusDir: env.SELKIE_CORPUS_DIR,
   }));

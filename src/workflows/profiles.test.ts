@@ -40,6 +40,8 @@ it('sends what needs a device or a model server to the queues of these', () => {
   expect(queueOf('trainAdapter')).toBe(taskQueues.gpu);
   expect(activityOptions('trainAdapter', { ...settings, gpuQueue: 'qwen-h100' }).taskQueue).toBe('qwen-h100');
   expect(queueOf('evaluateAdapter')).toBe(taskQueues.llm);
+  const qwen = runSettingsOf(roundConfigSchema.parse({ model: 'qwen' }));
+  expect(activityOptions('evaluateAdapter', qwen).taskQueue).toBe('selkie-llm.qwen');
   expect(queueOf('recordOutcome')).toBe(taskQueues.control);
 });
 
