@@ -46,7 +46,7 @@ export class AdapterLeases {
 
   /**
    * A base as the server has it. Its list is asked once: what belongs to another server is never asked of this one.
-   * @throws ModelNotFound
+   * @throws ServerRefused where it has another
    */
   async base(name: string, signal: AbortSignal): Promise<AskableModel> {
     const client = this.#client.withSignal(signal);
@@ -55,9 +55,9 @@ export class AdapterLeases {
       if (!served.includes(name)) {
         const models = served.filter((one) => !one.startsWith(adapterPrefix)).map((one) => `"${one}"`);
         throw failure(
-          'ModelNotFound',
-          `the model server of this worker has ${models.join(', ') || 'no model'} and not "${name}": ` +
-            'start a worker for it with SELKIE_MODEL and SELKIE_INFERENCE_URL',
+          'ServerRefused',
+          `\`${name}\` does not exist on the model server of this worker, which has ${models.join(', ') || 'none'}: ` +
+            'start a worker of that model, with SELKIE_MODEL and SELKIE_INFERENCE_URL',
         );
       }
       this.#bases.add(name);

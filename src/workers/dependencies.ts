@@ -5,6 +5,7 @@ import { ArtifactStore } from '../artifacts/index.js';
 import { knowledgeDomain } from '../domains/knowledge/index.js';
 import { InferenceClient } from '../inference/index.js';
 import { Ledger, migrate } from '../ledger/index.js';
+import { registeredSearchAttributes } from './registered-attributes.js';
 import type { WorkerSettings } from './settings.js';
 
 export interface Dependencies {
@@ -25,7 +26,13 @@ export async function connectDependencies(
     control: {
       ...shared,
       corpusDir: settings.corpusDir,
-      temporal: { searchAttributes: () => registeredSearchAttributes(temporal) },
+      temporal: {
+        searchAttributes: () =>
+          registeredSearchAttributes(async () => {
+            const { connection, namespace } = temporal;
+            return (await connection.operatorService.listSearchAttributes({ namespace })).customAttributes;
+          }),
+      },
     },
     llm: {
       ...shared,
@@ -33,16 +40,4 @@ export async function connectDependencies(
     },
     close: () => ledger.close(),
   };
-}
-
-/** The custom search attributes that the server has in a namespace. */
-async function registeredSearchAttributes({
-  connection,
-  namespace,
-}: {
-  connection: NativeConnection;
-  namespace: string;
-}): Promise<string[]> {
-  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  return Object.keys(customAttributes);
 }

@@ -105,9 +105,9 @@ describeWithTemporal('two models side by side', () => {
     const wrong = await start('demo.wrong', round('qwen', { llmQueue: 'selkie-llm.small' }));
     await expect(resultOf(wrong)).rejects.toMatchObject({
       cause: {
-        type: 'ModelNotFound',
+        type: 'ServerRefused',
         message: expect.stringMatching(
-          /the model server of this worker has "small" and not "qwen".*SELKIE_MODEL/,
+          /`qwen` does not exist on the model server of this worker, which has "small": .*SELKIE_MODEL/,
         ) as string,
       },
     });

@@ -4,7 +4,7 @@ import type { LlmRun } from './deps.js';
 
 /**
  * Whether this worker's server can do what the round asks of it, before anything is spent.
- * @throws ModelNotFound where it serves another model, InvalidConfig where the reward needs what it does not give
+ * @throws ServerRefused where it serves another model, InvalidConfig where the reward needs what it does not give
  */
 export async function checkServer(
   { ledger, leases, signal }: LlmRun,
