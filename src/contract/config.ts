@@ -96,7 +96,7 @@ export const roundConfigSchema = z.strictObject({
   campaign: z.string().min(1).max(1000).optional(),
   reward: z
     .strictObject({
-      /** what a gain is measured in; `blend` adds a tenth of the log-likelihood's gain to the match's, which breaks most ties */
+      /** what a gain is measured in; `blend` is the match's, its ties broken by the log-likelihood's */
       measure: z.enum(['match', 'likelihood', 'blend']).default('blend'),
       /** subtracted for the whole set of canaries lost, in proportion */
       canaryPenalty: z.number().min(0).max(10).default(0.5),

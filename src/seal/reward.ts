@@ -7,8 +7,8 @@ export interface Graded {
   logLikelihood: number | null;
 }
 
-/** `blend` weighs the log-likelihood's gain so: small beside a question won, enough to order ties. */
-const likelihoodWeight = 0.1;
+/** What `blend` adds for a log-likelihood's gain stays within this share of one question, either way: it orders ties alone. */
+const tieShare = 0.25;
 
 /** Means over the questions. One missing log-likelihood makes the mean null: means over different questions do not compare. */
 export function meanScores(graded: Graded[]): Scores {
@@ -50,9 +50,12 @@ function gainOf(after: Scores, before: Scores, measure: RoundConfig['reward']['m
   if (measure === 'match') return match;
   const likelihood =
     after.logLikelihood === null || before.logLikelihood === null ? null : after.logLikelihood - before.logLikelihood;
-  if (measure === 'blend') return match + likelihoodWeight * (likelihood ?? 0);
+  if (measure === 'blend') return match + (tieShare * bounded(likelihood ?? 0)) / after.questions;
   if (likelihood === null) {
     throw new RangeError('the model server gives no log-likelihoods: set reward.measure to "match"');
   }
   return likelihood;
 }
+
+/** Between -1 and 1, in the order of the numbers, and never flat. */
+const bounded = (gain: number): number => gain / (1 + Math.abs(gain));
