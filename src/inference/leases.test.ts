@@ -108,6 +108,26 @@ describe('withAdapter', () => {
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
   });
 
+  it('shares a policy with another worker, whose leases end while it asks', async () => {
+    const [policy, trial] = [stacked('a'), stacked('a', 'b')];
+    const name = servedName(policy);
+    server.delayMs = 1;
+    const worker = async (held: AdapterLeases, turns: number): Promise<(string | undefined)[]> => {
+      const answers: (string | undefined)[] = [];
+      for (let turn = 0; turn < turns; turn += 1) {
+        // each turn ends its lease, which unloads the policy under the other worker's questions
+        answers.push(
+          ...(await held.withAdapter(policy, probes, signal, (asked) => Promise.all([ask(asked), ask(asked)]))),
+        );
+        await held.withAdapter(trial, probes, signal, ask);
+      }
+      return answers;
+    };
+    const answers = await Promise.all([worker(leases(), 5), worker(leases(), 5)]);
+    expect(new Set(answers.flat())).toEqual(new Set([`${name} answers where?`]));
+    expect(warnings).toEqual([]);
+  });
+
   it('loads again what another worker unloads before it is probed', async () => {
     server.evictAfterLoad = 1;
     await leases().withAdapter(stacked('a'), probes, signal, ask);
