@@ -87,6 +87,11 @@ export const activityContracts = {
       completed: z.array(z.int().positive()).max(20),
     }),
   },
+  endOrphans: {
+    /** a workflow, or the children of a round: cancelled where the run that started them has ended */
+    request: z.union([z.strictObject({ workflowId: z.string().min(1) }), roundOnly]),
+    result: nothing,
+  },
   claimRound: {
     request: z.strictObject({
       roundId: z.string().min(1),

@@ -12,6 +12,9 @@ export interface LeaseOptions {
   leftBehind: (names: string[]) => Promise<string[]>;
 }
 
+/** Models and adapters that a refusal names. */
+const namesShown = 5;
+
 interface Held {
   holders: number;
   /** and not by others, who may go on serving it */
@@ -53,7 +56,7 @@ export class AdapterLeases {
     if (!this.#bases.has(name)) {
       const served = await client.models();
       if (!served.includes(name)) {
-        const models = served.filter((one) => !one.startsWith(adapterPrefix)).map((one) => `"${one}"`);
+        const models = served.slice(0, namesShown).map((one) => `"${one}"`);
         throw failure(
           'ServerRefused',
           `\`${name}\` does not exist on the model server of this worker, which has ${models.join(', ') || 'none'}: ` +

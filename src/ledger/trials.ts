@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   emptyResult,
   outcomeSchema,
+  phaseSchema,
   trainRequestSchema,
   trialResultSchema,
   trialSpecSchema,
@@ -132,6 +133,17 @@ export class Trials {
       deviceSeconds: found.reduce((sum, { deviceSeconds }) => sum + deviceSeconds, 0),
       bestReward: rewards.length === 0 ? null : Math.max(...rewards),
     };
+  }
+
+  /** The shards that have a trial without an outcome: those that may be under way. */
+  async openShards(roundId: string): Promise<{ phase: Phase; shard: number }[]> {
+    return rows(
+      this.db,
+      z.strictObject({ phase: phaseSchema, shard: z.int() }),
+      `select distinct phase, shard from trials where round_id = $1 and outcome is null and shard is not null
+       order by phase, shard`,
+      [roundId],
+    );
   }
 
   /** Which proposal the trial trains on (null: the passage alone) and how. The first write wins; returns what stands. */

@@ -5,6 +5,7 @@ import { ArtifactStore } from '../artifacts/index.js';
 import { knowledgeDomain } from '../domains/knowledge/index.js';
 import { InferenceClient } from '../inference/index.js';
 import { Ledger, migrate } from '../ledger/index.js';
+import { endOrphan } from './orphans.js';
 import { registeredSearchAttributes } from './registered-attributes.js';
 import type { WorkerSettings } from './settings.js';
 
@@ -27,6 +28,7 @@ export async function connectDependencies(
       ...shared,
       corpusDir: settings.corpusDir,
       temporal: {
+        endOrphan: (workflowId) => endOrphan(temporal, workflowId),
         searchAttributes: () =>
           registeredSearchAttributes(async () => {
             const { connection, namespace } = temporal;

@@ -12,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import { TemporalFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { reportNames, workflowTypes, RunSettings } from '../contract/index.js';
+import { activitiesOf } from './call-activity.js';
 import { summaryOf } from './markdown.js';
 import { pairsOf, type Tags } from './search-attributes.js';
 
@@ -28,7 +29,7 @@ interface Child {
 /**
  * Starts a child under an id of its own. It is asked to cancel when its parent ends before it, and a cancelled parent
  * waits for it. Where the id is still in use, by a child of a run of the parent before a reset or one that is just ending,
- * that one is cancelled and the start repeated until the id is free.
+ * the first is cancelled, and the start repeated until the id is free.
  */
 export async function startOne(
   settings: RunSettings,
@@ -49,7 +50,7 @@ export async function startOne(
       return child;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await cancelById(workflowId);
+      await activitiesOf(settings)('endOrphans', { workflowId }, `${workflowId} is in use`);
       await sleep(waitSeconds * 1000, { summary: summaryOf(`an older run of ${workflowId} has not ended yet`) });
     }
   }
@@ -69,7 +70,7 @@ function cancelledWithUs(child: ChildWorkflowHandle<Workflow>): void {
 }
 
 /** Cancels what runs under an id, if anything does, also while the caller itself is being cancelled. */
-export async function cancelById(workflowId: string): Promise<void> {
+async function cancelById(workflowId: string): Promise<void> {
   try {
     await CancellationScope.nonCancellable(() => getExternalWorkflowHandle(workflowId).cancel());
   } catch (error) {
@@ -77,9 +78,14 @@ export async function cancelById(workflowId: string): Promise<void> {
   }
 }
 
-/** Sends a signal to a child that may have ended, in which case there is nobody who misses it. */
+/**
+ * Sends a signal to a child that may have ended, in which case there is nobody who misses it. By its id: a child of before a
+ * reset hears nothing else.
+ */
 export function tell(child: ChildWorkflowHandle<Workflow>, signal: string, message?: unknown): void {
-  child.signal(signal, message).catch(() => undefined);
+  getExternalWorkflowHandle(child.workflowId)
+    .signal(signal, message)
+    .catch(() => undefined);
 }
 
 /**

@@ -15,6 +15,7 @@ export type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryIni
 /** Which profile an activity has: what it does to the world says how it may be repeated. */
 const profileOf: Record<ActivityName, ProfileName> = {
   resumeCampaign: 'readOnly',
+  endOrphans: 'publishOnce',
   claimRound: 'publishOnce',
   prepareRound: 'publishOnce',
   planTrials: 'publishOnce',

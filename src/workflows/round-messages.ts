@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
+import { defineQuery, defineSignal, getExternalWorkflowHandle, setHandler } from '@temporalio/workflow';
 import {
   decisionMessageSchema,
   gateViewSchema,
@@ -39,8 +39,12 @@ export function installRoundMessages(round: RoundContext): void {
         const gate = round.gateHandle;
         if (!parsed.success) refuse(signal, issuesOf(parsed.error));
         else if (gate === null) refuse(signal, 'no gate of this round is open');
-        // the gate itself decides what counts, and records it
-        else gate.signal(signal, parsed.data).catch(() => refuse(signal, 'the gate had just closed'));
+        // the gate itself decides what counts, and records it; by its id, since it may be of a run before a reset
+        else {
+          getExternalWorkflowHandle(gate.workflowId)
+            .signal(signal, parsed.data)
+            .catch(() => refuse(signal, 'the gate had just closed'));
+        }
       },
       {
         description: `${signal === 'approve' ? 'Approves' : 'Rejects'} at the open gate. Input: ${exampleDecision}`,

@@ -27,7 +27,7 @@ import {
 import { activitiesOf } from './call-activity.js';
 import { campaignMarkdown } from './campaign-details.js';
 import { afterFailure, nextRoundConfig } from './campaign-progress.js';
-import { cancelById, startOne, tell } from './children.js';
+import { startOne, tell } from './children.js';
 import { installControls, newControls, steerOf, unpaused } from './controls.js';
 import { asWorkflowFailure, sentenceOf } from './failures.js';
 import { summaryOf } from './markdown.js';
@@ -51,8 +51,7 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
     if (!isCancellation(error)) throw asWorkflowFailure(error);
-    // also a round that a run of this campaign before a reset had started
-    await cancelById(campaign.roundId);
+    await CancellationScope.nonCancellable(() => campaign.endOrphan());
     throw error;
   }
 }
@@ -90,6 +89,12 @@ class Campaign {
   /** the round under way, or the next */
   get roundId(): string {
     return roundIdOf(this.#campaignId, this.#round);
+  }
+
+  /** Cancels a round that a run of this campaign before a reset had started. */
+  async endOrphan(): Promise<void> {
+    const { roundId } = this;
+    await activitiesOf(runSettingsOf(this.config.round))('endOrphans', { workflowId: roundId }, roundId);
   }
 
   get #status(): CampaignStatus {

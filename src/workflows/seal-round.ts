@@ -38,6 +38,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
   try {
     await claim(round);
     claimed = true;
+    await round.call('endOrphans', { roundId }, 'what a run before this one left behind');
     const result = await conduct(round);
     await round.call(
       'closeRound',
@@ -48,6 +49,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     return result;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
+    await attempt(() => round.call('endOrphans', { roundId }, 'what a run before this one left behind'));
     // An id that could not be claimed may be another round's, which is not ours to close.
     if (claimed) await closeAfter(error, round);
     throw isCancellation(error) ? error : asWorkflowFailure(error);
@@ -73,13 +75,17 @@ async function claim(round: RoundContext): Promise<void> {
 
 /** Tells the ledger how the round ended, whatever happens meanwhile. */
 async function closeAfter(failure: TemporalFailure, round: RoundContext): Promise<void> {
+  const { roundId } = round;
   const status = isCancellation(failure) ? 'cancelled' : 'failed';
   const reason = sentenceOf(failure);
+  await attempt(() => round.call('closeRound', { roundId, run: round.run, status, reason }, status));
+}
+
+/** Does one of the last steps, also while the round is cancelled; the end waits for no other way. */
+async function attempt(step: () => Promise<unknown>): Promise<void> {
   try {
-    await CancellationScope.nonCancellable(() =>
-      round.call('closeRound', { roundId: round.roundId, run: round.run, status, reason }, status),
-    );
+    await CancellationScope.nonCancellable(step);
   } catch (error) {
-    log.warn('the round could not be closed in the ledger', { status, reason, why: String(error) });
+    log.warn('the round could not be closed as it should', { why: String(error) });
   }
 }

@@ -106,7 +106,10 @@ export class ControlRig {
     );
     await writeFile(join(corpusDir, 'frozen.json'), JSON.stringify([probe('f1')]));
     this.store = new ArtifactStore(join(this.folder, 'store'));
-    const temporal = { searchAttributes: () => Promise.resolve(['SealTenant', 'SomebodyElses']) };
+    const temporal = {
+      searchAttributes: () => Promise.resolve(['SealTenant', 'SomebodyElses']),
+      endOrphan: () => Promise.resolve(),
+    };
     const { ledger, store } = this;
     this.activities = createControlActivities({ ledger, store, domain, corpusDir, temporal });
   }

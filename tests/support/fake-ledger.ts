@@ -69,9 +69,10 @@ export class FakeLedger {
     return {
       resumeCampaign: (request) => this.#resume(request),
       checkServer: () => ({}),
+      endOrphans: () => ({}),
       claimRound: ({ roundId, config, configDigest, startedAtMs }) => {
-        const builtOn = this.rounds.get(roundId)?.builtOn ?? new Set();
-        this.rounds.set(roundId, { config, configDigest, shards: new Map(), status: 'running', pairs: 0, builtOn });
+        const fresh = { config, configDigest, shards: new Map(), pairs: 0, builtOn: new Set<Phase>() };
+        this.rounds.set(roundId, { ...(this.rounds.get(roundId) ?? fresh), status: 'running' });
         this.#begin(roundId, startedAtMs);
         return { searchAttributes: this.registered, run: this.#run(roundId) };
       },
@@ -285,6 +286,8 @@ export class FakeLedger {
 
   #add(roundId: string, phase: Phase, shard: number, position: number): void {
     const shardId = shardIdOf(roundId, phase, shard);
+    // planning again finds the same plan
+    if (this.trials.has(trialIdOf(shardId, position))) return;
     const specs = this.#round(roundId).shards.get(shardId) ?? [];
     const trial: TrialSpec = {
       trialId: trialIdOf(shardId, position),

@@ -9,6 +9,11 @@ export interface ControlDeps {
   domain: Domain;
   /** the folder of the sample corpus */
   corpusDir: string;
-  /** the search attributes that the Temporal server has; absent: none are upserted */
-  temporal?: { searchAttributes(): Promise<readonly string[]> };
+  /** the Temporal server; absent: no search attributes are upserted, and nobody looks for orphans */
+  temporal?: {
+    /** the search attributes that the server has */
+    searchAttributes(): Promise<readonly string[]>;
+    /** cancels a workflow whose parent's run has ended */
+    endOrphan(workflowId: string): Promise<void>;
+  };
 }

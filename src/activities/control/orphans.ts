@@ -1,0 +1,21 @@
+import { gateIdOf, shardIdOf, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
+import type { ControlDeps } from './deps.js';
+
+/**
+ * Cancels what an ended run left behind, which a reset does: one workflow, or the shards and the gate of a round. A shard
+ * cancels its trials.
+ */
+export async function endOrphans(
+  { ledger, temporal }: ControlDeps,
+  request: ActivityRequest<'endOrphans'>,
+): Promise<ActivityResult<'endOrphans'>> {
+  for (const workflowId of 'workflowId' in request ? [request.workflowId] : await childrenOf(request.roundId)) {
+    await temporal?.endOrphan(workflowId);
+  }
+  return {};
+
+  async function childrenOf(roundId: string): Promise<string[]> {
+    const shards = await ledger.trials.openShards(roundId);
+    return [...shards.map(({ phase, shard }) => shardIdOf(roundId, phase, shard)), gateIdOf(roundId, 'release')];
+  }
+}

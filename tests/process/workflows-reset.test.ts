@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import type { WorkflowHandle } from '@temporalio/client';
+import {
+  gateIdOf,
+  queryNames,
+  shardIdOf,
+  signalNames,
+  workflowTypes,
+  type ActivityRequest,
+  type GateView,
+} from '../../src/contract/index.js';
+import { endOrphan } from '../../src/workers/orphans.js';
+import { decisionOn, endlessTraining, fresh, resultOf } from '../support/play.js';
+import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
+
+const round = {
+  ...quickRound,
+  sources: { train: 1, heldOut: 0 },
+  editsPerSource: 2,
+  controls: { rawPassage: false, freshSeeds: false, otherSource: false },
+};
+const workflowTaskCompleted = 7;
+
+describeWithTemporal('a workflow that is reset', () => {
+  const rig = useRig();
+
+  /** Scripted activities, of which one looks for orphans on the real server. */
+  function played() {
+    const { ledger, scripted } = fresh();
+    scripted.always('endOrphans', async (request: ActivityRequest<'endOrphans'>) => {
+      const ids =
+        'workflowId' in request
+          ? [request.workflowId]
+          : [shardIdOf(request.roundId, 'edits', 0), gateIdOf(request.roundId, 'release')];
+      for (const id of ids) await endOrphan({ connection: rig.env.nativeConnection, namespace: 'default' }, id);
+      return {};
+    });
+    return { ledger, scripted };
+  }
+
+  /** Every event that a run may be reset to. */
+  async function resetPoints(handle: WorkflowHandle): Promise<number[]> {
+    const { events } = await handle.fetchHistory();
+    return (events ?? []).flatMap(({ eventId, eventType }) =>
+      Number(eventType) === workflowTaskCompleted ? [Number(eventId)] : [],
+    );
+  }
+
+  async function reset({ workflowId }: WorkflowHandle, eventId: number | undefined): Promise<WorkflowHandle> {
+    const { runId } = await rig.client.getHandle(workflowId).describe();
+    await rig.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId, runId },
+      reason: 'a test',
+      requestId: randomUUID(),
+      workflowTaskFinishEventId: eventId as never,
+    });
+    return rig.client.getHandle(workflowId);
+  }
+
+  const runningUnder = async (id: string): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { workflowId } of rig.client.list({
+      query: `WorkflowId STARTS_WITH "${id}" AND ExecutionStatus = "Running"`,
+    })) {
+      found.push(workflowId);
+    }
+    return found;
+  };
+  const nothingRunsUnder = (id: string) => until(async () => (await runningUnder(id)).length === 0);
+
+  /** Starts one run of a kind for each point that its history may be reset to once `reached`, and resets it there. */
+  async function resetEverywhere(
+    type: string,
+    prefix: string,
+    input: unknown,
+    reached: (id: string) => Promise<boolean>,
+  ): Promise<WorkflowHandle[]> {
+    const begin = async (n: number): Promise<[WorkflowHandle, number[]]> => {
+      const handle = await rig.start(type, `${prefix}-${n}`, input);
+      await until(() => reached(handle.workflowId), 60);
+      return [handle, await resetPoints(handle)];
+    };
+    const [first, points] = await begin(0);
+    const others = await Promise.all(points.slice(1).map((_, i) => begin(i + 1)));
+    const all: [WorkflowHandle, number[]][] = [[first, points], ...others];
+    return Promise.all(all.map(([handle, own], i) => reset(handle, own[i] ?? own.at(-1))));
+  }
+
+  const trains = (scripted: ReturnType<typeof played>['scripted']) => (id: string) =>
+    Promise.resolve(scripted.requests('proposeSelfEdit').some(({ trialId }) => trialId.startsWith(`${id}.`)));
+
+  it('to any event of its trials, and cancelled: nothing of it runs on', async () => {
+    const { ledger, scripted } = played();
+    scripted.always('trainAdapter', endlessTraining);
+    await rig.serving(scripted, async () => {
+      const rounds = await resetEverywhere(workflowTypes.round, 'cancelled', round, trains(scripted));
+      await Promise.all(rounds.map((handle) => handle.cancel()));
+      for (const handle of rounds) await expect(resultOf(handle)).rejects.toThrow(/cancelled/);
+      await nothingRunsUnder('cancelled');
+    });
+    expect([...ledger.outcomes.values()].map(({ outcome }) => outcome)).not.toContain('infra_failure');
+  });
+
+  it('to any event at its gate, and approved: it ends as it should, by one gate', async () => {
+    const { ledger, scripted } = played();
+    await rig.serving(scripted, async () => {
+      const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(id, 'release')));
+      const rounds = await resetEverywhere(workflowTypes.round, 'approved', round, opened);
+      for (const handle of rounds) {
+        // again and again, as somebody would who sees it open: the gate of before the reset may be ending just now
+        await until(async () => {
+          const [gate] = await handle.query<GateView[]>(queryNames.gates);
+          if (gate?.state === 'open') await handle.signal(signalNames.approve, decisionOn(gate)).catch(() => undefined);
+          return (await handle.describe()).status.name !== 'RUNNING';
+        });
+        expect(await resultOf(handle)).toMatchObject({ gate: 'approved', released: true });
+      }
+      await nothingRunsUnder('approved');
+    });
+  });
+
+  it('to any event of a campaign, and cancelled: its round does not run on', async () => {
+    const { scripted } = played();
+    scripted.always('trainAdapter', endlessTraining);
+    await rig.serving(scripted, async () => {
+      const reached = (id: string) => trains(scripted)(`${id}.r0001`);
+      const campaigns = await resetEverywhere(workflowTypes.campaign, 'campaign', { round }, reached);
+      await Promise.all(campaigns.map((handle) => handle.cancel()));
+      for (const handle of campaigns) await expect(resultOf(handle)).rejects.toThrow(/cancelled/);
+      await nothingRunsUnder('campaign');
+    });
+  });
+});
