@@ -1,4 +1,4 @@
-import { CancellationScope, patched } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type { ActivityResult, Phase, RoundResult } from '../contract/index.js';
 import { unpaused } from './controls.js';
 import { releaseSubject } from './release-subject.js';
@@ -18,13 +18,10 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.model = prepared.old;
   round.show();
 
-  // earlier rounds had one kind of work at a time: passages, policy, confirmation, examination
-  const trialsFirst = !patched('trials-beside-policy');
   const documents = prepared.trainSources + prepared.heldOutSources;
   await measureBeside(round, 'old', documents, async () => {
     await round.enter('trials');
     await runTrials(round, 'edits');
-    if (trialsFirst) await runControls(round);
   });
 
   await round.enter('selecting');
@@ -32,13 +29,9 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   state.selected = chosen;
 
   await round.enter('policy');
-  const trained = trialsFirst ? await trainPolicy(round) : await trainPolicyAndConfirm(round, chosen);
+  const trained = await trainPolicyAndConfirm(round, chosen);
 
   const examine = async (): Promise<void> => {
-    if (trialsFirst && confirms(round, chosen)) {
-      await round.enter('confirming');
-      await runUnlessStopped(round, 'confirm');
-    }
     await round.enter('examining');
     if (trained.policy !== null && prepared.heldOutSources > 0) {
       await runUnlessStopped(round, 'examine');
@@ -47,7 +40,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   };
   const measured = (): Promise<void> =>
     trained.policy === null ? examine() : measureBeside(round, 'new', documents, examine);
-  await (trialsFirst ? measured() : both(() => runControls(round), measured));
+  await both(() => runControls(round), measured);
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.reported(report);
   state.report = report.report;
