@@ -88,8 +88,8 @@ export const activityContracts = {
     }),
   },
   endOrphans: {
-    /** a workflow, or the children of a round: cancelled where the run that started them has ended */
-    request: z.union([z.strictObject({ workflowId: z.string().min(1) }), roundOnly]),
+    /** a child of the parent, or all children of a round: cancelled where the parent's run that started it has ended */
+    request: z.strictObject({ parentId: z.string().min(1), workflowId: z.string().min(1).optional() }),
     result: nothing,
   },
   claimRound: {

@@ -28,7 +28,7 @@ export async function connectDependencies(
       ...shared,
       corpusDir: settings.corpusDir,
       temporal: {
-        endOrphan: (workflowId) => endOrphan(temporal, workflowId),
+        endOrphan: (workflowId, parentId) => endOrphan(temporal, workflowId, parentId),
         searchAttributes: () =>
           registeredSearchAttributes(async () => {
             const { connection, namespace } = temporal;

@@ -6,12 +6,13 @@ const running = 1;
 const notFound = 5;
 
 /**
- * Cancels a workflow whose parent's run has ended without ending it, as a reset of the parent does: the run after it starts
- * children of its own. What nobody started, or what a run that goes on did, is left alone.
+ * Cancels a child whose parent's run has ended without ending it, as a reset of the parent does: the run after it starts
+ * children of its own. What somebody else started, or a run that goes on, is left alone.
  */
 export async function endOrphan(
   { connection, namespace }: { connection: NativeConnection; namespace: string },
   workflowId: string,
+  parentId: string,
 ): Promise<void> {
   const { workflowService } = connection;
   const find = async (execution: { workflowId: string; runId: string }) => {
@@ -24,8 +25,8 @@ export async function endOrphan(
   };
   const child = await find({ workflowId, runId: '' });
   const parent = child?.parentExecution;
-  if (Number(child?.status) !== running || !parent?.workflowId || !parent.runId) return;
-  const parentRun = await find({ workflowId: parent.workflowId, runId: parent.runId });
+  if (Number(child?.status) !== running || parent?.workflowId !== parentId || !parent.runId) return;
+  const parentRun = await find({ workflowId: parentId, runId: parent.runId });
   if (Number(parentRun?.status) === running) return;
   try {
     await workflowService.requestCancelWorkflowExecution({

@@ -17,10 +17,13 @@ export const nextRoundConfig = (
 
 export type AfterFailure = { does: 'retry'; waitSeconds: number } | { does: 'skip' } | { does: 'stop'; why: string };
 
-/** What becomes of a round that failed, after so many runs more than one. Whoever cancelled it meant it. */
+/**
+ * What becomes of a round that failed, after so many runs more than one. No new run helps a `final` failure: somebody cancelled
+ * the round and meant it, or its configuration is refused.
+ */
 export function afterFailure(
   { onRoundFailure, round, progress }: CampaignConfig,
-  { retries, cancelled }: { retries: number; cancelled: boolean },
+  { retries, final }: { retries: number; final: boolean },
 ): AfterFailure {
   if (onRoundFailure === 'stop') return { does: 'stop', why: '' };
   if (onRoundFailure === 'skip') {
@@ -28,7 +31,7 @@ export function afterFailure(
       ? { does: 'skip' }
       : { does: 'stop', why: ` (the ${mostFailedInRow}th round in a row to fail)` };
   }
-  if (cancelled) return { does: 'stop', why: '' };
+  if (final) return { does: 'stop', why: '' };
   if (retries === mostRetries) return { does: 'stop', why: ` (run again ${mostRetries} times)` };
   const waitSeconds = round.profiles.retryInitialSeconds * firstWait * 2 ** retries;
   return { does: 'retry', waitSeconds: Math.min(waitSeconds, longestWaitSeconds) };

@@ -50,7 +50,8 @@ export async function startOne(
       return child;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await activitiesOf(settings)('endOrphans', { workflowId }, `${workflowId} is in use`);
+      const parentId = workflowInfo().workflowId;
+      await activitiesOf(settings)('endOrphans', { parentId, workflowId }, `${workflowId} is in use`);
       await sleep(waitSeconds * 1000, { summary: summaryOf(`an older run of ${workflowId} has not ended yet`) });
     }
   }

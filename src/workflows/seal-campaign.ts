@@ -29,7 +29,7 @@ import { campaignMarkdown } from './campaign-details.js';
 import { afterFailure, nextRoundConfig } from './campaign-progress.js';
 import { startOne, tell } from './children.js';
 import { installControls, newControls, steerOf, unpaused } from './controls.js';
-import { asWorkflowFailure, sentenceOf } from './failures.js';
+import { asWorkflowFailure, isFailure, sentenceOf } from './failures.js';
 import { summaryOf } from './markdown.js';
 import { parseCampaignConfig } from './parse-config.js';
 import { fatal, parseResult } from './parse.js';
@@ -93,8 +93,8 @@ class Campaign {
 
   /** Cancels a round that a run of this campaign before a reset had started. */
   async endOrphan(): Promise<void> {
-    const { roundId } = this;
-    await activitiesOf(runSettingsOf(this.config.round))('endOrphans', { workflowId: roundId }, roundId);
+    const request = { parentId: this.#campaignId, workflowId: this.roundId };
+    await activitiesOf(runSettingsOf(this.config.round))('endOrphans', request, this.roundId);
   }
 
   get #status(): CampaignStatus {
@@ -168,7 +168,7 @@ class Campaign {
       const failure = await this.#runOnce(round);
       if (failure === null) return false;
       const reason = sentenceOf(failure);
-      const next = afterFailure(this.config, { retries, cancelled: isCancellation(failure) });
+      const next = afterFailure(this.config, { retries, final: isFinal(failure) });
       if (next.does === 'stop') throw fatal('RoundFailed', `${roundId}: ${reason}${next.why}`);
       if (next.does === 'skip') return true;
       this.#waitingAfter = reason;
@@ -204,6 +204,9 @@ class Campaign {
     }
   }
 }
+
+const isFinal = (failure: TemporalFailure): boolean =>
+  isCancellation(failure) || isFailure(failure, 'InvalidConfig') || isFailure(failure, 'RoundIdTaken');
 
 /** Completed rounds that a result and the details name. */
 const roundsShown = 20;

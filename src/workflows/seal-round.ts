@@ -38,7 +38,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
   try {
     await claim(round);
     claimed = true;
-    await round.call('endOrphans', { roundId }, 'what a run before this one left behind');
+    await round.call('endOrphans', { parentId: roundId }, 'what a run before this one left behind');
     const result = await conduct(round);
     await round.call(
       'closeRound',
@@ -49,7 +49,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     return result;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
-    await attempt(() => round.call('endOrphans', { roundId }, 'what a run before this one left behind'));
+    await attempt(() => round.call('endOrphans', { parentId: roundId }, 'what a run before this one left behind'));
     // An id that could not be claimed may be another round's, which is not ours to close.
     if (claimed) await closeAfter(error, round);
     throw isCancellation(error) ? error : asWorkflowFailure(error);

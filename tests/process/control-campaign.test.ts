@@ -211,3 +211,25 @@ describe("the policy's budget", () => {
     });
   });
 });
+
+describe('endOrphans', () => {
+  it('looks for the shards of a round that may be under way, and its gate', async () => {
+    const roundId = 'cn.reset';
+    await rig.prepare(roundId, of('cn'));
+    const [first, ...rest] = await rig.planned(roundId, 'edits');
+    const children = async (): Promise<string[]> => {
+      rig.orphansLookedFor.length = 0;
+      await rig.activities.endOrphans({ parentId: roundId });
+      expect(rig.orphansLookedFor.every(([, parentId]) => parentId === roundId)).toBe(true);
+      return rig.orphansLookedFor.map(([workflowId]) => workflowId);
+    };
+    expect(await children()).toEqual(['cn.reset.edits.s00', 'cn.reset.gate-release']);
+    for (const spec of rest) await rig.fail(spec, 'cancelled', '');
+    expect(await children()).toContain('cn.reset.edits.s00');
+    if (first) await rig.fail(first, 'cancelled', '');
+    expect(await children()).toEqual(['cn.reset.gate-release']);
+    rig.orphansLookedFor.length = 0;
+    await rig.activities.endOrphans({ parentId: 'cn.camp', workflowId: 'cn.camp.r0001' });
+    expect(rig.orphansLookedFor).toEqual([['cn.camp.r0001', 'cn.camp']]);
+  });
+});

@@ -7,7 +7,6 @@ import {
   shardIdOf,
   signalNames,
   workflowTypes,
-  type ActivityRequest,
   type GateView,
 } from '../../src/contract/index.js';
 import { endOrphan } from '../../src/workers/orphans.js';
@@ -28,12 +27,10 @@ describeWithTemporal('a workflow that is reset', () => {
   /** Scripted activities, of which one looks for orphans on the real server. */
   function played() {
     const { ledger, scripted } = fresh();
-    scripted.always('endOrphans', async (request: ActivityRequest<'endOrphans'>) => {
-      const ids =
-        'workflowId' in request
-          ? [request.workflowId]
-          : [shardIdOf(request.roundId, 'edits', 0), gateIdOf(request.roundId, 'release')];
-      for (const id of ids) await endOrphan({ connection: rig.env.nativeConnection, namespace: 'default' }, id);
+    scripted.always('endOrphans', async ({ parentId, workflowId }) => {
+      const children = [shardIdOf(parentId, 'edits', 0), gateIdOf(parentId, 'release')];
+      const server = { connection: rig.env.nativeConnection, namespace: 'default' };
+      for (const id of workflowId === undefined ? children : [workflowId]) await endOrphan(server, id, parentId);
       return {};
     });
     return { ledger, scripted };

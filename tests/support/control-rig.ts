@@ -90,6 +90,8 @@ export class ControlRig {
   store!: ArtifactStore;
   folder!: string;
   activities!: ControlActivities;
+  /** children and their parents, as the Temporal server was asked for them */
+  readonly orphansLookedFor: [string, string][] = [];
   #test!: TestLedger;
   #startedAtMs = 0;
 
@@ -108,7 +110,10 @@ export class ControlRig {
     this.store = new ArtifactStore(join(this.folder, 'store'));
     const temporal = {
       searchAttributes: () => Promise.resolve(['SealTenant', 'SomebodyElses']),
-      endOrphan: () => Promise.resolve(),
+      endOrphan: (workflowId: string, parentId: string) => {
+        this.orphansLookedFor.push([workflowId, parentId]);
+        return Promise.resolve();
+      },
     };
     const { ledger, store } = this;
     this.activities = createControlActivities({ ledger, store, domain, corpusDir, temporal });

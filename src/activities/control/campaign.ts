@@ -23,8 +23,8 @@ export async function resumeCampaign(
   }
   const nextRound = Math.max(atLeast, (stand?.lastCompleted ?? 0) + 1);
   const begun = await ledger.rounds.find(roundIdOf(campaignId, nextRound));
-  const startStack =
-    begun?.tenant === round.tenant && begun.corpusDigest !== null ? begun.config.startStack : await policyToStartFrom();
+  const goesOn = begun?.tenant === round.tenant && (begun.corpusDigest !== null || begun.status === 'running');
+  const startStack = goesOn ? begun.config.startStack : await policyToStartFrom();
   const left = rounds === 0 ? Infinity : rounds - nextRound + 1;
   const [problem] = left > 0 ? layersProblem(round.policyFrom, startStack.length, left) : [];
   if (problem !== undefined) throw failure('InvalidConfig', problem);

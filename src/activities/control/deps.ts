@@ -13,7 +13,7 @@ export interface ControlDeps {
   temporal?: {
     /** the search attributes that the server has */
     searchAttributes(): Promise<readonly string[]>;
-    /** cancels a workflow whose parent's run has ended */
-    endOrphan(workflowId: string): Promise<void>;
+    /** cancels a child of this parent where the run that started it has ended */
+    endOrphan(workflowId: string, parentId: string): Promise<void>;
   };
 }

@@ -7,10 +7,10 @@ import type { ControlDeps } from './deps.js';
  */
 export async function endOrphans(
   { ledger, temporal }: ControlDeps,
-  request: ActivityRequest<'endOrphans'>,
+  { parentId, workflowId }: ActivityRequest<'endOrphans'>,
 ): Promise<ActivityResult<'endOrphans'>> {
-  for (const workflowId of 'workflowId' in request ? [request.workflowId] : await childrenOf(request.roundId)) {
-    await temporal?.endOrphan(workflowId);
+  for (const childId of workflowId === undefined ? await childrenOf(parentId) : [workflowId]) {
+    await temporal?.endOrphan(childId, parentId);
   }
   return {};
 
