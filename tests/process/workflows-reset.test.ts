@@ -88,6 +88,16 @@ describeWithTemporal('a workflow that is reset', () => {
   const trains = (scripted: ReturnType<typeof played>['scripted']) => (id: string) =>
     Promise.resolve(scripted.requests('proposeSelfEdit').some(({ trialId }) => trialId.startsWith(`${id}.`)));
 
+  /** Again and again, as somebody would who sees the gate open: that of before the reset may be ending just now. */
+  async function approveUntilItEnds(handle: WorkflowHandle, roundId: string): Promise<void> {
+    const atGate = rig.client.getHandle(roundId);
+    await until(async () => {
+      const [gate] = await atGate.query<GateView[]>(queryNames.gates).catch(() => []);
+      if (gate?.state === 'open') await atGate.signal(signalNames.approve, decisionOn(gate)).catch(() => undefined);
+      return (await handle.describe()).status.name !== 'RUNNING';
+    });
+  }
+
   it('to any event of its trials, and cancelled: nothing of it runs on', async () => {
     const { ledger, scripted } = played();
     scripted.always('trainAdapter', endlessTraining);
@@ -106,12 +116,7 @@ describeWithTemporal('a workflow that is reset', () => {
       const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(id, 'release')));
       const rounds = await resetEverywhere(workflowTypes.round, 'approved', round, opened);
       for (const handle of rounds) {
-        // again and again, as somebody would who sees it open: the gate of before the reset may be ending just now
-        await until(async () => {
-          const [gate] = await handle.query<GateView[]>(queryNames.gates);
-          if (gate?.state === 'open') await handle.signal(signalNames.approve, decisionOn(gate)).catch(() => undefined);
-          return (await handle.describe()).status.name !== 'RUNNING';
-        });
+        await approveUntilItEnds(handle, handle.workflowId);
         expect(await resultOf(handle)).toMatchObject({ gate: 'approved', released: true });
       }
       await nothingRunsUnder('approved');
@@ -127,6 +132,21 @@ describeWithTemporal('a workflow that is reset', () => {
       await Promise.all(campaigns.map((handle) => handle.cancel()));
       for (const handle of campaigns) await expect(resultOf(handle)).rejects.toThrow(/cancelled/);
       await nothingRunsUnder('campaign');
+    });
+  });
+
+  it('to any event of a campaign at the gate of its round, and approved: the campaign ends as it should', async () => {
+    const { ledger, scripted } = played();
+    await rig.serving(scripted, async () => {
+      const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(`${id}.r0001`, 'release')));
+      const campaigns = await resetEverywhere(workflowTypes.campaign, 'decided', { rounds: 1, round }, opened);
+      for (const handle of campaigns) {
+        const roundId = `${handle.workflowId}.r0001`;
+        await approveUntilItEnds(handle, roundId);
+        expect(await resultOf(handle)).toEqual({ rounds: [roundId], stopped: false });
+        expect(ledger.released).toContain(roundId);
+      }
+      await nothingRunsUnder('decided');
     });
   });
 });
