@@ -40,7 +40,7 @@ export function questionsOf(
       sourceId: source?.sourceId ?? null,
       prompt,
       sampling,
-      itemDigest: itemDigest({ prompt, answer: item.answer, sampling }),
+      itemDigest: itemDigest({ prompt, answer: item.answer, otherAnswers: item.otherAnswers, sampling }),
     };
   });
 }

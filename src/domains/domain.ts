@@ -4,11 +4,13 @@ import type { Grade } from '../seal/grading.js';
 
 export type { Clamp, Directives, Grade };
 
-/** A question with its reference answer. Edits are chosen on part A and reported on part B. */
+/** A question with its reference answers. Edits are chosen on part A and reported on part B. */
 export interface Item {
   itemId: string;
   question: string;
   answer: string;
+  /** further references: an answer gets the best of its grades */
+  otherAnswers?: string[] | undefined;
   part: 'A' | 'B';
 }
 

@@ -67,6 +67,7 @@ describe('the other keys', () => {
       itemDigest({ ...item, answer: 'b' }),
       itemDigest({ ...item, sampling: { ...sampling, maxTokens: 25 } }),
       itemDigest({ ...item, sampling: { ...sampling, stop: ['\n'] } }),
+      itemDigest({ ...item, otherAnswers: ['c'] }),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });

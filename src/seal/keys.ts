@@ -19,13 +19,19 @@ export const modelDigest = (model: ModelRef): string =>
 
 /**
  * A question as it was put. The prompt carries the question, the style and, in context, the source, so that a changed
- * wording is another item; the reference answer is what it is graded against; `sampling` says where an answer ends.
+ * wording is another item; the reference answers are what it is graded against; `sampling` says where an answer ends.
  */
-export const itemDigest = (item: {
+export const itemDigest = ({
+  prompt,
+  answer,
+  otherAnswers = [],
+  sampling,
+}: {
   prompt: Prompt;
   answer: string;
+  otherAnswers?: string[] | undefined;
   sampling: { maxTokens: number; temperature: number; stop?: string[] };
-}): string => canonicalDigest({ prompt: item.prompt, answer: item.answer, sampling: item.sampling });
+}): string => canonicalDigest({ prompt, answer, ...(otherAnswers.length > 0 && { otherAnswers }), sampling });
 
 /** A training: base, stack, dataset, recipe and seed. */
 export const trainingKey = (training: {
