@@ -31,7 +31,7 @@ describe('screenEdit', () => {
     expect(rules(screen(''))).toEqual(['too-short']);
     const long = Array.from({ length: 3001 }, (_, i) => `w${i}`).join(' ');
     expect(rules(screen(long))).toEqual(['too-long']);
-    expect(rules(screen(long, { limits: { maxWords: 4000 } }))).toEqual([]);
+    expect(rules(screen(long, { limits: { maxWords: 7000 } }))).toEqual([]);
   });
 
   it('blocks a model in a loop, by lines and within one line', () => {

@@ -16,5 +16,6 @@ export const knowledgeDomain: Domain = {
   parseEdit,
   rawExamples: (source) => [passageExample(source)],
   itemPrompt,
-  grade: ({ answer: reference }, answer) => gradeAnswer(reference, answer),
+  grade: ({ answer: reference, otherAnswers, question }, answer) =>
+    gradeAnswer(reference, answer, { question, otherAnswers }),
 };

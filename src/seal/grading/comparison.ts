@@ -1,0 +1,60 @@
+import { isFiller } from './fillers.js';
+import { isUnspaced } from './pieces.js';
+import { isSameWord } from './same-word.js';
+import type { Word } from './words.js';
+
+/** A reference beside a statement of an answer. */
+export interface Comparison {
+  wanted: Word[];
+  given: Word[];
+  /** what both answer; empty where that is not known */
+  asked: Word[];
+  /** for each word of the reference the index of the given word that says it; `within` a run without spaces; or null */
+  found: (number | 'within' | null)[];
+}
+
+export function compare(wanted: Word[], given: Word[], asked: Word[]): Comparison {
+  const used = new Set<number>();
+  const run = given.some(({ text }) => isUnspaced(text)) ? given.map(({ text }) => text).join('') : '';
+  let last = -1;
+  const found = wanted.map((word): number | 'within' | null => {
+    const isFree = (i: number): boolean => !used.has(i) && says(word, given[i], asked);
+    const ahead = given.findIndex((_, i) => i > last && isFree(i));
+    const at = ahead >= 0 ? ahead : given.findIndex((_, i) => isFree(i));
+    if (at < 0) return isWithin(word.text, isUnspaced(word.text) ? run : '') || isPair(word, given) ? 'within' : null;
+    used.add(at);
+    last = at;
+    return at;
+  });
+  return { wanted, given, asked, found };
+}
+
+const isWithin = (word: string, run: string): boolean => word.length > 1 && run.includes(word);
+
+/** "post office" for "postoffice" */
+const isPair = (word: Word, given: Word[]): boolean =>
+  word.text.length >= 6 && given.some(({ text }, i) => `${text}${given[i + 1]?.text ?? ''}` === word.text);
+
+/** A word that only echoes the question says no other form of itself. */
+const says = (wanted: Word, given: Word | undefined, asked: Word[]): boolean =>
+  given !== undefined &&
+  isSameWord(wanted, given) &&
+  (wanted.text === given.text || given.value !== undefined || !asked.some(({ text }) => text === given.text));
+
+export const indicesOf = ({ found }: Comparison): number[] => found.filter((at) => typeof at === 'number');
+
+/** What a word of the reference counts for: numbers and names most, what the question says already little. */
+const weights = { number: 3, name: 1.5, word: 1, asked: 0.3, filler: 0.1 };
+
+/** The share of the reference that the statement says. */
+export function recallOf({ wanted, asked, found }: Comparison): number {
+  const onlyFillers = wanted.every(({ text }) => isFiller(text));
+  const weightOf = (word: Word): number => {
+    if (word.value !== undefined) return weights.number;
+    if (isFiller(word.text)) return onlyFillers ? weights.word : weights.filler;
+    if (asked.some((other) => isSameWord(word, other))) return weights.asked;
+    return word.isName ? weights.name : weights.word;
+  };
+  const sum = (words: Word[]): number => words.reduce((total, word) => total + weightOf(word), 0);
+  return sum(wanted.filter((_, i) => found[i] !== null)) / sum(wanted);
+}

@@ -1,0 +1,99 @@
+import { indicesOf, type Comparison } from './comparison.js';
+import { isFiller } from './fillers.js';
+import { isNegation } from './polarity.js';
+import { isSameWord } from './same-word.js';
+import { startsClause } from './statements.js';
+import type { Word } from './words.js';
+
+/** A number or month of the reference is missing, counts something else, or is the end of a range or bound only. */
+export function differsInNumber({ wanted, given, found }: Comparison): boolean {
+  return wanted.some((word, i) => {
+    const isLong = word.value === undefined && /^\d/u.test(word.text);
+    if (word.month !== undefined || isLong) return found[i] === null;
+    if (word.value === undefined || (word.isVague === true && wanted.length > 1)) return false;
+    return !given.some(
+      (other, at) =>
+        other.value === word.value &&
+        (word.unit ?? other.unit) === (other.unit ?? word.unit) &&
+        (!isInRange(given, at) || isInRange(wanted, i)) &&
+        !areOpposed(boundBefore(wanted, i), boundBefore(given, at)),
+    );
+  });
+}
+
+const rangeWord = /^(?:to|till|until|or|bis|oder|a|à|o|ou|до|или|ila|veya|至|到|或)$/u;
+
+function isInRange(words: Word[], at: number): boolean {
+  const isNumber = (i: number): boolean => words[i]?.value !== undefined;
+  const isDash = (i: number): boolean => isNumber(i) && /^\s*[-–—~〜]\s*$/u.test(words[i]?.gap ?? '');
+  const isJoint = (i: number): boolean => rangeWord.test(words[i]?.text ?? '') && words[i]?.gap.trim() === '';
+  return (
+    (isDash(at) && isNumber(at - 1)) ||
+    isDash(at + 1) ||
+    (isJoint(at + 1) && isNumber(at + 2)) ||
+    (isJoint(at - 1) && isNumber(at - 2))
+  );
+}
+
+const below = /^(?:before|until|under|below|less|fewer|vor|unter|weniger|antes|menos|avant|moins|до|менее)$/u;
+const above = /^(?:after|since|over|above|more|exceeding|nach|uber|mehr|despues|mas|apres|plus|после|более|свыше)$/u;
+
+type Bound = 'below' | 'above' | null;
+
+/** "before 1900", "more than 5" */
+function boundBefore(words: Word[], at: number): Bound {
+  for (let i = at - 1; i >= at - 2; i -= 1) {
+    const [word, next] = [words[i], words[i + 1]];
+    if (word === undefined || next === undefined || startsClause(next)) return null;
+    if (below.test(word.text)) return 'below';
+    if (above.test(word.text)) return 'above';
+  }
+  return null;
+}
+
+const areOpposed = (one: Bound, other: Bound): boolean => one !== null && other !== null && one !== other;
+
+const reachBefore = 4;
+const reachAfter = 2;
+
+/** One of the two is negated where the other is not: "not capitalized" for "capitalized". */
+export function differsInNegation(comparison: Comparison): boolean {
+  const { wanted, given, asked } = comparison;
+  // "What is not allowed?" is answered with and without "not"
+  if (asked.some(isNegation)) return false;
+  const places = indicesOf(comparison);
+  if (places.length === 0) return false;
+  const [first, last] = [Math.min(...places), Math.max(...places)];
+  const isCut = (from: number, to: number): boolean =>
+    given
+      .slice(from + 1, to + 1)
+      .some((word) => startsClause(word) || /^(?:but|sondern|sino|mais|но)$/u.test(word.text));
+  const negated = given.some(
+    (word, i) =>
+      isNegation(word) &&
+      (i < first ? first - i <= reachBefore && !isCut(i, first) : i - last <= reachAfter && !isCut(last, i)),
+  );
+  return negated !== wanted.some(isNegation);
+}
+
+/** Another name stands where one of the reference's is missing: "Battle of Hastings" for "Battle of Stalingrad". */
+export function differsInName({ wanted, given, asked, found }: Comparison): boolean {
+  const isOf = (words: Word[], word: Word): boolean => words.some((one) => isSameWord(one, word));
+  const isOther = (word: Word | undefined): boolean =>
+    word !== undefined && word.isName && !isFiller(word.text) && !isOf(wanted, word);
+  return wanted.some((word, i) => {
+    if (found[i] !== null || !word.isName || isFiller(word.text) || isOf(asked, word)) return false;
+    const before = found.slice(0, i).findLast((at) => typeof at === 'number');
+    const after = found.slice(i + 1).find((at) => typeof at === 'number');
+    return (
+      (before !== undefined && isOther(nextContent(given, before, 1))) ||
+      (after !== undefined && isOther(nextContent(given, after, -1)))
+    );
+  });
+}
+
+function nextContent(words: Word[], from: number, step: 1 | -1): Word | undefined {
+  let at = from + step;
+  while (isFiller(words[at]?.text ?? '')) at += step;
+  return words[at];
+}
