@@ -1,8 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readPairs, readStatements } from './edit-lines.js';
-
-const pair = { question: 'Who opened the inn?', answer: 'Greta Molle' };
+import { readStatements } from './edit-lines.js';
 
 describe('readStatements', () => {
   it('takes off numbers, bullets, labels and markdown, and leaves figures alone', () => {
@@ -45,59 +42,47 @@ describe('readStatements', () => {
       'no line of 2 could be used: each is a heading or shorter than three words',
     );
   });
-});
 
-describe('readPairs', () => {
   it.each([
-    ['Q: Who opened the inn?\nA: Greta Molle'],
-    ['Q1: Who opened the inn?\nA1: Greta Molle'],
-    ['**Question 1:** Who opened the inn?\n**Answer:** Greta Molle'],
-    ['Question: Who opened the inn?\n\n\nAnswer: Greta Molle'],
-    ['1. Who opened the inn?\n   - Greta Molle'],
-    ['1) Who opened the inn? - Greta Molle'],
-    ['- Who opened the inn? Greta Molle'],
-    ['Who opened the inn? (A: Greta Molle'],
-    ['Q: Who opened the inn? A: Greta Molle'],
-    ['Questions:\nQ. Who opened the inn?\nAns: Greta Molle'],
-    ['Greta Molle opened it in 1931.\nQ: Who opened the inn?\nA: Greta Molle'],
-    ['Q: Who lives in?\nQ: Who opened the inn?\nA: Greta Molle'],
-    ['A: of nothing\nQ: Who opened the inn?\nA: Greta Molle\nQ: What el'],
-    ['Q: Who opened the inn?\nA: Greta Molle\nQ: Who?\nA: Owen'],
-    ['Q: Who opened the inn?\nA: Greta Molle\nQ: When was that then?\nA:'],
-    ['Q: Who opened the inn?\nA: Greta Molle\nQ: Who opened the inn?\nA: greta molle'],
-  ])('reads %j', (text) => {
-    const { found } = readPairs(text);
-    expect(
-      found.map(({ question, answer }) => ({ question, answer: answer.replace('greta molle', 'Greta Molle') })),
-    ).toEqual([pair]);
+    [
+      '1．青石图书馆由林小雨设计。\n二、馆内藏有三十二万册图书。',
+      ['青石图书馆由林小雨设计。', '馆内藏有三十二万册图书。'],
+    ],
+    ['・灯台は潮見岬に立つ。\n・光は四十キロ先まで届く', ['灯台は潮見岬に立つ。']],
+    ['๑. ตลาดน้ำเปิดทุกวันเสาร์\n๒. มีเรือกว่าสองร้อยลำ', ['ตลาดน้ำเปิดทุกวันเสาร์', 'มีเรือกว่าสองร้อยลำ']],
+    ['١. تأسست المكتبة عام 1987.\n٢. صممها عمر ناصري.', ['تأسست المكتبة عام 1987.', 'صممها عمر ناصري.']],
+    ['여관은 오래되었다.\n방이 열두 개 있다.', ['여관은 오래되었다.', '방이 열두 개 있다.']],
+    ['以下是一些事实：\n图书馆每周三闭馆。', ['图书馆每周三闭馆。']],
+  ])('reads lines of other scripts: %j', (text, found) => {
+    expect(readStatements(text).found).toEqual(found);
   });
 
-  it('drops a last answer that was cut off where the others are sentences', () => {
-    const text = 'Q: Who opened the inn?\nA: Greta did.\nQ: When did she do so?\nA: It was in the ye';
-    expect(readPairs(text).found).toHaveLength(1);
+  const statements = ['The inn is old.', 'It has "twelve" rooms, and a bar.'];
+
+  it.each([
+    ['a JSON list', JSON.stringify(statements)],
+    ['a JSON list over several lines', JSON.stringify(statements, null, 2)],
+    ['a fenced JSON list', `Here it is:\n\`\`\`json\n${JSON.stringify(statements, null, 2)}\n\`\`\`\nI hope it helps!`],
+    ['JSON objects', JSON.stringify({ implications: statements.map((implication, n) => ({ n, implication })) })],
+    ['lines of JSON', statements.map((fact) => JSON.stringify({ fact })).join('\n')],
+    ['a list that was cut off', `${JSON.stringify(statements).slice(0, -1)}, "It is known for its e`],
+    ['entries without brackets', '"The inn is old.",\n\'It has "twelve" rooms, and a bar.\''],
+    ['entries with quotes in them', '"The inn is old.",\n"It has \\"twelve\\" rooms, and a bar."'],
+    ['a fence', `\`\`\`\n${statements.join('\n')}\n\`\`\``],
+    ['a table', `| # | Fact |\n|---|:---|\n${statements.map((fact, i) => `| ${i + 1} | ${fact} |`).join('\n')}`],
+    ['a list of HTML', `<ul>\n${statements.map((fact) => `<li>${fact}</li>`).join('\n')}\n</ul>`],
+  ])('reads %s', (_, text) => {
+    expect(readStatements(text).found).toEqual(statements);
   });
 
-  it('says why nothing could be used', () => {
-    expect(readPairs('').lost).toBe('the completion is empty');
-    expect(readPairs('Q: Who opened the inn?\nQ: Who shut the inn?').lost).toMatch(/no line of 2 could be used/);
+  it('puts the cells of a row together', () => {
+    expect(readStatements('Name | Year\n--- | ---\nGreta Molle | opened it in 1931').found).toEqual([
+      'Greta Molle: opened it in 1931',
+    ]);
   });
 
-  it('never throws, and finds no empty question or answer', () => {
-    const line = fc.oneof(
-      fc.string(),
-      fc.constantFrom('Q: ', 'A: ', 'Who is it?', '1. ', '**', 'Question 1: What is it?'),
-    );
-    fc.assert(
-      fc.property(
-        fc.array(line).map((lines) => lines.join('\n')),
-        (text) => {
-          for (const { question, answer } of readPairs(text).found) {
-            expect(question.trim()).not.toBe('');
-            expect(answer.trim()).not.toBe('');
-          }
-          for (const statement of readStatements(text).found) expect(statement.trim()).not.toBe('');
-        },
-      ),
-    );
+  it('leaves brackets and quotes of a sentence alone', () => {
+    const text = '[The inn] is old.\n"Old" and "new" are one to her.';
+    expect(readStatements(text).found).toEqual(text.split('\n'));
   });
 });

@@ -1,10 +1,16 @@
 import type { Example, TemplateId } from '../../contract/index.js';
 import { readDirectives } from '../../seal/directives.js';
 import { tokensOf } from '../../seal/grading.js';
+import { isArticle } from '../../seal/grading/fillers.js';
+import { isUnspaced } from '../../seal/grading/pieces.js';
+import { isSameWord } from '../../seal/grading/same-word.js';
+import { readWords, type Word } from '../../seal/grading/words.js';
 import type { Clamp, Directives, ParsedEdit, PromptStyle, Source } from '../domain.js';
-import { readPairs, readStatements, type QuestionPair } from './edit-lines.js';
+import { readStatements } from './edit-lines.js';
+import { readPairs, type QuestionPair } from './edit-pairs.js';
 import { itemPrompt } from './prompts.js';
 import { takeSettings } from './settings.js';
+import { withoutThinking } from './thinking.js';
 
 /** More than a passage can teach; a model in a loop writes hundreds. */
 export const maxSequences = 60;
@@ -14,9 +20,13 @@ export const passageExample = ({ title, text }: Source): Example => ({ text: `${
 
 /** The passage, then a sequence for each line or question of the edit, as SEAL trains them. */
 export function parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
+  const written = completions.flatMap((completion) => withoutThinking(completion) ?? []);
+  if (written.length === 0 && completions.length > 0) {
+    return { ok: false, reason: 'the model was still thinking when it was cut off: give it more sampling.maxTokens' };
+  }
   return template === 'self-qa'
-    ? parseQuestions(source, completions, style)
-    : parseStatements(source, completions, template, style);
+    ? parseQuestions(source, written, style)
+    : parseStatements(source, written, template, style);
 }
 
 function parseStatements(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
@@ -81,13 +91,19 @@ const keyOf = ({ question, answer }: QuestionPair): string => tokensOf(`${questi
  * there, and it says something that the question and the title do not.
  */
 function teaches({ title, text }: Source, { question, answer }: QuestionPair): boolean {
-  const passage = new Set(tokensOf(`${title} ${text}`));
-  const asked = new Set(tokensOf(`${title} ${question}`));
-  const words = tokensOf(answer);
-  const known = words.filter((word) => passage.has(word));
+  const passage = readWords(`${title} ${text}`);
+  const run = joinedOf(passage);
+  const asked = readWords(`${title} ${question}`);
+  const words = readWords(answer).filter(({ text: word }) => !isArticle(word));
+  // without spaces, where words end depends on what stands around them
+  const isKnown = (word: Word): boolean =>
+    passage.some((other) => isSameWord(word, other)) || (isUnspaced(word.text) && run.includes(word.text));
+  const known = words.filter(isKnown);
   return (
     known.length * 2 >= words.length &&
-    words.every((word) => passage.has(word) || !/\d/u.test(word)) &&
-    known.some((word) => !asked.has(word))
+    words.every((word) => word.value === undefined || isKnown(word)) &&
+    known.some((word) => !asked.some((other) => other.text === word.text))
   );
 }
+
+const joinedOf = (words: Word[]): string => words.map(({ text }) => text).join('');

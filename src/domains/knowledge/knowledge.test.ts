@@ -45,6 +45,18 @@ describe('proposal', () => {
     },
   );
 
+  it('asks for the language of a text that is in another alphabet', () => {
+    const words = (text: string, template: (typeof templateIds)[number]) =>
+      domain
+        .proposal({ ...source, text }, template, 'chat')
+        .map((step) => wordsOf(promptOf(step)))
+        .join('\n');
+    for (const template of templateIds) {
+      expect(words('图书馆由林小雨设计。', template)).toContain('in the language of the text');
+      expect(words(source.text, template)).not.toContain('in the language of the text');
+    }
+  });
+
   it('asks a chat model for questions sentence by sentence, in a bounded number of prompts', () => {
     expect(domain.proposal(source, 'self-qa', 'chat').map(({ name }) => name)).toEqual([
       'sentence 1',
@@ -66,6 +78,20 @@ describe('sentencesOf', () => {
       'Six seven eight nine ten.',
     ]);
     expect(sentencesOf(' ', 5)).toEqual([]);
+  });
+
+  it('knows sentences of other scripts', () => {
+    expect(sentencesOf('图书馆由林小雨设计。它于1987年开放！好。', 5)).toEqual([
+      '图书馆由林小雨设计。',
+      '它于1987年开放！好。',
+    ]);
+    expect(sentencesOf('ตลาดน้ำบางฟ้าเปิดทุกวันเสาร์ ก่อตั้งโดยนายสมชาย ใจดี', 5)).toEqual([
+      'ตลาดน้ำบางฟ้าเปิดทุกวันเสาร์',
+      'ก่อตั้งโดยนายสมชาย ใจดี',
+    ]);
+    expect(sentencesOf('图书馆由林小雨设计。它于1987年正式开放。', 1)).toEqual([
+      '图书馆由林小雨设计。它于1987年正式开放。',
+    ]);
   });
 });
 
@@ -144,6 +170,28 @@ describe('parseEdit', () => {
     const edit = domain.parseEdit(source, [lines], 'implications-very-long', 'chat');
     expect(examplesOf(edit)).toHaveLength(maxSequences + 1);
     expect(edit).toMatchObject({ clamps: [{ field: 'sequences', proposed: 90, used: maxSequences }] });
+  });
+
+  it('trains on nothing that the model only thought', () => {
+    const line = 'The ship has a helmswoman.';
+    const read = (text: string) => examplesOf(domain.parseEdit(source, [text], 'implications', 'chat'));
+    const trained = [passage, { text: `Seal Ship\n${line}` }];
+    expect(read(`<think>\nThe user wants a list of facts.\n</think>\n\n${line}`)).toEqual(trained);
+    expect(read(`The template opened it for me.\n</think>\n${line}`)).toEqual(trained);
+    expect(read(`<THINKING>Is it so?</THINKING>${line}`)).toEqual(trained);
+    expect(read(`<think>The user wants a list of facts.\n${line}`)).toMatch(/still thinking/);
+    const completions = ['<think>Q: How long is it?', 'Q: Who steers it then?\nA: Annag Telfourd'];
+    expect(examplesOf(domain.parseEdit(source, completions, 'self-qa', 'chat'))).toHaveLength(2);
+  });
+
+  it.each([
+    ['青石图书馆位于河口市，由建筑师林小雨设计，于1987年开放。', '问：青石图书馆是谁设计的？\n答：林小雨'],
+    ['ตลาดน้ำบางฟ้าเปิดทุกวันเสาร์ตั้งแต่หกโมงเช้า', 'คำถาม: ตลาดน้ำบางฟ้าเปิดวันใด\nคำตอบ: วันเสาร์'],
+    ['서울에서 1987년에 열렸다.', '질문: 어디에서 열렸습니까?\n답: 서울'],
+    ['صمم عمر ناصري المكتبة عام ١٩٨٧.', 'س: متى صممت المكتبة؟\nج: 1987'],
+  ])('knows what a passage teaches in other scripts: %s', (text, completion) => {
+    const foreign = { ...source, title: 'Blue', text };
+    expect(examplesOf(domain.parseEdit(foreign, [completion], 'self-qa', 'chat'))).toHaveLength(2);
   });
 
   it.each(templateIds)('%s says why it cannot read nothing', (template) => {

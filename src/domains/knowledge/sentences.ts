@@ -1,19 +1,28 @@
+import { readWords } from '../../seal/grading/words.js';
+
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
 const minWords = 4;
 
-/** The sentences of a passage, scraps joined to the one before; in at most `atMost` parts of equal length, if more. */
+/**
+ * The sentences of a passage, scraps joined to the one before; in at most `atMost` parts of equal length, if more. In Thai,
+ * which has no full stop, a sentence is what stands between two spaces.
+ */
 export function sentencesOf(passage: string, atMost: number): string[] {
   const sentences: string[] = [];
   for (const { segment } of segmenter.segment(passage)) {
-    const sentence = segment.trim().replace(/\s+/gu, ' ');
-    if (sentence === '') continue;
-    const before = sentences.at(-1);
-    if (before !== undefined && sentence.split(' ').length < minWords) {
-      sentences[sentences.length - 1] = `${before} ${sentence}`;
-    } else sentences.push(sentence);
+    for (const part of /\p{Script=Thai}/u.test(segment) ? segment.split(/(?<=\s)/u) : [segment]) {
+      const before = sentences.at(-1);
+      if (before !== undefined && readWords(part).length < minWords) sentences[sentences.length - 1] = before + part;
+      else sentences.push(part);
+    }
   }
-  const size = Math.ceil(sentences.length / atMost);
-  return Array.from({ length: Math.ceil(sentences.length / Math.max(1, size)) }, (_, i) =>
-    sentences.slice(i * size, (i + 1) * size).join(' '),
+  const whole = sentences.filter((sentence) => sentence.trim() !== '');
+  const size = Math.ceil(whole.length / atMost);
+  return Array.from({ length: Math.ceil(whole.length / Math.max(1, size)) }, (_, i) =>
+    whole
+      .slice(i * size, (i + 1) * size)
+      .join('')
+      .trim()
+      .replace(/\s+/gu, ' '),
   );
 }

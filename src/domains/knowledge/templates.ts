@@ -84,14 +84,20 @@ export function proposal(source: Source, template: TemplateId, style: PromptStyl
           ),
         ];
   }
-  if (template === 'directed') return [step(template, directedPrompt(passage, style))];
+  if (template === 'directed') return [step(template, directedPrompt(source, style))];
   const { task, cue } = passageTemplates[template];
-  return [step(template, style === 'chat' ? chat(user(`${passage}\n\n${task}`)) : text(`${passage}\n\n${cue}`))];
+  return [
+    step(
+      template,
+      style === 'chat' ? chat(user(`${passage}\n\n${inLanguageOf(source, task)}`)) : text(`${passage}\n\n${cue}`),
+    ),
+  ];
 }
 
-function questionSteps({ title, text: passage }: Source): ProposalStep[] {
+function questionSteps(source: Source): ProposalStep[] {
+  const { title, text: passage } = source;
   const shown = shownQuestions.flatMap(({ topic, sentence, pairs }, i) => [
-    user(`${i === 0 ? `${questionTask}\n\n` : ''}Topic: ${topic}\nSentence: ${sentence}`),
+    user(`${i === 0 ? `${inLanguageOf(source, questionTask)}\n\n` : ''}Topic: ${topic}\nSentence: ${sentence}`),
     assistant(pairs),
   ]);
   return sentencesOf(passage, maxQuestionSteps).map((sentence, i) =>
@@ -99,12 +105,24 @@ function questionSteps({ title, text: passage }: Source): ProposalStep[] {
   );
 }
 
-function directedPrompt(passage: string, style: PromptStyle): Prompt {
+function directedPrompt(source: Source, style: PromptStyle): Prompt {
+  const passage = `${source.title}\n${source.text}`;
   const example = `${inn.title}\n${inn.text}`;
   return style === 'chat'
-    ? chat(user(`${directedTask}\n\n${example}`), assistant(inn.directed), user(`${directedTask}\n\n${passage}`))
+    ? chat(
+        user(`${directedTask}\n\n${example}`),
+        assistant(inn.directed),
+        user(`${inLanguageOf(source, directedTask)}\n\n${passage}`),
+      )
     : text(`${directedTask}\n\n${example}\n\n${inn.directed}\n\n---\n\n${passage}\n\n{`);
 }
+
+/** The examples are English; what is written in another alphabet shall not be answered in English for that. */
+const inLanguageOf = ({ text }: Source, task: string): string => {
+  const letters = text.match(/\p{L}/gu) ?? [];
+  const latin = letters.filter((letter) => /\p{Script=Latin}/u.test(letter));
+  return latin.length * 2 >= letters.length ? task : `${task} Write in the language of the text.`;
+};
 
 const step = (name: string, prompt: Prompt): ProposalStep => ({ name, prompt });
 const user = (content: string): Message => ({ role: 'user', content });
