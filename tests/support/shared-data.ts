@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Public files that are too large or not ours to be kept here (SQuAD and its kin, SEAL's verdicts): in the folder that
+ * `SELKIE_TEST_DATA` names, else beside the project.
+ */
+const folder = process.env['SELKIE_TEST_DATA'] ?? resolve(fileURLToPath(import.meta.url), '../../../../shared/data');
+
+/** Whether the file is there; a test that needs it is skipped without, and says so. */
+export function hasSharedData(file: string): boolean {
+  const found = existsSync(join(folder, file));
+  if (!found) console.warn(`skipped: there is no ${file} in ${folder}; SELKIE_TEST_DATA names another folder`);
+  return found;
+}
+
+export const sharedData = async (file: string): Promise<unknown> =>
+  JSON.parse((await readFile(join(folder, file), 'utf8')).replace(/^\ufeff/u, ''));
