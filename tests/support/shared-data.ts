@@ -9,12 +9,14 @@ import { fileURLToPath } from 'node:url';
  */
 const folder = process.env['SELKIE_TEST_DATA'] ?? resolve(fileURLToPath(import.meta.url), '../../../../shared/data');
 
+export const sharedFile = (file: string): string => join(folder, file);
+
 /** Whether the file is there; a test that needs it is skipped without, and says so. */
 export function hasSharedData(file: string): boolean {
-  const found = existsSync(join(folder, file));
+  const found = existsSync(sharedFile(file));
   if (!found) console.warn(`skipped: there is no ${file} in ${folder}; SELKIE_TEST_DATA names another folder`);
   return found;
 }
 
 export const sharedData = async (file: string): Promise<unknown> =>
-  JSON.parse((await readFile(join(folder, file), 'utf8')).replace(/^\ufeff/u, ''));
+  JSON.parse((await readFile(sharedFile(file), 'utf8')).replace(/^\ufeff/u, ''));
