@@ -25,6 +25,24 @@ const pieces = new RegExp(
 const isoDate = /(?<!\d)(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?!\d)/gu;
 const months = 'January February March April May June July August September October November December'.split(' ');
 const temperature = /\s?(?:°|\bdegrees?)\s?(c|f|celsius|fahrenheit)\b/giu;
+const area = /\b([kcm]?m|mi|ft)([23])\b|\bsq\b\.?/giu;
+const fullHour = /(?<=\b\d{1,2}):00\b/gu;
+/** "2013–14" */
+const shortYear = /(?<!\d)(\d\d)(\d\d)([-–/])(\d\d)(?![\d-])/gu;
+
+/** One spelling for what is written in several: dates, temperatures, areas, hours and spans of years. */
+function spelledAlike(text: string): string {
+  return text
+    .replace(isoDate, (_, year: string, month: string, day: string) => {
+      return `${Number(day)} ${months[Number(month) - 1] ?? month} ${year}`;
+    })
+    .replace(temperature, (_, scale: string) => (/^c/iu.test(scale) ? ' celsius' : ' fahrenheit'))
+    .replace(area, (_, unit = '', power = '2') => `${power === '2' ? 'square' : 'cubic'} ${unit}`)
+    .replace(fullHour, '')
+    .replace(shortYear, (span, century: string, from: string, joint: string, to: string) =>
+      Number(to) > Number(from) ? `${century}${from}${joint}${century}${to}` : span,
+    );
+}
 
 const unspaced =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
@@ -35,11 +53,7 @@ export const isUnspaced = (text: string): boolean => unspaced.test(text);
 
 /** Cuts a text, folded, into words, numbers and signs. */
 export function piecesOf(text: string): Piece[] {
-  const folded = foldText(text)
-    .replace(isoDate, (_, year: string, month: string, day: string) => {
-      return `${Number(day)} ${months[Number(month) - 1] ?? month} ${year}`;
-    })
-    .replace(temperature, (_, scale: string) => (/^c/iu.test(scale) ? ' celsius' : ' fahrenheit'));
+  const folded = spelledAlike(foldText(text));
   const found: Piece[] = [];
   let [last, sign] = [0, ''];
   for (const { index, groups = {}, 0: raw } of folded.matchAll(pieces)) {

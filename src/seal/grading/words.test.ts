@@ -39,6 +39,8 @@ describe('readWords', () => {
     ['VIII CD civil MIX. Newton. I think', []],
     ['第三 1987年5月3日', [3, 1987, 5, 3]],
     ['1990s 12km F16', [1990, 12, 16]],
+    ['8:00 pm, 10:30', [8, 10, 30]],
+    ['2013–14, 1999-00', [2013, 2014, 1999, 0]],
     ['99999999999999999999', []],
   ])('numbers of %s', (text, numbers) => {
     expect(numbersOf(text)).toEqual(numbers);
@@ -50,6 +52,7 @@ describe('readWords', () => {
     ['€5 5 euros', ['euro', 'euro']],
     ['20 °C 20 degrees Celsius', ['celsius', 'celsius']],
     ['190 BC 190 BCE', ['bc', 'bc']],
+    ['5 km² 5 sq km 5 square kilometres', Array<string>(3).fill('square kilometer')],
     ['a km, in May, 10 to 15', []],
   ])('units of %s', (text, units) => {
     expect(unitsOf(text)).toEqual(units);

@@ -63,9 +63,10 @@ function withUnits(words: Word[]): Word[] {
     // what follows a counter in Korean is a particle
     const isKorean = word.gap === '' && /^\p{Script=Hangul}/u.test(word.text);
     const unit = units.get(isPercent ? 'percent' : isKorean ? word.text.slice(0, 1) : word.text);
-    const counted = isPercent ? words[i - 2] : before;
+    const power = /^(?:square|cubic)$/u.test(before?.text ?? '') ? before?.text : undefined;
+    const counted = isPercent || power !== undefined ? words[i - 2] : before;
     if (unit !== undefined && counted?.value !== undefined) {
-      counted.unit = unit;
+      counted.unit = power === undefined ? unit : `${power} ${unit}`;
       return [{ ...word, text: unit }];
     }
     if (!isSymbol) return [word];
