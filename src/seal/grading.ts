@@ -1,7 +1,7 @@
 import { isArticle } from './grading/fillers.js';
-import { isEqual, isMatch } from './grading/match.js';
+import { areSameWords, isEqual, isMatch } from './grading/match.js';
 import { isSameWord } from './grading/same-word.js';
-import { readWords, type Word } from './grading/words.js';
+import { read, readWords, type Reading, type Word } from './grading/words.js';
 
 /** How an answer compares with the reference; never a bare boolean. */
 export interface Grade {
@@ -27,28 +27,28 @@ export interface Asked {
 /** Grades an answer against the reference and the others there are, by what `docs/grading.md` says. */
 export function gradeAnswer(reference: string, answer: string, asked: Asked = {}): Grade {
   const { question = '', otherAnswers = [] } = asked;
+  const given = read(answer);
+  const words = readWords(question);
   return [reference, ...otherAnswers]
-    .map((one) => gradeAgainst(one, answer, question))
+    .map((one) => gradeAgainst(read(one), given, words))
     .reduce((best, grade) => (rankOf(grade) > rankOf(best) ? grade : best));
 }
 
 const rankOf = ({ match, exactMatch, f1 }: Grade): number => 4 * Number(exactMatch) + 2 * Number(match) + f1;
 
-function gradeAgainst(reference: string, answer: string, question: string): Grade {
-  const wanted = withoutArticles(readWords(reference));
-  const given = withoutArticles(readWords(answer));
-  const exactMatch = isEqual(reference, answer) || (wanted.length > 0 && textOf(wanted) === textOf(given));
+function gradeAgainst(reference: Reading, answer: Reading, asked: Word[]): Grade {
+  const wanted = withoutArticles(reference.words);
+  const given = withoutArticles(answer.words);
+  const exactMatch = isEqual(reference, answer) || (wanted.length > 0 && areSameWords(wanted, given));
   const shared = overlap(wanted, given);
   return {
-    match: exactMatch || isMatch(reference, answer, question),
+    match: exactMatch || isMatch(reference, answer, asked),
     exactMatch,
     f1: exactMatch ? 1 : shared === 0 ? 0 : (2 * shared) / (wanted.length + given.length),
     recall: exactMatch ? 1 : shared === 0 ? 0 : shared / wanted.length,
-    words: readWords(answer).length,
+    words: answer.words.length,
   };
 }
-
-const textOf = (words: Word[]): string => words.map(({ text }) => text).join(' ');
 
 /** The words of a text as they are compared, without articles; a text of articles alone keeps them. */
 export const tokensOf = (text: string): string[] => withoutArticles(readWords(text)).map(({ text: word }) => word);

@@ -8,8 +8,8 @@ export interface Read<T> {
 }
 
 const minWords = 3;
-/** A Korean word carries what other languages say in two. */
-const minKoreanWords = 2;
+/** In many languages of other alphabets a word carries what English says in two. */
+const minOtherWords = 2;
 
 const bullet =
   /^(?:(?:[-–—*•‣▪●○◆■□▶►→✓✔・·>#]|[\p{Nd}]{1,3}(?:[.)．）](?!\p{Nd})|、)|[(（][\p{Nd}]{1,3}[)）]|[①-⑳]|[一二三四五六七八九十]{1,3}、|[a-hA-H]\))\s*)+/u;
@@ -55,7 +55,7 @@ function unquoted(line: string): string {
 }
 
 export const isLongEnough = (text: string): boolean =>
-  readWords(text).length >= (/\p{Script=Hangul}/u.test(text) ? minKoreanWords : minWords);
+  readWords(text).length >= (/\p{Script=Latin}/u.test(text) ? minWords : minOtherWords);
 
 /** "Here are some facts:", "Sure, I can do that!" */
 const isHeading = (line: string): boolean =>

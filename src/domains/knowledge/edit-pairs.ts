@@ -7,7 +7,7 @@ export interface QuestionPair {
 }
 
 /** A question mark of any script. In Greek it looks like a semicolon, in Armenian it stands within a word. */
-const mark = String.raw`(?:[?？؟⸮፧]|(?<=\p{Script=Greek}.*)[;\u037e]|(?<=՞[^՞]*)[։:.]|՞$)`;
+const mark = String.raw`(?:[?？؟⸮፧]|[;\u037e](?<=\p{Script=Greek}.*)|[։:.](?<=՞[^՞]*)|՞$)`;
 const quotes = String.raw`["'”’»」』)）]*`;
 const asking = new RegExp(`${mark}${quotes}$`, 'u');
 

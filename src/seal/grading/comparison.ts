@@ -9,19 +9,18 @@ export interface Comparison {
   given: Word[];
   /** what both answer; empty where that is not known */
   asked: Word[];
-  /** for each word of the reference the index of the given word that says it; `within` a run without spaces; or null */
+  /** for each word of the reference the index of the given word that says it; `within` others; or null */
   found: (number | 'within' | null)[];
 }
 
 export function compare(wanted: Word[], given: Word[], asked: Word[]): Comparison {
   const used = new Set<number>();
-  const run = given.some(({ text }) => isUnspaced(text)) ? given.map(({ text }) => text).join('') : '';
   let last = -1;
   const found = wanted.map((word): number | 'within' | null => {
     const isFree = (i: number): boolean => !used.has(i) && says(word, given[i], asked);
     const ahead = given.findIndex((_, i) => i > last && isFree(i));
     const at = ahead >= 0 ? ahead : given.findIndex((_, i) => isFree(i));
-    if (at < 0) return isWithin(word.text, isUnspaced(word.text) ? run : '') || isPair(word, given) ? 'within' : null;
+    if (at < 0) return isCutElsewhere(word.text, given) ? 'within' : null;
     used.add(at);
     last = at;
     return at;
@@ -29,11 +28,21 @@ export function compare(wanted: Word[], given: Word[], asked: Word[]): Compariso
   return { wanted, given, asked, found };
 }
 
-const isWithin = (word: string, run: string): boolean => word.length > 1 && run.includes(word);
+/**
+ * Whether words of the statement make up the word: "post office" says "postoffice". In a script without spaces it may end
+ * within one, because what stands around it decides where the dictionary cuts.
+ */
+function isCutElsewhere(word: string, given: Word[]): boolean {
+  const isRun = isUnspaced(word);
+  if (word.length < (isRun ? 2 : shortestCompound)) return false;
+  return given.some((_, from) => {
+    let run = '';
+    for (let at = from; at < given.length && run.length < word.length; at += 1) run += given[at]?.text ?? '';
+    return isRun ? run.startsWith(word) : run === word;
+  });
+}
 
-/** "post office" for "postoffice" */
-const isPair = (word: Word, given: Word[]): boolean =>
-  word.text.length >= 6 && given.some(({ text }, i) => `${text}${given[i + 1]?.text ?? ''}` === word.text);
+const shortestCompound = 6;
 
 /** A word that only echoes the question says no other form of itself. */
 const says = (wanted: Word, given: Word | undefined, asked: Word[]): boolean =>

@@ -35,8 +35,9 @@ function isInRange(words: Word[], at: number): boolean {
   );
 }
 
-const below = /^(?:before|until|under|below|less|fewer|vor|unter|weniger|antes|menos|avant|moins|до|менее)$/u;
-const above = /^(?:after|since|over|above|more|exceeding|nach|uber|mehr|despues|mas|apres|plus|после|более|свыше)$/u;
+const below = /^(?:<|≤|before|until|under|below|less|fewer|vor|unter|weniger|antes|menos|avant|moins|до|менее)$/u;
+const above =
+  /^(?:>|≥|after|since|over|above|more|exceeding|nach|uber|mehr|despues|mas|apres|plus|после|более|свыше)$/u;
 
 type Bound = 'below' | 'above' | null;
 

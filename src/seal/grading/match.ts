@@ -5,21 +5,22 @@ import { foldText } from './fold.js';
 import { isOneOfMany } from './lists.js';
 import { polarityOf } from './polarity.js';
 import { statementsOf } from './statements.js';
-import { readWords, type Word } from './words.js';
+import type { Reading, Word } from './words.js';
 
 const leastRecall = 0.6;
 
-/** Whether an answer says what the reference says. `question` is what both answer, '' where that is not known. */
-export function isMatch(reference: string, answer: string, question: string): boolean {
-  const wanted = readWords(reference);
+/** Whether an answer says what the reference says. `asked` is the question of both, without words where it is not known. */
+export function isMatch(reference: Reading, answer: Reading, asked: Word[]): boolean {
   if (isEqual(reference, answer)) return true;
-  if (wanted.length === 0) return symbolsOf(reference) !== '' && symbolsOf(reference) === symbolsOf(answer);
-  const polarity = polarityOf(reference);
-  if (polarity !== null) {
-    if (polarityOf(answer) !== polarity) return false;
-    if (wanted.length === 1 || readWords(answer).length === 1) return true;
+  const wanted = reference.words;
+  if (wanted.length === 0) {
+    return symbolsOf(reference.text) !== '' && symbolsOf(reference.text) === symbolsOf(answer.text);
   }
-  const asked = readWords(question);
+  const polarity = polarityOf(reference.text);
+  if (polarity !== null) {
+    if (polarityOf(answer.text) !== polarity) return false;
+    if (wanted.length === 1 || answer.words.length === 1) return true;
+  }
   return statementsOf(answer, wanted).some((statement) => says(statement, wanted, asked));
 }
 
@@ -51,16 +52,14 @@ function isAcronym(wanted: Word[], given: Word[]): boolean {
 }
 
 /** Whether two texts are the same word for word or, without words, sign for sign. */
-export function isEqual(one: string, other: string): boolean {
-  const [left, right] = [one, other].map((text) =>
-    readWords(text)
-      .map((word) => word.text)
-      .join(' '),
-  );
-  if (left !== '' || right !== '') return left === right;
-  const [leftSigns, rightSigns] = [one, other].map((text) => foldText(text).replace(/\s/gu, ''));
-  return leftSigns !== '' ? leftSigns === rightSigns : one === other && one !== '';
+export function isEqual(one: Reading, other: Reading): boolean {
+  if (one.words.length > 0 || other.words.length > 0) return areSameWords(one.words, other.words);
+  const [left, right] = [one, other].map(({ text }) => foldText(text).replace(/\s/gu, ''));
+  return left !== '' ? left === right : one.text === other.text && one.text !== '';
 }
+
+export const areSameWords = (left: Word[], right: Word[]): boolean =>
+  left.length === right.length && left.every(({ text }, i) => text === right[i]?.text);
 
 /** The parts of a text that have neither letters nor digits, without the quotes and full stops about them. */
 const symbolsOf = (text: string): string =>

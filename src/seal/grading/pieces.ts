@@ -18,7 +18,7 @@ const letters = String.raw`\p{L}[\p{L}\p{M}]*`;
 const word = String.raw`(?:\p{L}\.){2,}(?:\p{L}(?![\p{L}\p{M}]))?|${letters}(?:['’ʼ]${letters})*(?:\+{1,2}(?![\d\p{L}])|#)?`;
 const minus = String.raw`(?<![\p{L}\p{N}.,)]|\d\s)[-−–](?=\p{Sc}?\d)`;
 const pieces = new RegExp(
-  `(?<minus>${minus})|(?<number>${number})|(?<word>${word})|(?<symbol>${String.raw`\p{Sc}|[%°]`})`,
+  `(?<minus>${minus})|(?<number>${number})|(?<word>${word})|(?<symbol>${String.raw`\p{Sc}|[%°]|[<>≤≥](?=\s?\d)`})`,
   'gu',
 );
 

@@ -77,11 +77,21 @@ function isLatinForm(left: string, right: string, areNames: boolean): boolean {
   return false;
 }
 
-/** In the other languages with cases an ending has up to three letters. */
+/** In the other languages with cases an ending has up to three letters; in Russian and Greek the first is a vowel. */
 function isInflected(left: string, right: string): boolean {
-  const stem = sharedStart(left, right);
-  return stem >= shortestStem && stem * 2 > left.length && Math.max(left.length, right.length) - stem <= 3;
+  const isCased = /^[\p{Script=Cyrillic}\p{Script=Greek}]+$/u.test(left);
+  const shared = sharedStart(left, right);
+  const least = Math.max(3, Math.ceil(Math.max(left.length, right.length) / 2));
+  if (!isCased) return shared >= Math.max(shortestStem, least) && Math.max(left.length, right.length) - shared <= 3;
+  for (let stem = shared; stem >= least; stem -= 1) {
+    const longest = stem >= shortestStem ? 3 : 2;
+    const rests = [left.slice(stem), right.slice(stem)];
+    if (rests.every((rest) => rest === '' || (rest.length <= longest && vowel.test(rest)))) return true;
+  }
+  return false;
 }
+
+const vowel = /^[аеиоуыэюяёіїєьъαεηιουω]/u;
 
 /** One letter amiss in a long word. */
 const isSlip = (left: string, right: string): boolean =>

@@ -1,6 +1,6 @@
 import { isFiller } from './fillers.js';
 import { isUnspaced } from './pieces.js';
-import { readWords, type Word } from './words.js';
+import { readWords, type Reading, type Word } from './words.js';
 
 /** Longer statements could hold the reference by saying everything. */
 const mostWords = 25;
@@ -12,11 +12,10 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  * What an answer says: all of it where it is short, else its first sentences, each whole where it is short, else clause by
  * clause. A clause with more than 25 words that mean something is left out. A long reference may be said in as many words.
  */
-export function statementsOf(answer: string, wanted: Word[]): Word[][] {
+export function statementsOf(answer: Reading, wanted: Word[]): Word[][] {
   const most = Math.max(mostWords, 2 * wanted.length);
-  const all = readWords(answer);
-  if (all.length <= most) return [all];
-  return [...sentences.segment(answer)]
+  if (answer.words.length <= most) return [answer.words];
+  return [...sentences.segment(answer.text)]
     .map(({ segment }) => readWords(segment))
     .filter((words) => words.length > 0)
     .slice(0, mostSentences)

@@ -20,6 +20,14 @@ export interface Word {
   isName: boolean;
 }
 
+/** A text with its words, which are read once. */
+export interface Reading {
+  text: string;
+  words: Word[];
+}
+
+export const read = (text: string): Reading => ({ text, words: readWords(text) });
+
 /** The words of a text in order, numbers read, units and months recognised beside them. */
 export function readWords(text: string): Word[] {
   const pieces = piecesOf(text);
