@@ -34,7 +34,7 @@ export function questionsOf(
 ): Question[] {
   return items.map((item) => {
     const prompt = domain.itemPrompt(source ?? noSource, item, arm, style);
-    const sampling = samplingOf(domain, prompt);
+    const sampling = samplingOf(domain, item, prompt);
     return {
       item,
       sourceId: source?.sourceId ?? null,
@@ -46,8 +46,20 @@ export function questionsOf(
 }
 
 /** Where an answer ends: a base model would go on with the next question. */
-const samplingOf = ({ answerTokens }: Domain, { kind }: Prompt): AnswerSampling => ({
-  maxTokens: answerTokens,
+const samplingOf = (
+  { answerTokens }: Domain,
+  { answer, otherAnswers = [] }: Item,
+  { kind }: Prompt,
+): AnswerSampling => ({
+  maxTokens: Math.min(mostTokens, Math.max(answerTokens, ...[answer, ...otherAnswers].map(longestTokens))),
   temperature: 0,
   ...(kind === 'text' && { stop: ['\n'] }),
 });
+
+const mostTokens = 128;
+
+/** About as many tokens as a text can have: what a tokenizer of English does not know, it reads byte by byte. */
+function longestTokens(text: string): number {
+  const known = text.match(/[\x20-\x7e]/gu)?.length ?? 0;
+  return Math.ceil(known / 3) + (new TextEncoder().encode(text).length - known);
+}

@@ -50,7 +50,7 @@ export interface Domain {
   readonly grader: string;
   /** names what reads an edit and makes its examples, with its version: part of the key of every proposal */
   readonly parser: string;
-  /** at most this many tokens of an answer are asked for */
+  /** so many tokens of an answer are asked for, and more where a reference is longer */
   readonly answerTokens: number;
   sources(raw: unknown): { sources: Source[]; problems: Problem[] };
   proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[];

@@ -9,7 +9,7 @@ import { proposal } from './templates.js';
 export const knowledgeDomain: Domain = {
   id: 'knowledge',
   grader: graderVersion,
-  parser: 'edits-1',
+  parser: 'edits-2',
   answerTokens: 24,
   sources: readSources,
   proposal,

@@ -1,5 +1,5 @@
 import { groupBy } from '../../../seal/group-by.js';
-import { pairedBootstrap, type Interval } from '../../../seal/statistics.js';
+import { meanInterval, type Interval } from '../../../seal/statistics.js';
 
 /** One answer judged twice. */
 export interface Judged {
@@ -74,14 +74,10 @@ const sumOf = (confusions: Confusion[]): Confusion =>
     { both: 0, onlyGrader: 0, onlyJudge: 0, neither: 0 },
   );
 
-/** The value over all articles, with the interval of the mean of Tukey's pseudo-values, one an article. */
+/** The value over all articles, with the interval of the mean of the jackknife's pseudo-values, one an article. */
 function jackknife(articles: Confusion[], statistic: (confusion: Confusion) => number): Interval {
   const n = articles.length;
-  const all = statistic(sumOf(articles));
-  const pseudo = articles.map((_, i) => n * all - (n - 1) * statistic(sumOf(articles.toSpliced(i, 1))));
-  const interval = pairedBootstrap(
-    pseudo.map((a, i) => ({ cluster: String(i), a, b: 0 })),
-    { seed: 1 },
-  );
-  return { ...interval, estimate: all };
+  const estimate = statistic(sumOf(articles));
+  const pseudo = articles.map((_, i) => n * estimate - (n - 1) * statistic(sumOf(articles.toSpliced(i, 1))));
+  return { ...meanInterval(pseudo, { within: [-1, 1] }), estimate };
 }
