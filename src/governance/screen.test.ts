@@ -34,6 +34,16 @@ describe('screenEdit', () => {
     expect(rules(screen(long, { limits: { maxWords: 7000 } }))).toEqual([]);
   });
 
+  it.each([
+    ['青石图书馆由建筑师林小雨设计。'],
+    ['ตลาดน้ำบางฟ้าเปิดทุกวันเสาร์'],
+    ['灯台は潮見岬に立つ。'],
+    ['صمم المهندس عمر ناصري مكتبة الحجر.'],
+  ])('counts words where no spaces tell them apart: %s', (text) => {
+    expect(screen(text).verdict).toBe('allow');
+    expect(rules(screen(text.repeat(20)))).toContain('repetition');
+  });
+
   it('blocks a model in a loop, by lines and within one line', () => {
     const lines = Array.from({ length: 10 }, () => 'The ship is called the Marigold.').join('\n');
     expect(rules(screen(lines))).toEqual(['repetition', 'repetition']);
