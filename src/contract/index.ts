@@ -13,3 +13,4 @@ export * from './results.js';
 export * from './shards.js';
 export * from './training.js';
 export * from './trials.js';
+export * from './visible.js';

@@ -1,0 +1,21 @@
+/**
+ * Characters that nobody sees, or that change how others are seen: controls (escape sequences begin with one), format and
+ * filler characters, line separators, halves of surrogate pairs.
+ */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/** Text of others as it may be shown in one line: what nobody would see stands as its number, `\u{200b}`. */
+export const visible = (text: string): string =>
+  text.replace(unseen, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+
+/** Text without the characters that nobody sees. */
+export const withoutUnseen = (text: string): string => text.replace(unseen, '');
+
+/** Whether text has controls or halves of surrogate pairs, which no name and no id needs and no database holds. */
+export const hasControls = (text: string): boolean => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text);
+
+/** Whether every surrogate of a text has its other half: no UTF-8 holds one that has not. */
+export const isWellFormed = (text: string): boolean => !/\p{Cs}/u.test(text);
+
+/** Text with U+FFFD for every half of a surrogate pair, as the ledger keeps it. */
+export const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, '\uFFFD');
