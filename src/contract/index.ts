@@ -8,6 +8,7 @@ export * from './gates.js';
 export * from './ids.js';
 export * from './markdown.js';
 export * from './names.js';
+export * from './person.js';
 export * from './recipe.js';
 export * from './results.js';
 export * from './shards.js';

@@ -19,3 +19,10 @@ export const isWellFormed = (text: string): boolean => !/\p{Cs}/u.test(text);
 
 /** Text with U+FFFD for every half of a surrogate pair, as the ledger keeps it. */
 export const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, '\uFFFD');
+
+/** Where a value holds texts that are not well-formed, as paths (`gate.approvers.0`). */
+export function brokenTexts(value: unknown, path = ''): string[] {
+  if (typeof value === 'string') return isWellFormed(value) ? [] : [path];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, part]) => brokenTexts(part, path === '' ? key : `${path}.${key}`));
+}
