@@ -183,15 +183,38 @@ export const activityContracts = {
       markdown: z.string().max(8192),
     }),
   },
-  openGate: { request: gateSpecSchema, result: nothing },
-  recordDecision: {
-    request: z.strictObject({ gateId: z.string().min(1), decision: decisionRecordSchema }),
+  openGate: {
+    request: gateSpecSchema,
+    /** `decided`: how the gate ended before, for good */
+    result: z.strictObject({ decided: gateResultSchema.nullable() }),
+  },
+  recordDecisions: {
+    request: z.strictObject({ gateId: z.string().min(1), decisions: z.array(decisionRecordSchema).min(1).max(100) }),
     result: nothing,
   },
-  closeGate: { request: gateResultSchema, result: nothing },
+  closeGate: {
+    request: gateResultSchema,
+    /** what the ledger holds: a decision that was made before stands */
+    result: gateResultSchema,
+  },
+  checkRelease: {
+    request: roundOnly,
+    result: z.strictObject({
+      /** why the round's policy cannot be released, whatever is decided; null: it can */
+      blocked: z.string().nullable(),
+      /** what a release would take the place of; null: nothing is live */
+      replaces: z.string().nullable(),
+    }),
+  },
   releasePolicy: {
     request: z.strictObject({ roundId: z.string().min(1), gate: gateResultSchema }),
-    result: z.strictObject({ released: z.boolean(), alias: z.string().nullable(), reason: z.string() }),
+    result: z.strictObject({
+      released: z.boolean(),
+      alias: z.string().nullable(),
+      reason: z.string(),
+      /** open gates of other rounds, which may have nothing to release any more */
+      overtaken: z.array(z.string()).max(20),
+    }),
   },
   closeRound: {
     request: z.strictObject({

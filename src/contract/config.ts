@@ -1,8 +1,10 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
+import { gateProblems } from './gates.js';
 import { bounds, defaultModel, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
+import { brokenTexts } from './visible.js';
 
 export const templateIds = [
   'implications',
@@ -29,10 +31,14 @@ export function resolveRecipe({ preset, ...overrides }: z.infer<typeof recipeCho
   return recipeSchema.parse({ ...recipePresets[preset], ...overrides });
 }
 
+/** A year: a longer time is a mistake, and past some length no time at all to the server. */
+export const longestSeconds = 31_536_000;
+const duration = z.number().positive().max(longestSeconds);
+
 const profile = (startToCloseSeconds: number, attempts: number) =>
   z
     .strictObject({
-      startToCloseSeconds: z.number().positive().default(startToCloseSeconds),
+      startToCloseSeconds: duration.default(startToCloseSeconds),
       attempts: z.int().min(1).max(100).default(attempts),
     })
     .prefault({});
@@ -48,9 +54,9 @@ export const profilesSchema = z
     evaluate: profile(1800, 5),
     publishOnce: profile(120, 10),
     /** seconds without a heartbeat after which an attempt is given up */
-    heartbeatSeconds: z.number().positive().default(30),
+    heartbeatSeconds: duration.default(30),
     /** seconds before the first retry; it doubles up to a minute */
-    retryInitialSeconds: z.number().positive().default(2),
+    retryInitialSeconds: duration.default(2),
   })
   .prefault({});
 export type Profiles = z.infer<typeof profilesSchema>;
@@ -144,8 +150,8 @@ export const roundConfigSchema = z.strictObject({
     .strictObject({
       needed: z.int().min(1).max(20).default(1),
       /** who may decide; empty: anybody but the requester */
-      approvers: z.array(z.string().min(1)).max(100).default([]),
-      deadlineSeconds: z.int().min(1).max(31_536_000).default(86_400),
+      approvers: z.array(z.string().min(1).max(200)).max(100).default([]),
+      deadlineSeconds: z.int().min(1).max(longestSeconds).default(86_400),
       /** what happens at the deadline; never an approval */
       onTimeout: z.enum(['reject', 'hold']).default('hold'),
       /** whether unsigned decisions count; outside the `demo` tenant it must be said */
@@ -185,7 +191,10 @@ export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[]
 /** Every problem of a config in words, with the valid keys where a key is unknown. `undefined` and `null` mean `{}`. */
 export function parseConfig<S extends z.ZodObject>(schema: S, input: unknown): Parsed<z.output<S>> {
   const result = schema.safeParse(input ?? {});
-  if (result.success) return { ok: true, value: result.data };
+  if (result.success) {
+    const broken = brokenTexts(result.data).map((at) => `${at}: holds half of a surrogate pair (a broken character)`);
+    return broken.length === 0 ? { ok: true, value: result.data } : { ok: false, problems: broken };
+  }
   return {
     ok: false,
     problems: result.error.issues.map((issue) => {
@@ -208,6 +217,7 @@ export function roundConfigProblems(config: RoundConfig): string[] {
   if (config.tenant !== 'demo' && config.gate.trust === undefined) {
     problems.push('gate.trust: outside the tenant "demo" say "unsigned" if unsigned decisions shall count');
   }
+  problems.push(...gateProblems(config.gate, config.requestedBy));
   if (config.policyFrom === 'previous' && config.startStack.length === mostLayers) {
     problems.push(`policyFrom: "previous" would train a ninth layer and a stack holds ${mostLayers}; say "base"`);
   }

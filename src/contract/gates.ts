@@ -1,33 +1,47 @@
 import { z } from 'zod';
 import { sha256Schema } from './artifacts.js';
+import { personOf } from './person.js';
+import { hasControls } from './visible.js';
+
+/** Milliseconds that a date can be made of: any other number is no time. */
+const timeSchema = z.int().min(0).max(8.64e15);
+
+/** A name or an id from outside: whoever wrote it can be shown and found again. */
+const plainText = (longest: number) =>
+  z
+    .string()
+    .min(1, 'is empty')
+    .max(longest, `is longer than ${longest} characters`)
+    .refine((text) => !hasControls(text), 'has control characters or half of a surrogate pair');
 
 /** What a gate decides on and how. The digest binds a decision to the content that was looked at. */
 export const gateSpecSchema = z.strictObject({
-  gateId: z.string().min(1),
-  roundId: z.string().min(1),
+  gateId: z.string().min(1).max(1000),
+  roundId: z.string().min(1).max(1000),
   kind: z.enum(['release']),
   /** a sentence for people: what is decided */
   subject: z.string().max(500),
   /** digest over policy adapter, evaluation report and data manifest */
   digest: sha256Schema,
-  needed: z.int().min(1),
+  needed: z.int().min(1).max(20),
   /** empty: anybody but the requester */
-  approvers: z.array(z.string()),
-  requestedBy: z.string(),
-  deadlineSeconds: z.int().min(1),
+  approvers: z.array(z.string().max(200)).max(100),
+  requestedBy: z.string().max(200),
+  /** a year at most: what is added to the time must be a time */
+  deadlineSeconds: z.int().min(1).max(31_536_000),
   onTimeout: z.enum(['reject', 'hold']),
 });
 export type GateSpec = z.infer<typeof gateSpecSchema>;
 
 /** What a person or a bot sends with `approve` or `reject`; `decision` may be left out, the signal's name says it. */
 export const decisionMessageSchema = z.strictObject({
-  gateId: z.string().min(1),
+  gateId: plainText(1000),
   digest: sha256Schema,
   decision: z.enum(['approve', 'reject']).optional(),
-  approver: z.string().min(1).max(200),
-  note: z.string().max(2000).optional(),
+  approver: plainText(200),
+  note: z.string().max(2000, 'is longer than 2000 characters').optional(),
   /** makes a resend the same message */
-  key: z.string().min(1).max(200).optional(),
+  key: plainText(200).optional(),
 });
 export type DecisionMessage = z.infer<typeof decisionMessageSchema>;
 
@@ -39,7 +53,7 @@ export const decisionRecordSchema = z.strictObject({
   decision: z.enum(['approve', 'reject']),
   note: z.string().nullable(),
   key: z.string(),
-  atMs: z.number(),
+  atMs: timeSchema,
   /** false: recorded but of no effect, for the reason given */
   counted: z.boolean(),
   reason: z.string(),
@@ -51,7 +65,10 @@ export const gateResultSchema = z.strictObject({
   digest: sha256Schema,
   outcome: gateOutcomeSchema,
   reason: z.string(),
+  /** those that counted */
   decisions: z.array(decisionRecordSchema),
+  /** messages of no effect; the ledger has the first hundreds of them */
+  uncounted: z.int().nonnegative().default(0),
   /** messages that did not parse */
   malformed: z.int().nonnegative(),
 });
@@ -61,8 +78,46 @@ export type GateResult = z.infer<typeof gateResultSchema>;
 export const gateViewSchema = z.strictObject({
   spec: gateSpecSchema,
   state: z.enum(['open', 'approved', 'rejected', 'hold']),
-  dueAtMs: z.number(),
+  /** why the gate is closed; empty while it is open */
+  reason: z.string(),
+  dueAtMs: timeSchema,
+  /** why nothing can be released any more, whatever is decided; null: as far as the gate knows it can */
+  blocked: z.string().nullable(),
+  /** approvals that counted */
+  approvals: z.int().nonnegative(),
+  /** those that counted and the latest others, as many as fit; a round knows of them once its gate is closed */
   decisions: z.array(decisionRecordSchema),
-  malformed: z.array(z.strictObject({ atMs: z.number(), signal: z.string(), reason: z.string() })),
+  /** decisions of no effect, all of them */
+  uncounted: z.int().nonnegative(),
+  /** the latest messages that did not parse */
+  malformed: z.array(z.strictObject({ atMs: timeSchema, signal: z.string(), reason: z.string() })),
+  malformedCount: z.int().nonnegative(),
 });
 export type GateView = z.infer<typeof gateViewSchema>;
+
+/** Characters of all approvers' names together: a gate's spec travels with every view of it. */
+const approversLength = 2000;
+
+/** Why nobody could ever satisfy a gate, in words: told before anything is spent. */
+export function gateProblems(
+  { needed, approvers }: { needed: number; approvers: readonly string[] },
+  requestedBy: string,
+): string[] {
+  const requester = personOf(requestedBy);
+  const people = new Set(approvers.map(personOf));
+  people.delete(requester);
+  const problems: string[] = [];
+  if (requester === '') problems.push('requestedBy: has no visible character');
+  if (people.has('')) problems.push('gate.approvers: a name has no visible character');
+  if (approvers.length > 0 && people.size < needed) {
+    problems.push(
+      `gate.approvers: ${needed} approvals are needed, and the names are of ${people.size} ` +
+        `${people.size === 1 ? 'person' : 'people'} who may give one (case, spaces and invisible characters make nobody ` +
+        'a second person, and nobody approves what they requested)',
+    );
+  }
+  if (approvers.join('').length > approversLength) {
+    problems.push(`gate.approvers: the names have more than ${approversLength} characters together`);
+  }
+  return problems;
+}

@@ -39,10 +39,12 @@ export const orderNames = {
   steer: 'steer',
 } as const;
 
-/** What children tell the round that started them, so that its own queries and details can say it. */
+/** What workflows tell each other. Anybody can send these, so they decide nothing. */
 export const reportNames = {
+  /** shard to round: how far it is, for people to see */
   shardProgress: 'shardProgress',
-  gateChanged: 'gateChanged',
+  /** round to open gates of others: another policy is live, look whether there is still something to release */
+  liveChanged: 'liveChanged',
 } as const;
 
 export const queryNames = {

@@ -9,7 +9,9 @@ export interface Undecodable {
 /** Why a value could not be decoded; null for one that could. */
 export function undecodableReason(value: unknown): string | null {
   const isSentinel = typeof value === 'object' && value !== null && '__undecodable' in value && 'reason' in value;
-  return isSentinel ? String(value.reason) : null;
+  if (!isSentinel) return null;
+  // somebody may have sent a sentinel of their own
+  return typeof value.reason === 'string' ? value.reason.slice(0, 300) : 'no reason is given';
 }
 
 type FromPayloadRest<T> =

@@ -1,7 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gateResultSchema, gateViewSchema, type GateSpec } from '../contract/index.js';
-import { applyDecision, expireGate, gateResult, gateView, kept, openGate, type GateState } from './gates.js';
+import {
+  bounds,
+  gateResultSchema,
+  gateViewSchema,
+  personOf,
+  roundConfigSchema,
+  type GateSpec,
+} from '../contract/index.js';
+import { hostileLike, hostileText, hostileValue } from '../../tests/support/hostile.js';
+import {
+  applyDecision,
+  expireGate,
+  gateResult,
+  gateView,
+  kept,
+  openGate,
+  recount,
+  releaseGate,
+  type GateState,
+} from './gates.js';
 
 const digest = 'a'.repeat(64);
 const other = 'b'.repeat(64);
@@ -155,41 +173,132 @@ describe('applyDecision', () => {
     expect(gate.decisions).toHaveLength(kept + 1);
     expect(gate.malformed).toHaveLength(kept);
     expect(gate.malformedCount).toBe(150);
-    expect(JSON.stringify(gateView(gate)).length).toBeLessThan(64 * 1024);
+    expect(gate.uncounted).toBe(150);
+    const view = gateView(gate);
+    expect(view).toMatchObject({ approvals: 1, uncounted: 150, malformedCount: 150 });
+    expect(view.decisions.filter((d) => d.counted)).toHaveLength(1);
+    expect(gateResult(gate)).toMatchObject({ decisions: [{ approver: 'ann' }], uncounted: 150, malformed: 150 });
+  });
+
+  it('shows a view below the bound of a payload, whatever is sent', () => {
+    const long = (i: number) => `${i}${'語'.repeat(190)}`;
+    const worst = openGate(
+      {
+        ...spec,
+        gateId: 'g'.repeat(990),
+        roundId: 'g'.repeat(977),
+        subject: '語'.repeat(250),
+        needed: 20,
+        approvers: Array.from({ length: 10 }, (_, i) => long(i)),
+        requestedBy: '語'.repeat(200),
+      },
+      0,
+    );
+    const own = { gateId: worst.spec.gateId, digest };
+    const { gate } = play(
+      { ...worst, spec: { ...worst.spec, deadlineSeconds: 3600 } },
+      ...Array.from({ length: 10 }, (_, i): ['approve', unknown] => [
+        'approve',
+        { ...own, approver: long(i), note: '語'.repeat(2000) },
+      ]),
+      ...Array.from({ length: 60 }, (_, i): ['approve', unknown] => [
+        'approve',
+        { ...own, approver: `語${long(i)}`, note: '語'.repeat(2000) },
+      ]),
+      ...Array.from({ length: 60 }, (): ['approve', unknown] => ['approve', { [`${'語'.repeat(300)}`]: 1 }]),
+    );
+    expect(gate.decisions.filter((d) => d.counted)).toHaveLength(10);
+    expect(new TextEncoder().encode(JSON.stringify(gateView(gate))).length).toBeLessThan(bounds.payloadBytes);
+  });
+
+  it.each(['ri\u200bta', 'ＲＩＴＡ', 'rit\u00ada', ' rita\u2060 ', 'r\ufe0fita'])(
+    'takes %j for rita, who requested it',
+    (name) => {
+      const { gate, verdicts } = play(open({ needed: 1 }), ['approve', say(name)]);
+      expect([gate.state, verdicts[0]?.reason]).toEqual(['open', 'nobody approves what they requested']);
+    },
+  );
+
+  it.each(['\ud800', 'a\u0000', 'a\u001b[2J', '\u200b'])('has no use for the name %j', (name) => {
+    const { gate, verdicts } = play(open({ needed: 1 }), ['approve', say(name)]);
+    expect([gate.state, verdicts[0]?.reason]).toEqual(['open', expect.stringMatching(/^malformed: approver: has /)]);
   });
 
   it('never throws, never approves with fewer than needed, and is always a valid view and result', () => {
-    const message = fc.oneof(
-      fc.anything(),
-      fc.record(
-        {
-          gateId: fc.constantFrom(spec.gateId, 'x'),
-          digest: fc.constantFrom(digest, other),
-          approver: fc.constantFrom('ann', 'Ann', 'bob', 'cy', 'rita'),
-          decision: fc.constantFrom('approve', 'reject'),
-          key: fc.constantFrom('1', '2'),
-        },
-        { requiredKeys: ['gateId', 'digest', 'approver'] },
-      ),
+    const known = fc.record(
+      {
+        gateId: fc.oneof(fc.constant(spec.gateId), hostileText),
+        digest: fc.oneof(fc.constantFrom(digest, other), hostileText),
+        approver: fc.oneof(fc.constantFrom('ann', 'Ann', 'a\u200bnn', 'bob', 'cy', 'rita'), hostileText),
+        decision: fc.constantFrom('approve', 'reject'),
+        note: hostileText,
+        key: fc.oneof(fc.constantFrom('1', '2'), hostileText),
+      },
+      { requiredKeys: ['gateId', 'digest', 'approver'] },
     );
+    const message = fc.oneof(
+      { weight: 4, arbitrary: known },
+      { weight: 2, arbitrary: hostileLike({ ...say('ann'), decision: 'approve', note: 'n', key: 'k' }) },
+      { weight: 1, arbitrary: hostileValue },
+      { weight: 1, arbitrary: fc.anything({ stringUnit: 'binary', withBigInt: true, withNullPrototype: true }) },
+    );
+    const signal = fc.constantFrom('approve' as const, 'reject' as const);
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.constantFrom('approve' as const, 'reject' as const), message), { maxLength: 30 }),
+        fc.array(fc.tuple(signal, message), { maxLength: 30 }),
         fc.integer({ min: 1, max: 3 }),
         (messages, needed) => {
           const { gate, verdicts } = play(open({ needed }), ...messages);
           const people = new Set(
-            gate.decisions.filter((d) => d.counted && d.decision === 'approve').map((d) => d.approver.toLowerCase()),
+            gate.decisions.filter((d) => d.counted && d.decision === 'approve').map((d) => personOf(d.approver)),
           );
           expect(people.has('rita')).toBe(false);
           if (gate.state === 'approved') expect(people.size).toBe(needed);
           if (verdicts.some((v) => v.counted && v.reason === 'a reject is a veto')) expect(gate.state).toBe('rejected');
+          if (gate.state !== 'hold') expect(recount(gate.spec, gate.decisions)).toBe(gate.state);
           expect(gateViewSchema.safeParse(gateView(gate)).success).toBe(true);
           expect(gateResultSchema.safeParse(gateResult(gate)).success).toBe(true);
           expect(JSON.parse(JSON.stringify(gate))).toEqual(gate);
         },
       ),
+      { numRuns: 400 },
     );
+  });
+});
+
+describe('recount', () => {
+  const record = (approver: string, decision: 'approve' | 'reject' = 'approve', counted = true) => ({
+    approver,
+    decision,
+    note: null,
+    key: `${approver} ${decision}`,
+    atMs: 1,
+    counted,
+    reason: '',
+  });
+
+  it('believes no record that claims to count', () => {
+    expect(recount(spec, [record('ann'), record('bob')])).toBe('approved');
+    expect(recount(spec, [record('ann'), record('Ann\u200b')])).toBe('open');
+    expect(recount(spec, [record('ann'), record('rita')])).toBe('open');
+    expect(recount(spec, [record('ann'), record('bob', 'approve', false)])).toBe('open');
+    expect(recount({ ...spec, approvers: ['ann', 'cy'] }, [record('ann'), record('mallory')])).toBe('open');
+    expect(recount(spec, [record('ann'), record('bob'), record('cy', 'reject')])).toBe('rejected');
+    expect(recount(spec, [])).toBe('open');
+  });
+});
+
+describe('releaseGate', () => {
+  it("has the round's own rules", () => {
+    const config = roundConfigSchema.parse({ gate: { needed: 2, approvers: ['a', 'b'] }, requestedBy: 'rita' });
+    expect(releaseGate('demo.r0001', config, { digest, subject: '🦭'.repeat(600) })).toMatchObject({
+      gateId: 'demo.r0001.gate-release',
+      needed: 2,
+      approvers: ['a', 'b'],
+      requestedBy: 'rita',
+      deadlineSeconds: 86_400,
+      subject: '🦭'.repeat(250),
+    });
   });
 });
 

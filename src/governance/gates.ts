@@ -1,12 +1,17 @@
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import {
   canonicalDigest,
   decisionMessageSchema,
+  gateIdOf,
+  personOf,
+  visible,
   type DecisionMessage,
   type DecisionRecord,
   type GateOutcome,
   type GateResult,
   type GateSpec,
   type GateView,
+  type RoundConfig,
 } from '../contract/index.js';
 
 /** A gate as plain JSON. It is bounded: counted decisions, the latest {@link kept} others and malformed messages. */
@@ -18,6 +23,8 @@ export interface GateState {
   dueAtMs: number;
   closedAtMs: number | null;
   decisions: DecisionRecord[];
+  /** decisions of no effect, also those no longer kept */
+  uncounted: number;
   malformed: GateView['malformed'];
   /** all of them, also those no longer kept */
   malformedCount: number;
@@ -41,6 +48,29 @@ export interface Applied {
 export const kept = 50;
 /** A gate travels through histories and queries, so it keeps the head of a note; the ledger gets all of it. */
 const keptNoteLength = 200;
+/** Of a view, so that it is below the bound of a payload whatever people send. */
+const shown = { decisionBytes: 16 * 1024, uncounted: 10, malformed: 10 };
+
+/** The release gate of a round: its rules are the round's own, so that whoever opens it can be held to them. */
+export function releaseGate(
+  roundId: string,
+  { gate, requestedBy }: Pick<RoundConfig, 'gate' | 'requestedBy'>,
+  { digest, subject }: Pick<GateSpec, 'digest' | 'subject'>,
+): GateSpec {
+  const { needed, approvers, deadlineSeconds, onTimeout } = gate;
+  return {
+    gateId: gateIdOf(roundId, 'release'),
+    roundId,
+    kind: 'release',
+    subject: Array.from(subject).slice(0, 250).join(''),
+    digest,
+    needed,
+    approvers,
+    requestedBy,
+    deadlineSeconds,
+    onTimeout,
+  };
+}
 
 /** A gate that waits for decisions until `spec.deadlineSeconds` after `nowMs`. */
 export function openGate(spec: GateSpec, nowMs: number): GateState {
@@ -51,6 +81,7 @@ export function openGate(spec: GateSpec, nowMs: number): GateState {
     dueAtMs: nowMs + spec.deadlineSeconds * 1000,
     closedAtMs: null,
     decisions: [],
+    uncounted: 0,
     malformed: [],
     malformedCount: 0,
   };
@@ -89,9 +120,44 @@ export function expireGate(gate: GateState, nowMs: number): GateState {
   return close(gate, outcome, `no decision within ${gate.spec.deadlineSeconds} s`, nowMs);
 }
 
-/** What the `gates` query shows. */
-export function gateView({ spec, state, dueAtMs, decisions, malformed }: GateState): GateView {
-  return { spec, state, dueAtMs, decisions, malformed };
+/** What decisions come to by a gate's rules, whatever they say of themselves: those that claim to count are judged anew. */
+export function recount(spec: GateSpec, decisions: readonly DecisionRecord[]): GateState['state'] {
+  const { gateId, digest } = spec;
+  const counted = decisions.filter((decision) => decision.counted);
+  // a veto stands in whatever order they were recorded
+  const ordered = [...counted].sort((a, b) => Number(b.decision === 'reject') - Number(a.decision === 'reject'));
+  let gate = openGate(spec, 0);
+  for (const { approver, decision, key } of ordered) {
+    gate = applyDecision(gate, decision, { gateId, digest, approver, key }, 0).gate;
+  }
+  return gate.state;
+}
+
+/** What the `gates` query shows; `blocked` says why nothing can be released any more. */
+export function gateView(gate: GateState, blocked: string | null = null): GateView {
+  const { spec, state, reason, dueAtMs, uncounted, malformedCount } = gate;
+  const counted = gate.decisions.filter((decision) => decision.counted);
+  const others = gate.decisions.filter((decision) => !decision.counted).slice(-shown.uncounted);
+  const fitting = new Set(asManyAsFit([...counted, ...others.reverse()], shown.decisionBytes));
+  return {
+    spec,
+    state,
+    reason,
+    dueAtMs,
+    blocked,
+    approvals: counted.filter(({ decision }) => decision === 'approve').length,
+    decisions: gate.decisions.filter((decision) => fitting.has(decision)),
+    uncounted,
+    malformed: gate.malformed.slice(-shown.malformed),
+    malformedCount,
+  };
+}
+
+/** The first ones whose JSON is not longer than so many bytes. */
+export function asManyAsFit<T>(items: readonly T[], bytes: number): T[] {
+  let left = bytes;
+  const end = items.findIndex((item) => (left -= utf8ToBytes(JSON.stringify(item)).length) < 0);
+  return items.slice(0, end < 0 ? items.length : end);
 }
 
 /** How the gate ended. A gate that is still open (its workflow was cancelled) is on hold. */
@@ -101,9 +167,18 @@ export function gateResult(gate: GateState): GateResult {
     digest: gate.spec.digest,
     outcome: gate.state === 'open' ? 'hold' : gate.state,
     reason: gate.state === 'open' ? 'the gate was left before a decision' : gate.reason,
-    decisions: gate.decisions,
+    decisions: gate.decisions.filter((decision) => decision.counted),
+    uncounted: gate.uncounted,
     malformed: gate.malformedCount,
   };
+}
+
+/** A gate that had ended before it was opened, as the ledger knows it. */
+export function endedGate(
+  gate: GateState,
+  { outcome, reason, decisions, uncounted, malformed }: GateResult,
+): GateState {
+  return { ...gate, state: outcome, reason, decisions, uncounted, malformed: [], malformedCount: malformed };
 }
 
 function parseMessage(signal: DecisionSignal, message: unknown): DecisionMessage | { malformed: string } {
@@ -116,16 +191,13 @@ function parseMessage(signal: DecisionSignal, message: unknown): DecisionMessage
     if (decision !== undefined && decision !== signal) {
       return { malformed: `decision: says "${decision}", but was sent with the signal "${signal}"` };
     }
-    if (personOf(approver) === '') return { malformed: 'approver: is blank' };
+    if (personOf(approver) === '') return { malformed: 'approver: has no visible character' };
     return parsed.data;
   } catch {
     // a getter or a proxy may throw whatever it likes
     return { malformed: 'message: cannot be read' };
   }
 }
-
-/** Spaces, case and look-alike encodings make nobody a second person. */
-const personOf = (name: string): string => name.normalize('NFKC').trim().toLowerCase();
 
 /**
  * The key of the record that a message becomes. Two messages with one key are the same message. The sender's key is scoped
@@ -137,15 +209,14 @@ export function recordKey(
   signal: DecisionSignal,
   { approver, key, gateId, digest }: DecisionMessage,
 ): string {
-  const own = `${approver}:${signal}${key === undefined ? '' : `:${key}`}`;
-  if (gateId === spec.gateId && digest === spec.digest) return own;
-  return `${own}@${canonicalDigest({ gateId, digest }).slice(0, 12)}`;
+  const about = gateId === spec.gateId && digest === spec.digest ? null : { gateId, digest };
+  return canonicalDigest({ signal, approver, key: key ?? null, about }).slice(0, 32);
 }
 
 function objectionTo(gate: GateState, signal: DecisionSignal, message: DecisionMessage): string | null {
   const { spec } = gate;
   const person = personOf(message.approver);
-  if (message.gateId !== spec.gateId) return `for another gate: ${message.gateId.slice(0, 200)}`;
+  if (message.gateId !== spec.gateId) return `for another gate: ${Array.from(message.gateId).slice(0, 100).join('')}`;
   if (message.digest !== spec.digest) return `for another content: ${message.digest.slice(0, 12)}`;
   if (gate.state !== 'open') return `late: the gate is closed (${gate.state})`;
   if (spec.approvers.length > 0 && !spec.approvers.some((name) => personOf(name) === person)) {
@@ -163,13 +234,16 @@ function count(gate: GateState, record: DecisionRecord): Applied {
   const { needed } = gate.spec;
   if (record.decision === 'reject') {
     const { gate: next, verdict } = remember(gate, { ...record, counted: true, reason: 'a reject is a veto' });
-    return { gate: close(next, 'rejected', `rejected by ${record.approver}`, record.atMs), verdict };
+    return {
+      gate: close(next, 'rejected', `rejected by ${visible(record.approver)}`.slice(0, 300), record.atMs),
+      verdict,
+    };
   }
   const approvals = gate.decisions.filter(({ counted }) => counted).length + 1;
   const { gate: next, verdict } = remember(gate, { ...record, counted: true, reason: `${approvals} of ${needed}` });
   if (approvals < needed) return { gate: next, verdict };
-  const names = next.decisions.filter(({ counted }) => counted).map(({ approver }) => approver);
-  return { gate: close(next, 'approved', `approved by ${names.join(', ')}`, record.atMs), verdict };
+  const names = next.decisions.filter(({ counted }) => counted).map(({ approver }) => visible(approver));
+  return { gate: close(next, 'approved', `approved by ${names.join(', ')}`.slice(0, 300), record.atMs), verdict };
 }
 
 /** Adds a record; where there are too many, the oldest of those without effect goes. */
@@ -178,7 +252,11 @@ function remember(gate: GateState, record: DecisionRecord): Applied {
   const uncounted = decisions.filter(({ counted }) => !counted);
   const gone = uncounted.length > kept ? uncounted[0] : undefined;
   return {
-    gate: { ...gate, decisions: decisions.filter((d) => d !== gone) },
+    gate: {
+      ...gate,
+      decisions: decisions.filter((d) => d !== gone),
+      uncounted: gate.uncounted + (record.counted ? 0 : 1),
+    },
     verdict: { counted: record.counted, reason: record.reason, record },
   };
 }
