@@ -1,20 +1,16 @@
-import {
-  activityContracts,
-  type ActivityRequest,
-  type ActivityResult,
-  type ControlActivities,
-} from '../contract/index.js';
+import type { ActivityRequest, ActivityResult, ControlActivities } from '../contract/index.js';
+import { admit, type Caller } from './callers.js';
 import { resumeCampaign } from './control/campaign.js';
 import { claimRound, closeRound, prepareRound } from './control/rounds.js';
 import type { ControlDeps } from './control/deps.js';
-import { closeGate, openGate, recordDecision } from './control/gates.js';
+import { closeGate, openGate, recordDecisions } from './control/gates.js';
 import { endOrphans } from './control/orphans.js';
 import { buildPolicyTraining, recordPolicy } from './control/policy.js';
-import { releasePolicy } from './control/release.js';
+import { checkRelease, releasePolicy } from './control/release.js';
 import { buildReport } from './control/report.js';
 import { selectEdits } from './control/selection.js';
 import { loadShard, planTrials, recordOutcome } from './control/trials.js';
-import { asFailure, parseRequest } from './failures.js';
+import { asFailure } from './failures.js';
 
 export type { ControlDeps } from './control/deps.js';
 
@@ -23,12 +19,12 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   const serve =
     <N extends keyof ControlActivities>(
       name: N,
-      run: (deps: ControlDeps, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,
+      run: (deps: ControlDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
     ) =>
-    async (request: ActivityRequest<N>): Promise<ActivityResult<N>> => {
+    async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
       try {
-        const parsed = parseRequest(name, activityContracts[name].request, request) as ActivityRequest<N>;
-        return await run(deps, parsed);
+        const { request, caller } = admit(name, given);
+        return await run(deps, request, caller);
       } catch (error) {
         throw asFailure(error);
       }
@@ -46,8 +42,9 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
     recordPolicy: serve('recordPolicy', recordPolicy),
     buildReport: serve('buildReport', buildReport),
     openGate: serve('openGate', openGate),
-    recordDecision: serve('recordDecision', recordDecision),
+    recordDecisions: serve('recordDecisions', recordDecisions),
     closeGate: serve('closeGate', closeGate),
+    checkRelease: serve('checkRelease', checkRelease),
     releasePolicy: serve('releasePolicy', releasePolicy),
     closeRound: serve('closeRound', closeRound),
   };

@@ -1,7 +1,8 @@
 import { Context, log } from '@temporalio/activity';
-import { activityContracts, type ActivityRequest, type ActivityResult, type LlmActivities } from '../contract/index.js';
+import type { ActivityRequest, ActivityResult, LlmActivities } from '../contract/index.js';
 import { AdapterLeases } from '../inference/index.js';
-import { asFailure, parseRequest } from './failures.js';
+import { admit } from './callers.js';
+import { asFailure } from './failures.js';
 import { measureBaseline } from './llm/baseline.js';
 import type { LlmDeps, LlmRun } from './llm/deps.js';
 import { evaluateAdapter } from './llm/evaluation.js';
@@ -27,12 +28,12 @@ export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivit
       name: N,
       work: (run: LlmRun, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,
     ) =>
-    async (request: ActivityRequest<N>): Promise<ActivityResult<N>> => {
+    async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
       try {
-        const parsed = parseRequest(name, activityContracts[name].request, request) as ActivityRequest<N>;
+        const { request } = admit(name, given);
         const signal = Context.current().cancellationSignal;
         const countTokens = (model: string, text: string) => inference.withSignal(signal).countTokens(model, text);
-        return await withHeartbeat((progress) => work({ ...deps, leases, countTokens, signal, progress }, parsed));
+        return await withHeartbeat((progress) => work({ ...deps, leases, countTokens, signal, progress }, request));
       } catch (error) {
         throw asFailure(error);
       }

@@ -4,7 +4,7 @@ import { adapterRefSchema } from './artifacts.js';
 import { gateProblems } from './gates.js';
 import { bounds, defaultModel, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
-import { brokenTexts } from './visible.js';
+import { brokenTexts, hasControls } from './visible.js';
 
 export const templateIds = [
   'implications',
@@ -61,15 +61,22 @@ export const profilesSchema = z
   .prefault({});
 export type Profiles = z.infer<typeof profilesSchema>;
 
+/** Any other name wedges whoever would send work there. */
+const taskQueue = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((queue) => !queue.startsWith('/_sys/') && !hasControls(queue), 'a name that Temporal takes for a task queue');
+
 /** What a round may be asked for. Every field has a default: `{}` is a small round on the sample corpus. */
 export const roundConfigSchema = z.strictObject({
   tenant: name.default('demo'),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).max(200).default(defaultModel),
   /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
-  gpuQueue: z.string().min(1).max(200).default(taskQueues.gpu),
+  gpuQueue: taskQueue.default(taskQueues.gpu),
   /** the task queue of the workers whose model server serves it; left out: the model's own (`llmQueueOf`) */
-  llmQueue: z.string().min(1).max(200).optional(),
+  llmQueue: taskQueue.optional(),
   /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
   /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */

@@ -12,6 +12,8 @@ export * from './person.js';
 export * from './recipe.js';
 export * from './results.js';
 export * from './shards.js';
+export * from './shell-word.js';
+export * from './size.js';
 export * from './training.js';
 export * from './trials.js';
 export * from './visible.js';

@@ -9,7 +9,8 @@ import { outcomeCountsSchema, phaseSchema } from './trials.js';
 
 /** What a round hands down to each of its children, beside what they shall do. */
 export const runSettingsSchema = z.strictObject({
-  tenant: z.string().min(1),
+  /** a name, which is the key of its fair share of a queue too */
+  tenant: z.string().min(1).max(40),
   profiles: profilesSchema,
   gpuQueue: z.string().min(1).default(taskQueues.gpu),
   llmQueue: z.string().min(1).default(taskQueues.llm),

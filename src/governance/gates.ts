@@ -95,7 +95,11 @@ export function openGate(spec: GateSpec, nowMs: number): GateState {
 export function applyDecision(gate: GateState, signal: DecisionSignal, message: unknown, nowMs: number): Applied {
   const current = gate.state === 'open' && nowMs >= gate.dueAtMs ? expireGate(gate, nowMs) : gate;
   const parsed = parseMessage(signal, message);
-  if ('malformed' in parsed) return refuseMalformed(current, signal, parsed.malformed, nowMs);
+  if ('malformed' in parsed) {
+    const reason = parsed.malformed.slice(0, 200);
+    const verdict = { counted: false, reason: `malformed: ${reason}`, record: null };
+    return { gate: refuseMessage(current, signal, reason, nowMs), verdict };
+  }
 
   const record: DecisionRecord = {
     approver: parsed.approver,
@@ -261,16 +265,10 @@ function remember(gate: GateState, record: DecisionRecord): Applied {
   };
 }
 
-function refuseMalformed(gate: GateState, signal: DecisionSignal, why: string, atMs: number): Applied {
-  const reason = why.slice(0, 200);
-  return {
-    gate: {
-      ...gate,
-      malformed: [...gate.malformed, { atMs, signal, reason }].slice(-kept),
-      malformedCount: gate.malformedCount + 1,
-    },
-    verdict: { counted: false, reason: `malformed: ${reason}`, record: null },
-  };
+/** Counts a message that nobody can use. */
+export function refuseMessage(gate: GateState, signal: DecisionSignal, why: string, atMs: number): GateState {
+  const malformed = [...gate.malformed, { atMs, signal, reason: why.slice(0, 200) }].slice(-kept);
+  return { ...gate, malformed, malformedCount: gate.malformedCount + 1 };
 }
 
 function close(gate: GateState, state: GateOutcome, reason: string, nowMs: number): GateState {

@@ -7,12 +7,13 @@ const releaseSchema = z.strictObject({
   alias: z.string(),
   roundId: z.string(),
   gateId: z.string(),
+  gateInstance: z.int().positive(),
   digest: sha256Schema,
   model: modelRefSchema,
 });
 export type Release = z.infer<typeof releaseSchema>;
 
-const columns = `r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId", r.digest, r.model`;
+const columns = `r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId", r.gate_instance as "gateInstance", r.digest, r.model`;
 
 export class Releases {
   constructor(private readonly db: Db) {}
@@ -46,17 +47,18 @@ export class Releases {
     alias: string;
     roundId: string;
     gateId: string;
+    gateInstance: number;
     digest: string;
     model: ModelRef;
   }): Promise<Release> {
-    const { alias, roundId, gateId, digest, model } = release;
+    const { alias, roundId, gateId, gateInstance, digest, model } = release;
     const published = await row(
       this.db,
       releaseSchema,
       `release of ${roundId}`,
-      `insert into releases as r (alias, round_id, gate_id, digest, model) values ($1, $2, $3, $4, $5)
+      `insert into releases as r (alias, round_id, gate_id, gate_instance, digest, model) values ($1, $2, $3, $4, $5, $6)
        returning ${columns}`,
-      [alias, roundId, gateId, digest, json(model)],
+      [alias, roundId, gateId, gateInstance, digest, json(model)],
     );
     await run(
       this.db,

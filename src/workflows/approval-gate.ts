@@ -1,12 +1,5 @@
-import {
-  CancellationScope,
-  condition,
-  defineQuery,
-  defineSignal,
-  isCancellation,
-  setCurrentDetails,
-  setHandler,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, log, setCurrentDetails } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
 import {
   gateInputSchema,
   queryNames,
@@ -14,77 +7,124 @@ import {
   signalNames,
   type DecisionRecord,
   type GateResult,
-  type GateView,
 } from '../contract/index.js';
-import { applyDecision, expireGate, gateResult, gateView, openGate } from '../governance/gates.js';
+import {
+  applyDecision,
+  asManyAsFit,
+  endedGate,
+  expireGate,
+  gateResult,
+  gateView,
+  openGate,
+  refuseMessage,
+} from '../governance/gates.js';
 import { activitiesOf } from './call-activity.js';
-import { tellParent } from './children.js';
 import { workflowNow } from './clock.js';
+import { sentenceOf } from './failures.js';
 import { gateMarkdown } from './gate-details.js';
+import { onQuery, onSignal } from './handlers.js';
 import { summaryOf } from './markdown.js';
 import { parseInput } from './parse.js';
 import { tag } from './search-attributes.js';
 
-const gatesQuery = defineQuery<GateView[]>(queryNames.gates);
+/** Decisions of no effect that go to the ledger, of one gate; the rest is only counted, or a flood would fill the history. */
+const uncountedRecorded = 200;
+/** Decisions that go there at once. */
+const batch = { most: 100, bytes: 24 * 1024 };
+/** How often a gate looks whether there is still something to release: whoever can signal can ask it to. */
+const mostLooks = 100;
 
 /**
  * Waits for decisions until there are enough, one is a reject, or the deadline passes. The rules are the reducer's, in
- * governance; here are its messages, its clock and its records. Nothing that is sent can fail it.
+ * governance; here are its messages, its clock and its records. A gate that was decided in an earlier run is not asked again.
  */
 export async function approvalGate(input: unknown): Promise<GateResult> {
   const { spec, settings } = parseInput(gateInputSchema, input, 'approvalGate');
+  const { gateId, roundId } = spec;
   let gate = openGate(spec, workflowNow());
+  let blocked: string | null = null;
+  let looks = 0;
+  let mustLook = true;
   const unrecorded: DecisionRecord[] = [];
-  let unreported = true;
 
-  const show = (): void => {
-    unreported = true;
-    setCurrentDetails(gateMarkdown(gateView(gate)));
-  };
-  const example = JSON.stringify({ gateId: spec.gateId, digest: spec.digest, approver: 'YOUR-NAME', note: 'optional' });
+  const show = (): void => setCurrentDetails(gateMarkdown(gateView(gate, blocked)));
+  const example = JSON.stringify({ gateId, digest: spec.digest, approver: 'YOUR-NAME', note: 'optional' });
   for (const signal of [signalNames.approve, signalNames.reject]) {
-    setHandler(
-      defineSignal<[unknown]>(signal),
+    onSignal(
+      signal,
+      `${signal === 'approve' ? 'Approves' : 'Rejects'} what this gate is about. Input: ${example}`,
       (message) => {
         const applied = applyDecision(gate, signal, message, workflowNow());
         gate = applied.gate;
-        if (applied.verdict.record !== null) unrecorded.push(applied.verdict.record);
+        const { record } = applied.verdict;
+        if (record !== null && (record.counted || gate.uncounted <= uncountedRecorded)) unrecorded.push(record);
+        if (applied.verdict.counted) mustLook = true;
         show();
       },
-      { description: `${signal === 'approve' ? 'Approves' : 'Rejects'} what this gate is about. Input: ${example}` },
+      (reason) => (gate = refuseMessage(gate, signal, reason, workflowNow())),
     );
   }
-  setHandler(gatesQuery, () => [gateView(gate)], { description: 'How this gate stands' });
+  onSignal(
+    reportNames.liveChanged,
+    'Sent by rounds that released something: the gate looks whether it still can',
+    () => (mustLook = true),
+    () => undefined,
+  );
+  onQuery(queryNames.gates, 'How this gate stands', () => [gateView(gate, blocked)]);
   show();
 
   const call = activitiesOf(settings);
-  const close = (): Promise<unknown> => call('closeGate', gateResult(gate), gate.state);
-  const recordAll = async (): Promise<void> => {
-    for (let decision = unrecorded.shift(); decision !== undefined; decision = unrecorded.shift()) {
-      await call('recordDecision', { gateId: spec.gateId, decision }, `${decision.decision}: ${decision.reason}`);
+  const recordNext = async (): Promise<void> => {
+    const fitting = asManyAsFit(unrecorded.slice(0, batch.most), batch.bytes).length;
+    const decisions = unrecorded.splice(0, Math.max(1, fitting));
+    await call(
+      'recordDecisions',
+      { gateId, decisions },
+      `${decisions.length} decisions, from ${decisions[0]?.key ?? ''}`,
+    );
+  };
+  const look = async (): Promise<void> => {
+    mustLook = false;
+    looks += 1;
+    if (looks > mostLooks) return;
+    try {
+      ({ blocked } = await call('checkRelease', { roundId }, 'whether there is still something to release'));
+    } catch (error) {
+      if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+      log.warn('whether the policy can still be released is not known', { gateId, why: sentenceOf(error) });
     }
+    show();
+  };
+  const end = (result: GateResult): void => {
+    gate = endedGate(gate, result);
+    tag(settings, { SealGate: result.outcome });
+    show();
+  };
+  const close = async (): Promise<void> => {
+    end(await call('closeGate', gateResult(gate), gate.state));
   };
   try {
-    await call('openGate', spec, spec.subject);
-    tag(settings, { SealGate: 'open' });
-    for (;;) {
-      await recordAll();
-      while (unreported) {
-        unreported = false;
-        await tellParent(reportNames.gateChanged, gateView(gate));
+    const { decided } = await call('openGate', spec, spec.subject);
+    if (decided !== null) end(decided);
+    else {
+      tag(settings, { SealGate: 'open' });
+      while (gate.state === 'open') {
+        if (unrecorded.length > 0) await recordNext();
+        else if (mustLook) await look();
+        else {
+          const summary = summaryOf(`${spec.needed} needed for: ${spec.subject}`);
+          const heard = await condition(
+            () => unrecorded.length > 0 || mustLook || gate.state !== 'open',
+            Math.max(1, gate.dueAtMs - workflowNow()),
+            { summary },
+          );
+          if (!heard) gate = expireGate(gate, workflowNow());
+        }
       }
-      if (gate.state !== 'open') break;
-      const summary = summaryOf(`${spec.needed} needed for: ${spec.subject}`);
-      const heard = await condition(() => unreported, Math.max(1, gate.dueAtMs - workflowNow()), { summary });
-      if (!heard) {
-        gate = expireGate(gate, workflowNow());
-        show();
-      }
+      // first, so that a flood of others holds up no decision
+      await close();
     }
-    tag(settings, { SealGate: gate.state });
-    await close();
-    // late ones, which came meanwhile
-    await recordAll();
+    while (unrecorded.length > 0) await recordNext();
     return gateResult(gate);
   } catch (error) {
     if (isCancellation(error)) await CancellationScope.nonCancellable(close);

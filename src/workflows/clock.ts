@@ -6,4 +6,8 @@
  */
 export const workflowNow = (): number => Date.now();
 
-export const isoTime = (ms: number): string => new Date(ms).toISOString();
+/** Total, as a number that is no time comes from outside. */
+export function isoTime(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? 'no time' : date.toISOString();
+}

@@ -4,7 +4,7 @@ import { unpaused } from './controls.js';
 import { releaseSubject } from './release-subject.js';
 import { measureBaseline } from './round-baseline.js';
 import type { RoundContext } from './round-context.js';
-import { decideRelease } from './round-gate.js';
+import { decideRelease, tellOvertaken } from './round-gate.js';
 import { trainPolicy, type TrainedPolicy } from './round-policy.js';
 import { runTrials } from './round-trials.js';
 
@@ -124,8 +124,20 @@ async function decideAndRelease(
 ): Promise<Pick<RoundResult, 'gate' | 'released' | 'releaseReason'>> {
   if (trained.policy === null) return { gate: null, released: false, releaseReason: trained.reason };
   await round.enter('gate');
-  const gate = await decideRelease(round, report.releaseDigest, releaseSubject(round.roundId, report));
+  const { blocked, replaces } = await round.call(
+    'checkRelease',
+    { roundId: round.roundId },
+    'what a release would replace',
+  );
+  const outlook = blocked === null ? `it would replace ${replaces ?? 'nothing'}` : `it cannot be released: ${blocked}`;
+  const subject = `${releaseSubject(round.roundId, report)}; ${outlook}`;
+  const gate = await decideRelease(round, report.releaseDigest, subject);
   await round.enter('releasing');
-  const { released, reason } = await round.call('releasePolicy', { roundId: round.roundId, gate }, gate.outcome);
+  const { released, reason, overtaken } = await round.call(
+    'releasePolicy',
+    { roundId: round.roundId, gate },
+    gate.outcome,
+  );
+  await tellOvertaken(overtaken);
   return { gate: gate.outcome, released, releaseReason: reason };
 }

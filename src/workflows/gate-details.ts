@@ -1,23 +1,22 @@
-import { code, type GateView } from '../contract/index.js';
+import { code, shellWord, type GateView } from '../contract/index.js';
 import { isoTime } from './clock.js';
-import { codeBlock, shellWord } from './markdown.js';
+import { codeBlock } from './markdown.js';
 
 const decisionsShown = 10;
 
 /** A gate for people: what is decided, how it stands, and commands to paste. */
-export function gateMarkdown({ spec, state, dueAtMs, decisions, malformed }: GateView): string {
-  const approvals = decisions.filter(({ counted, decision }) => counted && decision === 'approve').length;
-  const who =
-    spec.approvers.length === 0
-      ? `anybody but ${code(spec.requestedBy)}`
-      : spec.approvers.map((a) => code(a)).join(', ');
+export function gateMarkdown(gate: GateView): string {
+  const { spec, state, dueAtMs, decisions, malformed } = gate;
   const lines = [
     `### Gate ${code(spec.gateId, 300)}: **${state}**`,
     '',
     spec.subject === '' ? '' : `${code(spec.subject, 500)}\n`,
-    `- approvals: ${approvals} of ${spec.needed}; a reject is a veto`,
-    `- may decide: ${who}`,
-    `- due: ${isoTime(dueAtMs)}, then **${spec.onTimeout}**`,
+    gate.blocked === null ? '' : `**Nothing can be released any more:** ${code(gate.blocked, 500)}\n`,
+    `- approvals: ${gate.approvals} of ${spec.needed}; a reject is a veto`,
+    `- may decide: ${whoMayDecide(spec)}`,
+    state === 'open'
+      ? `- due: ${isoTime(dueAtMs)}, then **${spec.onTimeout}**`
+      : `- ended: ${code(gate.reason === '' ? state : gate.reason, 300)}`,
     `- bound to the digest ${code(spec.digest)}`,
     ...decisions
       .slice(-decisionsShown)
@@ -25,12 +24,18 @@ export function gateMarkdown({ spec, state, dueAtMs, decisions, malformed }: Gat
         (d) =>
           `- ${code(d.approver)} says **${d.decision}**: ${d.counted ? 'counted' : 'of no effect'}, ${code(d.reason)}${d.note === null ? '' : `, note ${code(d.note)}`}`,
       ),
-    malformed.length === 0
+    gate.uncounted === 0 ? '' : `- decisions of no effect: ${gate.uncounted}`,
+    gate.malformedCount === 0
       ? ''
-      : `- malformed messages: ${malformed.length}, the last: ${code(malformed.at(-1)?.reason ?? '')}`,
+      : `- malformed messages: ${gate.malformedCount}, the last: ${code(malformed.at(-1)?.reason ?? '')}`,
   ];
   if (state === 'open') lines.push('', howToDecide(spec.gateId, spec.digest));
   return lines.filter((line, i) => line !== '' || lines[i - 1] !== '').join('\n');
+}
+
+function whoMayDecide({ approvers, requestedBy }: GateView['spec']): string {
+  if (approvers.length > 0) return approvers.map((name) => code(name)).join(', ');
+  return requestedBy === 'unknown' ? 'anybody: nobody is named as requester' : `anybody but ${code(requestedBy)}`;
 }
 
 function howToDecide(gateId: string, digest: string): string {

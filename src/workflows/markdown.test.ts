@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeBlock, shellWord, summaryOf } from './markdown.js';
+import { codeBlock, summaryOf } from './markdown.js';
 
 describe('summaryOf', () => {
   it('keeps a short line', () => expect(summaryOf('doc-7 · self-qa')).toBe('doc-7 · self-qa'));
@@ -15,12 +15,5 @@ describe('codeBlock', () => {
   it('cannot be closed by its content', () => {
     expect(codeBlock('a')).toBe('```\na\n```');
     expect(codeBlock('a ```` b')).toBe('`````\na ```` b\n`````');
-  });
-});
-
-describe('shellWord', () => {
-  it('quotes only where it must', () => {
-    expect(shellWord('demo.first.r0001')).toBe('demo.first.r0001');
-    expect(shellWord(`it's {"a":1}`)).toBe(`'it'\\''s {"a":1}'`);
   });
 });

@@ -15,7 +15,3 @@ export function codeBlock(text: string): string {
   const fence = '`'.repeat(longestRun + 1);
   return `${fence}\n${text}\n${fence}`;
 }
-
-/** One word of a POSIX shell command. */
-export const shellWord = (text: string): string =>
-  /^[\w.,:/=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -2,6 +2,8 @@ import type { ApplicationFailure } from '@temporalio/common';
 import {
   campaignConfigProblems,
   campaignConfigSchema,
+  hasMoreParts,
+  idProblem,
   parseConfig,
   roundConfigProblems,
   roundConfigSchema,
@@ -11,13 +13,18 @@ import {
 import { undecodableReason } from '../contract/payload-converter.js';
 import { fatal } from './parse.js';
 
+/** A campaign carries the ids of its rounds; more than that is no config. */
+const mostParts = 20_000;
 const problemsShown = 50;
+/** A key may be as long as an input may be, and a failure may not. */
+const longestProblem = 300;
 
 /**
- * A round's config from what somebody sent; nothing means `{}`.
+ * A round's config from what somebody sent, under the id that they gave it; nothing means `{}`.
  * @throws InvalidConfig with every problem and the valid keys
  */
-export function parseRoundConfig(input: unknown): RoundConfig {
+export function parseRoundConfig(input: unknown, roundId: string): RoundConfig {
+  refuseId(roundId, 'round');
   const parsed = parseConfig(roundConfigSchema, decoded(input, 'round'));
   const problems = parsed.ok ? roundConfigProblems(parsed.value) : parsed.problems;
   if (parsed.ok && problems.length === 0) return parsed.value;
@@ -25,21 +32,29 @@ export function parseRoundConfig(input: unknown): RoundConfig {
 }
 
 /** As {@link parseRoundConfig}, for a campaign and the rounds in it. */
-export function parseCampaignConfig(input: unknown): CampaignConfig {
+export function parseCampaignConfig(input: unknown, campaignId: string): CampaignConfig {
+  refuseId(campaignId, 'campaign');
   const parsed = parseConfig(campaignConfigSchema, decoded(input, 'campaign'));
   const problems = parsed.ok ? campaignConfigProblems(parsed.value) : parsed.problems;
   if (parsed.ok && problems.length === 0) return parsed.value;
   throw invalid('campaign', problems, Object.keys(campaignConfigSchema.shape));
 }
 
+function refuseId(id: string, of: 'round' | 'campaign'): void {
+  const problem = idProblem(id, of);
+  if (problem !== null) throw fatal('InvalidConfig', problem);
+}
+
 function decoded(input: unknown, of: string): unknown {
   const reason = undecodableReason(input);
+  if (hasMoreParts(input, mostParts))
+    throw fatal('InvalidConfig', `the ${of}'s input has more than ${mostParts} parts`);
   if (reason === null) return input;
   throw fatal('InvalidConfig', `the ${of}'s input cannot be decoded (send json/plain): ${reason}`);
 }
 
 function invalid(of: string, problems: string[], keys: string[]): ApplicationFailure {
-  const lines = problems.slice(0, problemsShown).map((problem) => `- ${problem}`);
+  const lines = problems.slice(0, problemsShown).map((problem) => `- ${problem.slice(0, longestProblem)}`);
   return fatal(
     'InvalidConfig',
     [

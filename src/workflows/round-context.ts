@@ -18,8 +18,8 @@ export class RoundContext {
   readonly ended: ShardResult[] = [];
   /** shards in flight, which hear of pause, resume and stop */
   readonly shards = new Set<ChildHandle>();
-  /** the open gate's workflow, which decisions are forwarded to */
-  gateHandle: ChildHandle | null = null;
+  /** the id of the open gate's workflow, which decisions are forwarded to */
+  openGateId: string | null = null;
 
   constructor(
     readonly state: RoundState,
@@ -39,7 +39,7 @@ export class RoundContext {
   /** What the `gates` query answers. A gate is not shown as open before its workflow can be told decisions. */
   get gates(): GateView[] {
     const { gate } = this.state;
-    return gate === null || (gate.state === 'open' && this.gateHandle === null) ? [] : [gate];
+    return gate === null || (gate.state === 'open' && this.openGateId === null) ? [] : [gate];
   }
 
   /** Goes on to a phase, not while paused. */

@@ -7,9 +7,9 @@ import type { RoundState } from './round-state.js';
 export function roundMarkdown(state: RoundState): string {
   const { config, controls, gate, table } = state;
   const { phase, trials, deviceSeconds, selected, bestReward, caps } = state.status;
-  const total = state.total.outcomes;
+  const total = state.shownTotal.outcomes;
   const sections = [
-    `## ${code(state.roundId, 300)}: ${phase}${flag(controls)}`,
+    `## ${code(state.roundId, 300)}: ${phase}${flag(controls)}${ending(state)}`,
     [
       '| | |',
       '|---|---|',
@@ -30,6 +30,12 @@ export function roundMarkdown(state: RoundState): string {
     'Queries: `status`, `gates`.',
   ];
   return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function ending({ release }: RoundState): string {
+  return release === null
+    ? ''
+    : `, ${release.released ? 'released' : '**not** released'}: ${code(release.reason, 500)}`;
 }
 
 function flag({ paused, stopping }: RoundState['controls']): string {

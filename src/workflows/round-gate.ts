@@ -1,7 +1,7 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, getExternalWorkflowHandle } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { gateIdOf, gateResultSchema, workflowTypes, type GateResult, type GateSpec } from '../contract/index.js';
-import { gateView, openGate } from '../governance/gates.js';
+import { gateResultSchema, reportNames, workflowTypes, type GateResult } from '../contract/index.js';
+import { endedGate, gateResult, gateView, openGate, releaseGate } from '../governance/gates.js';
 import { startOne } from './children.js';
 import { workflowNow } from './clock.js';
 import { sentenceOf } from './failures.js';
@@ -9,51 +9,53 @@ import { parseResult } from './parse.js';
 import type { RoundContext } from './round-context.js';
 
 /**
- * Asks whether the round's policy may be released, and waits for the answer. A gate whose workflow is terminated, cancelled
- * or broken is on hold: nothing but an approval that counted releases anything.
+ * Asks whether the round's policy may be released, and waits for the answer. What people see of the gate here is the round's
+ * own spec until the gate has ended; the gate itself says more. A gate whose workflow is terminated, cancelled or broken is on
+ * hold, unless the ledger knows that it was decided: nothing but an approval that counted releases anything.
  */
 export async function decideRelease(round: RoundContext, digest: string, subject: string): Promise<GateResult> {
   const { roundId, config, state, settings } = round;
-  const { needed, approvers, deadlineSeconds, onTimeout } = config.gate;
-  const gateId = gateIdOf(roundId, 'release');
-  const { requestedBy } = config;
-  const spec: GateSpec = {
-    gateId,
-    roundId,
-    kind: 'release',
-    subject: subject.slice(0, 500),
-    digest,
-    needed,
-    approvers,
-    requestedBy,
-    deadlineSeconds,
-    onTimeout,
-  };
-
-  state.gate = gateView(openGate(spec, workflowNow()));
+  const spec = releaseGate(roundId, config, { digest, subject });
+  const { gateId } = spec;
+  const gate = openGate(spec, workflowNow());
+  state.gate = gateView(gate);
   let result: GateResult;
   try {
-    round.gateHandle = await startOne(settings, {
+    const child = await startOne(settings, {
       type: workflowTypes.gate,
       workflowId: gateId,
       input: { spec, settings },
-      summary: subject,
+      summary: spec.subject,
       tags: { SealGate: 'open' },
     });
+    round.openGateId = gateId;
     round.tag({ SealGate: 'open' });
     round.show();
-    result = parseResult(gateResultSchema, await round.gateHandle.result(), gateId);
+    result = parseResult(gateResultSchema, await child.result(), gateId);
   } catch (error) {
     if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
     const reason = `the gate's workflow ended without a decision: ${sentenceOf(error, 300)}`;
-    const { decisions, malformed } = state.gate;
-    result = { gateId, digest, outcome: 'hold', reason, decisions, malformed: malformed.length };
-    await round.call('closeGate', result, reason);
+    result = await round.call('closeGate', { ...gateResult(gate), reason }, reason);
   } finally {
-    round.gateHandle = null;
+    round.openGateId = null;
   }
-  state.gate = { ...state.gate, state: result.outcome, decisions: result.decisions };
+  state.gate = gateView(endedGate(gate, result));
   round.tag({ SealGate: result.outcome });
   round.show();
   return result;
+}
+
+/** Tells open gates that another policy is live; each looks for itself. One that has just ended misses nothing. */
+export async function tellOvertaken(gateIds: readonly string[]): Promise<void> {
+  await Promise.all(
+    gateIds.map((gateId) => unlessGone(getExternalWorkflowHandle(gateId).signal(reportNames.liveChanged, {}))),
+  );
+}
+
+async function unlessGone(told: Promise<unknown>): Promise<void> {
+  try {
+    await told;
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
+  }
 }

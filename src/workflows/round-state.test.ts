@@ -8,10 +8,10 @@ const soFar = (bestReward: number) => ({ outcomes: { scored: 1 }, deviceSeconds:
 
 it('takes the best reward from candidate edits alone', () => {
   const state = fresh();
-  state.beginTrials('edits', 1, 0);
+  state.beginTrials('edits', 1, 0, 4);
   state.heard({ phase: 'edits', shard: 0, soFar: soFar(0.4) });
   state.endTrials('edits');
-  state.beginTrials('controls', 1, 0);
+  state.beginTrials('controls', 1, 0, 4);
   // the raw passage is asked no canaries, so nothing is subtracted
   state.heard({ phase: 'controls', shard: 0, soFar: soFar(0.9) });
   expect(state.status).toMatchObject({ bestReward: 0.4, deviceSeconds: 4 });

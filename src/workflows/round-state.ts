@@ -1,4 +1,5 @@
 import {
+  bounds,
   roundPhases,
   type ActivityResult,
   type ArtifactRef,
@@ -15,6 +16,19 @@ import type { Controls } from './controls.js';
 import { RejectLog } from './reject-log.js';
 import { countOf, emptyTally, summed } from './tally.js';
 
+interface PhaseOfTrials {
+  planned: number;
+  shards: number;
+  /** by shard; -1: those that were not run */
+  results: Map<number, ShardResult>;
+  /** what shards under way say */
+  heard: Map<number, ShardResult>;
+}
+
+const most = 1e9;
+const isPossible = ({ deviceSeconds, bestReward }: ShardResult): boolean =>
+  deviceSeconds <= most && Math.abs(bestReward ?? 0) <= most;
+
 /** Where a round stands: what its queries, its details and its search attributes are made of. Plain; no Temporal in it. */
 export class RoundState {
   phase: RoundStatus['phase'] = roundPhases[0];
@@ -30,7 +44,9 @@ export class RoundState {
   readonly warnings: string[] = [];
   readonly rejected = new RejectLog();
 
-  readonly #begun = new Map<Phase, { planned: number; shards: Map<number, ShardResult> }>();
+  /** why the policy was released, or why not; null: not decided yet */
+  release: { released: boolean; reason: string } | null = null;
+  readonly #begun = new Map<Phase, PhaseOfTrials>();
   readonly #underWay = new Set<Phase>();
   #shown: Phase[] = [];
   #policySeconds = 0;
@@ -44,9 +60,9 @@ export class RoundState {
   ) {}
 
   /** A phase of trials begins; `skipped` of them are over the cap and recorded already. */
-  beginTrials(phase: Phase, planned: number, skipped: number): void {
-    const shards = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
-    this.#begun.set(phase, { planned, shards });
+  beginTrials(phase: Phase, planned: number, skipped: number, shards: number): void {
+    const results = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
+    this.#begun.set(phase, { planned, shards, results, heard: new Map() });
     this.#underWay.add(phase);
     this.#shown = [...this.#underWay];
   }
@@ -57,13 +73,23 @@ export class RoundState {
     if (this.#underWay.size > 0) this.#shown = [...this.#underWay];
   }
 
-  /** What a shard has come to; false for one of no phase under way, and for an older report than the last. */
+  /** What a shard came to, by its own result. */
+  ended({ phase, shard, soFar }: ShardProgress): void {
+    this.#begun.get(phase)?.results.set(shard, soFar);
+  }
+
+  /**
+   * How far a shard says it is. Anybody can say that, so it is shown and decides nothing: false for what no shard under way
+   * can have come to, and for an older report than the last.
+   */
   heard({ phase, shard, soFar }: ShardProgress): boolean {
-    const shards = this.#underWay.has(phase) ? this.#begun.get(phase)?.shards : undefined;
-    const before = shards?.get(shard);
-    const isNews = before === undefined || countOf(soFar.outcomes) >= countOf(before.outcomes);
-    if (shards === undefined || !isNews) return false;
-    shards.set(shard, soFar);
+    const begun = this.#underWay.has(phase) ? this.#begun.get(phase) : undefined;
+    if (begun === undefined || shard >= begun.shards || begun.results.has(shard)) return false;
+    const count = countOf(soFar.outcomes);
+    const before = begun.heard.get(shard);
+    const possible = count <= Math.min(begun.planned, bounds.trialsPerShard) && isPossible(soFar);
+    if (!possible || (before !== undefined && count < countOf(before.outcomes))) return false;
+    begun.heard.set(shard, soFar);
     return true;
   }
 
@@ -84,23 +110,36 @@ export class RoundState {
     return this.#shown;
   }
 
-  /** Of those phases. */
+  /** Of those phases, with what shards under way say. */
   get current(): ShardResult {
-    return this.#sum(this.#shown);
+    return this.#shownOf(this.#shown);
   }
 
-  /** Of all phases so far. */
+  /** Of all phases so far, with what shards under way say. */
+  get shownTotal(): ShardResult {
+    return this.#shownOf([...this.#begun.keys()]);
+  }
+
+  /** Of all phases so far, by the results of the shards alone: what decides. */
   get total(): ShardResult {
-    return this.#sum([...this.#begun.keys()]);
+    return summed([...this.#begun.values()].flatMap(({ results }) => [...results.values()]));
   }
 
-  #sum(phases: readonly Phase[]): ShardResult {
-    return summed(phases.flatMap((phase) => [...(this.#begun.get(phase)?.shards.values() ?? [])]));
+  #shownOf(phases: readonly Phase[]): ShardResult {
+    return summed(
+      phases.flatMap((phase) => {
+        const { results, heard } = this.#begun.get(phase) ?? {
+          results: new Map<number, ShardResult>(),
+          heard: new Map(),
+        };
+        return [...new Map<number, ShardResult>([...heard, ...results]).values()];
+      }),
+    );
   }
 
   /** Of the candidate edits alone: a control is asked no canaries, and its reward lacks their penalty. */
   get bestReward(): number | null {
-    return this.#sum(['edits']).bestReward;
+    return this.#shownOf(['edits']).bestReward;
   }
 
   /** What the `status` query answers. */
@@ -114,7 +153,7 @@ export class RoundState {
       stopping: this.controls.stopping,
       model: this.model,
       trials: { planned, done: countOf(outcomes), outcomes },
-      deviceSeconds: this.#reportedSeconds ?? this.total.deviceSeconds + this.#policySeconds,
+      deviceSeconds: this.#reportedSeconds ?? this.shownTotal.deviceSeconds + this.#policySeconds,
       caps: this.config.caps,
       selected: this.selected,
       bestReward: this.bestReward,

@@ -34,7 +34,7 @@ export async function runTrials(round: RoundContext, phase: Phase): Promise<void
   const { state, roundId, config } = round;
   await unpaused(state.controls);
   const { trials, skipped, shards } = await round.call('planTrials', { roundId, phase }, phase);
-  state.beginTrials(phase, trials + skipped, skipped);
+  state.beginTrials(phase, trials + skipped, skipped, shards);
   round.show();
   const reportEvery = Math.max(1, Math.ceil(trials / reportsPerPhase));
   const { window, maxFailedFraction } = config;
@@ -45,7 +45,7 @@ export async function runTrials(round: RoundContext, phase: Phase): Promise<void
         await unpaused(state.controls);
         const input = { roundId, phase, shard, window, reportEvery, maxFailedFraction, settings: round.settings };
         const result = await runShard(round, { ...input, stopped: state.controls.stopping });
-        state.heard({ phase, shard, soFar: result });
+        state.ended({ phase, shard, soFar: result });
         round.ended.push(result);
         const { bestReward } = state;
         const { outcomes } = summed(round.ended);

@@ -2,10 +2,8 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  defineQuery,
   isCancellation,
   setCurrentDetails,
-  setHandler,
   workflowInfo,
   type ChildWorkflowHandle,
   type Workflow,
@@ -30,13 +28,12 @@ import { afterFailure, nextRoundConfig } from './campaign-progress.js';
 import { startOne, tell } from './children.js';
 import { installControls, newControls, steerOf, unpaused } from './controls.js';
 import { asWorkflowFailure, isFailure, sentenceOf } from './failures.js';
+import { onQuery } from './handlers.js';
 import { summaryOf } from './markdown.js';
 import { parseCampaignConfig } from './parse-config.js';
 import { fatal, parseResult } from './parse.js';
 
 type RoundHandle = ChildWorkflowHandle<Workflow>;
-
-const statusQuery = defineQuery<CampaignStatus>(queryNames.status);
 
 /**
  * Rounds one after another, each from the last released policy. A run of this workflow is one round; then it continues as
@@ -45,7 +42,7 @@ const statusQuery = defineQuery<CampaignStatus>(queryNames.status);
  * @throws InvalidConfig, RoundIdTaken, RoundFailed
  */
 export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
-  const campaign = new Campaign(parseCampaignConfig(input));
+  const campaign = new Campaign(parseCampaignConfig(input, workflowInfo().workflowId));
   try {
     return await campaign.run();
   } catch (error) {
@@ -69,9 +66,7 @@ class Campaign {
   constructor(private readonly config: CampaignConfig) {
     this.#round = config.progress.nextRound;
     this.#policyLayers = config.round.startStack.length;
-    setHandler(statusQuery, () => this.#status, {
-      description: 'The round under way, and what was asked of the campaign',
-    });
+    onQuery(queryNames.status, 'The round under way, and what was asked of the campaign', () => this.#status);
     installControls(
       this.#controls,
       {

@@ -17,9 +17,10 @@ import { RoundState } from './round-state.js';
  */
 export async function sealRound(input?: unknown): Promise<RoundResult> {
   const { workflowId: roundId } = workflowInfo();
-  const config = parseRoundConfig(input);
+  const config = parseRoundConfig(input, roundId);
   const controls = newControls();
-  const round = new RoundContext(new RoundState(roundId, config, controls), runSettingsOf(config));
+  const state = new RoundState(roundId, config, controls);
+  const round = new RoundContext(state, runSettingsOf(config));
   installRoundMessages(round);
   installControls(
     controls,
@@ -40,6 +41,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     claimed = true;
     await round.call('endOrphans', { parentId: roundId }, 'what a run before this one left behind');
     const result = await conduct(round);
+    state.release = { released: result.released, reason: result.releaseReason };
     await round.call(
       'closeRound',
       { roundId, run: round.run, status: 'completed', reason: result.releaseReason },

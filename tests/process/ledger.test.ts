@@ -53,7 +53,13 @@ describe('migrate', () => {
   it('runs once, however many processes start together and however often', async () => {
     const url = await test.postgres.createDatabase('migrations');
     const ran = await Promise.all(times(4, () => migrate(url)));
-    expect(ran.flat()).toEqual(['0001_rounds', '0002_earlier_outcomes', '0003_campaigns', '0003_scale']);
+    expect(ran.flat()).toEqual([
+      '0001_rounds',
+      '0002_earlier_outcomes',
+      '0003_campaigns',
+      '0003_scale',
+      '0004_gate_instances',
+    ]);
     expect(await migrate(url)).toEqual([]);
   });
 

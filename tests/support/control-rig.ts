@@ -16,6 +16,7 @@ import {
   type ControlActivities,
   type Evaluation,
   type GateResult,
+  type GateSpec,
   type Phase,
   type RoundConfigInput,
   type TrainRequest,
@@ -25,6 +26,8 @@ import {
 import type { Arm, Domain, Item, Source } from '../../src/domains/domain.js';
 import { modelOf, type Ledger } from '../../src/ledger/index.js';
 import { modelDigest } from '../../src/seal/keys.js';
+import { releaseGate } from '../../src/governance/gates.js';
+import { askedRightly } from './asked.js';
 import { startLedger, type TestLedger } from './postgres.js';
 
 /** Its corpus files are JSON arrays of sources as they are; whatever a control activity does not call is absent. */
@@ -89,7 +92,9 @@ export class ControlRig {
   ledger!: Ledger;
   store!: ArtifactStore;
   folder!: string;
+  /** asked for by the workflows that may */
   activities!: ControlActivities;
+  bare!: ControlActivities;
   /** children and their parents, as the Temporal server was asked for them */
   readonly orphansLookedFor: [string, string][] = [];
   #test!: TestLedger;
@@ -116,7 +121,8 @@ export class ControlRig {
       },
     };
     const { ledger, store } = this;
-    this.activities = createControlActivities({ ledger, store, domain, corpusDir, temporal });
+    this.bare = createControlActivities({ ledger, store, domain, corpusDir, temporal });
+    this.activities = askedRightly(this.bare);
   }
 
   async down(): Promise<void> {
@@ -253,21 +259,19 @@ export class ControlRig {
     return training;
   }
 
-  /** The decision of a release gate, as its workflow records it. */
-  async decide(roundId: string, digest: string, outcome: GateResult['outcome']): Promise<GateResult> {
-    const gateId = `${roundId}.gate-release`;
-    await this.activities.openGate({
-      gateId,
-      roundId,
-      kind: 'release',
-      subject: '',
-      digest,
-      needed: 1,
-      approvers: [],
-      requestedBy: 'somebody',
-      deadlineSeconds: 60,
-      onTimeout: 'hold',
-    });
+  /** The release gate of a round, as its workflow opens it. */
+  async gateOf(roundId: string, digest: string): Promise<GateSpec> {
+    const { config } = await this.ledger.rounds.get(roundId);
+    return releaseGate(roundId, config, { digest, subject: 'release it' });
+  }
+
+  /** The decision of a release gate, as a run of its workflow records it. */
+  async decide(roundId: string, digest: string, outcome: GateResult['outcome'], run = 'run-1'): Promise<GateResult> {
+    const spec = await this.gateOf(roundId, digest);
+    const { gateId } = spec;
+    const activities = askedRightly(this.bare, run);
+    const { decided } = await activities.openGate(spec);
+    if (decided !== null) return decided;
     const decision = {
       approver: 'ann',
       decision: outcome === 'rejected' ? ('reject' as const) : ('approve' as const),
@@ -277,10 +281,9 @@ export class ControlRig {
       counted: outcome !== 'hold',
       reason: '',
     };
-    await this.activities.recordDecision({ gateId, decision });
-    const result = { gateId, digest, outcome, reason: `test ${outcome}`, decisions: [decision], malformed: 0 };
-    await this.activities.closeGate(result);
-    return result;
+    await activities.recordDecisions({ gateId, decisions: [decision] });
+    const counts = { uncounted: 0, malformed: 0 };
+    return activities.closeGate({ gateId, digest, outcome, reason: `test ${outcome}`, decisions: [], ...counts });
   }
 
   /** A round of which every edit is scored, up to its report. */

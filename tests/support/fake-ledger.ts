@@ -1,3 +1,8 @@
+import { activityInfo } from '@temporalio/activity';
+import type { Caller } from '../../src/activities/callers.js';
+import { closeGate, openGate, recordDecisions } from '../../src/activities/control/gates.js';
+import { checkRelease, releasePolicy } from '../../src/activities/control/release.js';
+import type { ControlDeps } from '../../src/activities/control.js';
 import {
   briefOf,
   roundIdOf,
@@ -12,6 +17,7 @@ import {
   type ArtifactRef,
   type DecisionRecord,
   type GateResult,
+  type ModelRef,
   type Phase,
   type RoundConfig,
   type SearchAttributeName,
@@ -19,8 +25,8 @@ import {
   type TrialResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
-import { policyAlias } from '../../src/activities/control/alias.js';
 import { counted, emptyTally } from '../../src/workflows/tally.js';
+import { FakeGates, FakeReleases } from './fake-gates.js';
 import type { Answers } from './scripted-activities.js';
 
 interface FakeRound {
@@ -31,6 +37,8 @@ interface FakeRound {
   pairs: number;
   /** what its outcomes were built into: they are not opened again */
   builtOn: Set<Phase>;
+  old: ModelRef | null;
+  new: ModelRef | null;
 }
 
 const artifact = (name: string): ArtifactRef => {
@@ -53,9 +61,8 @@ export class FakeLedger {
   readonly outcomes = new Map<string, TrialResult>();
   /** of rounds and shards, by workflow id */
   readonly runs = new Map<string, { run: number; startedAtMs: number }>();
-  readonly gates = new Map<string, GateResult | null>();
-  readonly decisions: DecisionRecord[] = [];
-  readonly released: string[] = [];
+  readonly instances = new FakeGates();
+  readonly releases = new FakeReleases();
   registered = Object.keys(searchAttributes) as SearchAttributeName[];
   trialsPerShard = 200;
 
@@ -65,13 +72,46 @@ export class FakeLedger {
     return Object.fromEntries(of.map((t) => [t.trialId, this.outcomes.get(t.trialId)?.outcome ?? 'none']));
   }
 
+  /** How each gate stands: null while it is open. */
+  get gates(): Map<string, GateResult | null> {
+    return this.instances.results;
+  }
+
+  get decisions(): DecisionRecord[] {
+    return this.instances.recorded;
+  }
+
+  /** The rounds whose policies were released. */
+  get released(): string[] {
+    return this.releases.published.map(({ roundId }) => roundId);
+  }
+
+  /** What the real activities of gates and releases work with. */
+  get #deps(): ControlDeps {
+    const prepared = (roundId: string) => Promise.resolve({ roundId, ...this.#round(roundId) });
+    const reports = {
+      get: (roundId: string) => Promise.resolve({ releaseDigest: textDigest(`release ${roundId}`) }),
+    };
+    const queries = { gates: this.instances, releases: this.releases, rounds: { get: prepared, prepared }, reports };
+    const ledger = { ...queries, transaction: <T>(work: (within: typeof queries) => Promise<T>) => work(queries) };
+    return { ledger } as unknown as ControlDeps;
+  }
+
   get answers(): Answers {
     return {
       resumeCampaign: (request) => this.#resume(request),
       checkServer: () => ({}),
       endOrphans: () => ({}),
       claimRound: ({ roundId, config, configDigest, startedAtMs }) => {
-        const fresh = { config, configDigest, shards: new Map(), pairs: 0, builtOn: new Set<Phase>() };
+        const fresh = {
+          config,
+          configDigest,
+          shards: new Map(),
+          pairs: 0,
+          builtOn: new Set<Phase>(),
+          old: null,
+          new: null,
+        };
         this.rounds.set(roundId, { ...(this.rounds.get(roundId) ?? fresh), status: 'running' });
         this.#begin(roundId, startedAtMs);
         return { searchAttributes: this.registered, run: this.#run(roundId) };
@@ -86,9 +126,11 @@ export class FakeLedger {
         maxLength: 512,
       }),
       prepareRound: ({ roundId, model }) => {
-        const { sources, startStack } = this.#round(roundId).config;
+        const round = this.#round(roundId);
+        const { sources, startStack } = round.config;
+        round.old ??= { base: model.model, baseDigest: model.digest, stack: startStack };
         return {
-          old: { base: model.model, baseDigest: model.digest, stack: startStack },
+          old: round.old,
           corpusDigest: textDigest('corpus'),
           trainSources: sources.train,
           heldOutSources: sources.heldOut,
@@ -169,9 +211,12 @@ export class FakeLedger {
         const { pairs } = this.#round(roundId);
         return { pairs, training: pairs === 0 ? null : trainingOf(`${roundId} policy`) };
       },
-      recordPolicy: ({ training }) => ({
-        new: { base: 'model', baseDigest: textDigest('model'), stack: [training.adapter] },
-      }),
+      recordPolicy: ({ roundId, training }) => {
+        const round = this.#round(roundId);
+        const { base, baseDigest } = round.old ?? { base: 'model', baseDigest: textDigest('model') };
+        round.new ??= { base, baseDigest, stack: [training.adapter] };
+        return { new: round.new };
+      },
       buildReport: ({ roundId }) => ({
         report: artifact(`report ${roundId}`),
         releaseDigest: textDigest(`release ${roundId}`),
@@ -196,23 +241,11 @@ export class FakeLedger {
         deviceSeconds: 10,
         markdown: '| arm | match |\n|---|---|\n| base | 10 % |',
       }),
-      openGate: ({ gateId }) => {
-        this.gates.set(gateId, null);
-        return {};
-      },
-      recordDecision: ({ decision }) => {
-        this.decisions.push(decision);
-        return {};
-      },
-      closeGate: (result) => {
-        this.gates.set(result.gateId, result);
-        return {};
-      },
-      releasePolicy: ({ roundId, gate }) => {
-        if (gate.outcome !== 'approved') return { released: false, alias: null, reason: gate.reason };
-        this.released.push(roundId);
-        return { released: true, alias: policyAlias(this.#round(roundId).config), reason: gate.reason };
-      },
+      openGate: (spec) => openGate(this.#deps, spec, caller()),
+      recordDecisions: (request) => recordDecisions(this.#deps, request, caller()),
+      closeGate: (claim) => closeGate(this.#deps, claim, caller()),
+      checkRelease: (request) => checkRelease(this.#deps, request),
+      releasePolicy: (request) => releasePolicy(this.#deps, request),
       closeRound: ({ roundId, run, status }) => {
         if (run === this.#run(roundId)) this.#round(roundId).status = status;
         return {};
@@ -304,6 +337,11 @@ export class FakeLedger {
     this.trials.set(trial.trialId, trial);
     this.#round(roundId).shards.set(shardId, [...specs, trial]);
   }
+}
+
+function caller(): Caller {
+  const { workflowType = '', workflowExecution = { workflowId: '', runId: '' } } = activityInfo();
+  return { workflowType, ...workflowExecution };
 }
 
 const trainingOf = (key: string): TrainRequest => ({

@@ -19,6 +19,7 @@ import {
 } from '../../src/contract/index.js';
 import { InferenceClient } from '../../src/inference/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
+import { askedRightly } from './asked.js';
 import { FakeModelServer, type FakeQuestion } from './fake-model-server.js';
 import { startLedger, type TestLedger } from './postgres.js';
 import { scriptedDomain, scriptedSource } from './scripted-domain.js';
@@ -73,12 +74,13 @@ export class LlmRig {
 
   async freshServer(): Promise<void> {
     this.server = await FakeModelServer.start({ base: 'base' });
-    this.llm = createLlmActivities({
+    const llm = createLlmActivities({
       ledger: this.ledger,
       store: this.store,
       domain: scriptedDomain,
       inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000 }),
     });
+    this.llm = askedRightly(llm);
   }
 
   /** A prepared round whose base no other test has asked, so that no answer is known yet. */

@@ -1,32 +1,155 @@
-import { failure, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  failure,
+  workflowTypes,
+  type ActivityRequest,
+  type ActivityResult,
+  type DecisionRecord,
+  type GateResult,
+  type GateSpec,
+} from '../../contract/index.js';
+import { recount, releaseGate } from '../../governance/gates.js';
+import type { Gate, Queries } from '../../ledger/index.js';
+import type { Caller } from '../callers.js';
 import type { ControlDeps } from './deps.js';
 
-/** Keeps what a gate decides on, before anybody can decide. */
+/** Keeps what a gate decides on, before anybody can decide. A gate that was decided once is not asked again. */
 export async function openGate(
   { ledger }: ControlDeps,
   spec: ActivityRequest<'openGate'>,
+  caller: Caller,
 ): Promise<ActivityResult<'openGate'>> {
-  const { spec: stored } = await ledger.gates.open(spec);
-  if (stored.digest !== spec.digest) {
-    throw failure('InvalidRequest', `gate ${spec.gateId} was opened for ${stored.digest}, not for ${spec.digest}`);
+  return ledger.transaction(async (queries) => {
+    await refuseForeignRules(queries, spec);
+    const { result } = await instanceOf(queries, caller, spec);
+    return { decided: result };
+  });
+}
+
+/** A gate has the rules of its round's config and decides on its round's report: whoever opens it has no say in that. */
+async function refuseForeignRules({ rounds, reports }: Queries, spec: GateSpec): Promise<void> {
+  const { config } = await rounds.get(spec.roundId);
+  const digest = (await reports.get(spec.roundId))?.releaseDigest ?? 'none: there is no report';
+  const own = releaseGate(spec.roundId, config, { digest, subject: spec.subject });
+  const keys = (Object.keys(own) as (keyof GateSpec)[]).filter((key) => !isDeepStrictEqual(own[key], spec[key]));
+  if (keys.length > 0) {
+    throw failure(
+      'InvalidRequest',
+      `a gate of ${spec.roundId} has its round's rules; this one differs in ${keys.join(', ')}`,
+    );
   }
-  return {};
 }
 
-/** Keeps a decision, counted or not. */
-export async function recordDecision(
+/**
+ * The instance that a run of the gate's workflow asks: its own, or the one that was decided, which is the last. Where an
+ * older run left one open it can hear nobody any more (a workflow id has one run at a time), and is on hold.
+ */
+async function instanceOf({ gates }: Queries, { runId }: Caller, spec: GateSpec): Promise<Gate> {
+  const { gateId } = spec;
+  await gates.lock(gateId);
+  const own = await gates.ofRun(gateId, runId);
+  if (own !== null) return own;
+  const latest = await gates.latest(gateId);
+  if (latest !== null && isDecided(latest)) return latest;
+  if (latest?.result === null) {
+    const reason = 'an older run of the gate left it without a decision';
+    await gates.close(latest.instance, endOf(latest.spec, 'hold', reason));
+  }
+  return gates.open(spec, runId);
+}
+
+const isDecided = ({ result }: Gate): boolean => result !== null && result.outcome !== 'hold';
+
+const endOf = ({ gateId, digest }: GateSpec, outcome: GateResult['outcome'], reason: string): GateResult => ({
+  gateId,
+  digest,
+  outcome,
+  reason,
+  decisions: [],
+  uncounted: 0,
+  malformed: 0,
+});
+
+/** Keeps decisions, counted or not. At an instance that is closed none counts. */
+export async function recordDecisions(
   { ledger }: ControlDeps,
-  { gateId, decision }: ActivityRequest<'recordDecision'>,
-): Promise<ActivityResult<'recordDecision'>> {
-  await ledger.gates.decide(gateId, decision);
+  { gateId, decisions }: ActivityRequest<'recordDecisions'>,
+  caller: Caller,
+): Promise<ActivityResult<'recordDecisions'>> {
+  await ledger.transaction(async (queries) => {
+    const { gates } = queries;
+    const { spec } = await known(queries, gateId);
+    const { instance, result } = await instanceOf(queries, caller, spec);
+    await gates.decide(gateId, instance, result === null ? decisions : decisions.map((one) => lateFor(result, one)));
+  });
   return {};
 }
 
-/** Keeps how a gate ended; the first end stands. A gate that died before it was opened left nothing to close. */
+const lateFor = ({ outcome }: GateResult, decision: DecisionRecord): DecisionRecord =>
+  decision.counted ? { ...decision, counted: false, reason: `late: the gate is closed (${outcome})` } : decision;
+
+async function known({ gates }: Queries, gateId: string): Promise<Gate> {
+  const latest = await gates.latest(gateId);
+  if (latest === null) throw failure('InvalidRequest', `the gate ${gateId} was never opened`);
+  return latest;
+}
+
+/**
+ * Keeps how a gate ended, by what the recorded decisions come to under its rules. What was decided before stands; a gate
+ * that claims another end than its decisions have is refused.
+ */
 export async function closeGate(
   { ledger }: ControlDeps,
-  result: ActivityRequest<'closeGate'>,
+  claim: ActivityRequest<'closeGate'>,
+  caller: Caller,
 ): Promise<ActivityResult<'closeGate'>> {
-  await ledger.gates.close(result);
-  return {};
+  if (caller.workflowType === workflowTypes.round) return leaveGate(ledger, claim);
+  return ledger.transaction(async (queries) => {
+    const { gates } = queries;
+    const { spec } = await known(queries, claim.gateId);
+    const { instance, result } = await instanceOf(queries, caller, spec);
+    if (result !== null) return agreeing(result, claim);
+    await gates.decide(claim.gateId, instance, claim.decisions);
+    const end = judged(spec, claim, await gates.decisions(claim.gateId, instance));
+    await gates.close(instance, end);
+    return end;
+  });
+}
+
+/** A gate whose workflow died is on hold, by the word of its round, unless it was decided before. */
+async function leaveGate(ledger: ControlDeps['ledger'], claim: GateResult): Promise<GateResult> {
+  if (claim.outcome !== 'hold')
+    throw failure('InvalidRequest', 'a round may leave its gate on hold, and decides nothing');
+  return ledger.transaction(async ({ gates }) => {
+    await gates.lock(claim.gateId);
+    const latest = await gates.latest(claim.gateId);
+    if (latest === null) return claim;
+    if (latest.result !== null) return isDecided(latest) ? latest.result : claim;
+    await gates.close(latest.instance, claim);
+    return claim;
+  });
+}
+
+/** What stands, where the claim says the same. */
+function agreeing(stands: GateResult, claim: GateResult): GateResult {
+  if (claim.outcome === stands.outcome || claim.outcome === 'hold') return stands;
+  throw failure(
+    'InvalidRequest',
+    `the gate ${claim.gateId} ended as ${stands.outcome} before, and not as ${claim.outcome}`,
+  );
+}
+
+function judged(spec: GateSpec, claim: GateResult, recorded: readonly DecisionRecord[]): GateResult {
+  const counted = recorded.filter((decision) => decision.counted);
+  const came = recount(spec, counted);
+  const byDeadline = came === 'open' && spec.onTimeout === 'reject' ? 'rejected' : came;
+  if (claim.digest !== spec.digest) throw failure('InvalidRequest', `the gate ${spec.gateId} decides on other content`);
+  if (claim.outcome !== 'hold' && claim.outcome !== byDeadline) {
+    throw failure(
+      'InvalidRequest',
+      `the gate ${spec.gateId} says ${claim.outcome}, and its decisions come to ${came} by its own rules`,
+    );
+  }
+  // a veto stands also where the gate was left
+  return came === 'rejected' ? { ...claim, outcome: 'rejected', decisions: counted } : { ...claim, decisions: counted };
 }
