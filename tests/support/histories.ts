@@ -19,9 +19,10 @@ export interface RecordedHistory {
 const eventBudget = 2_000;
 /**
  * Causes of a failed workflow task that are the server's own: FORCE_CLOSE_COMMAND, how it ends a task under way when somebody
- * terminates; UNHANDLED_COMMAND, how it tells a workflow that is about to end of what came meanwhile, a cancel mostly.
+ * terminates; RESET_WORKFLOW, when somebody resets; UNHANDLED_COMMAND, how it tells a workflow that is about to end of what
+ * came meanwhile, a cancel mostly.
  */
-const ofTheServer = [17, 1];
+const ofTheServer = [17, 20, 1];
 
 /** The histories of a workflow, of its later runs and of all its descendants. */
 export async function historiesOf(
@@ -63,8 +64,11 @@ export function expectWithinBudget(recorded: readonly RecordedHistory[]): void {
       const what = `event ${String(event.eventId)} of ${workflowId}`;
       const failed = event.workflowTaskFailedEventAttributes;
       if (failed) expect(ofTheServer, `${what}: a failed workflow task`).toContain(failed.cause);
-      // what others send is not ours to bound
-      if (!event.workflowExecutionSignaledEventAttributes) {
+      // what others send or start is not ours to bound
+      const started = event.workflowExecutionStartedEventAttributes;
+      const sent =
+        event.workflowExecutionSignaledEventAttributes ?? (started?.parentWorkflowExecution ? null : started);
+      if (!sent) {
         expect(largestPayload(event), `largest payload of ${what}`).toBeLessThan(bounds.payloadBytes);
       }
     }

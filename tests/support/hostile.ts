@@ -43,7 +43,9 @@ export const hostileNumber: fc.Arbitrary<number> = fc.oneof(
   fc.integer(),
 );
 
-const deep = fc.nat(3000).map((levels) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown);
+const deep = fc
+  .integer({ min: 1, max: 3000 })
+  .map((levels) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown);
 const prototypes = fc.constantFrom<unknown>(
   ...[
     '{"__proto__":{"gateId":"x"}}',
