@@ -6,7 +6,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { readReport, reportSummary } from './report.mjs';
-import { decide } from './rule.mjs';
+import { decide, hasDecided } from './rule.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -45,13 +45,18 @@ log(
 
 while (running) {
   try {
-    for (const roundId of await roundsToLookAt()) await lookAt(roundId);
+    for (const roundId of await roundsToLookAt()) await lookAt(roundId).catch((error) => tryAgain(error, roundId));
   } catch (error) {
-    log(`will try again: ${error.message}`); // the server restarts, or the worker does
+    tryAgain(error, 'the list of rounds'); // the server restarts
   }
   await sleep(pollMs);
 }
 await connection.close();
+
+/** One round that does not answer holds up no other. What comes from elsewhere is logged as JSON: it may hold anything. */
+function tryAgain(error, what) {
+  log(`will try again: ${JSON.stringify(what)}: ${JSON.stringify(error.message)}`);
+}
 
 async function roundsToLookAt() {
   if (options.round !== undefined) return [options.round];
@@ -62,19 +67,23 @@ async function roundsToLookAt() {
 }
 
 async function lookAt(roundId) {
-  const round = client.workflow.getHandle(roundId);
-  for (const { spec, state, decisions } of await round.query('gates')) {
-    // sent until the gate shows it, in whatever process: only the gate knows what it has heard
-    if (state !== 'open' || decisions.some(({ approver }) => approver === options.approver)) continue;
+  for (const { spec, state } of await client.workflow.getHandle(roundId).query('gates')) {
+    if (state !== 'open') continue;
+    // sent until the gate shows it, in whatever process: only the gate itself knows what it has heard
+    const gate = client.workflow.getHandle(spec.gateId);
+    const [own] = await gate.query('gates');
+    if (own === undefined || hasDecided(own, spec, options.approver)) continue;
     const { decision, note } = decide(await evidenceFor(roundId, spec), limits);
-    await round.signal(decision, {
+    await gate.signal(decision, {
       gateId: spec.gateId,
       digest: spec.digest,
       approver: options.approver,
       note,
       key: spec.digest, // a resend is the same decision
     });
-    log(`${decision} ${spec.gateId}: ${note}`);
+    log(
+      `${decision} ${JSON.stringify(spec.gateId)}: ${note}${own.blocked === null ? '' : ` (nothing can be released: ${JSON.stringify(own.blocked)})`}`,
+    );
   }
 }
 

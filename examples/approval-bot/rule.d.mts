@@ -19,3 +19,12 @@ export interface Limits {
 }
 
 export function decide(evidence: Evidence, limits: Limits): { decision: 'approve' | 'reject'; note: string };
+
+/** What the rule needs of a gate's answer to the query `gates`. */
+export interface GateAnswer {
+  state: string;
+  spec: { digest: string };
+  decisions: readonly { approver: string; counted: boolean }[];
+}
+
+export function hasDecided(gate: GateAnswer, spec: { digest: string }, name: string): boolean;

@@ -25,3 +25,12 @@ export function decide({ before, after, questions, canariesLost, canariesAsked }
   }
   return { decision: 'approve', note: `${heldOut}; ${canaries}` };
 }
+
+/**
+ * Whether a gate has counted a decision of this name, or has ended. One without effect is no decision: anybody can send
+ * such a message in the bot's name.
+ */
+export function hasDecided({ state, spec: { digest }, decisions }, spec, name) {
+  if (state !== 'open' || digest !== spec.digest) return true;
+  return decisions.some(({ approver, counted }) => counted && approver === name);
+}

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
 import { queryNames, signalNames, textDigest, type GateView, type RoundConfigInput } from '../../src/contract/index.js';
 import { workflowTypes } from '../../src/contract/index.js';
-import { decide } from '../../src/cli/commands/gate.js';
+import { decide } from '../../src/cli/gate/decide.js';
 import type { FakeLedger } from '../support/fake-ledger.js';
 import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';

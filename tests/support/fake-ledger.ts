@@ -322,6 +322,8 @@ export class FakeLedger {
     // planning again finds the same plan
     if (this.trials.has(trialIdOf(shardId, position))) return;
     const specs = this.#round(roundId).shards.get(shardId) ?? [];
+    // planned before, by a run that was reset
+    if (specs.some(({ index }) => index === position)) return;
     const trial: TrialSpec = {
       trialId: trialIdOf(shardId, position),
       roundId,

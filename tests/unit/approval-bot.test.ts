@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../examples/approval-bot/rule.mjs';
+import { decide, hasDecided } from '../../examples/approval-bot/rule.mjs';
 
 const limits = { tolerance: 0.05, lostShare: 0.25 };
 const evidence = { before: 0.4, after: 0.4, questions: 12, canariesLost: 1, canariesAsked: 8 };
@@ -23,5 +23,20 @@ describe("the approval bot's rule", () => {
     const { decision, note } = decide({ ...evidence, ...change }, limits);
     expect(decision).toBe('reject');
     expect(note).toContain(reason);
+  });
+});
+
+describe('whether the bot has decided', () => {
+  const gate = { state: 'open', spec: { digest: 'd' }, decisions: [{ approver: 'demo-bot', counted: true }] };
+  it('takes its own decision that counted, and no message in its name that did not', () => {
+    expect(hasDecided(gate, { digest: 'd' }, 'demo-bot')).toBe(true);
+    const silenced = { ...gate, decisions: [{ approver: 'demo-bot', counted: false }] };
+    expect(hasDecided(silenced, { digest: 'd' }, 'demo-bot')).toBe(false);
+    expect(hasDecided(gate, { digest: 'd' }, 'another')).toBe(false);
+  });
+
+  it('has nothing to decide at a gate that ended, or about other content', () => {
+    expect(hasDecided({ ...gate, state: 'hold', decisions: [] }, { digest: 'd' }, 'demo-bot')).toBe(true);
+    expect(hasDecided({ ...gate, decisions: [] }, { digest: 'other' }, 'demo-bot')).toBe(true);
   });
 });
