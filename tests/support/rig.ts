@@ -99,6 +99,7 @@ export class Rig {
         extraArgs: [
           ...['--dynamic-config-value', 'matching.useNewMatcher=true'],
           ...['--dynamic-config-value', 'matching.enableFairness=true'],
+          ...['--dynamic-config-value', 'activity.enableStandalone=false'],
         ],
       },
     });
