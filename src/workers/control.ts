@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { taskQueues, type ControlActivities, type LlmActivities } from '../contract/index.js';
+import { takeReferencesForPayloads } from './foreign-references.js';
 import { beating } from './heartbeat.js';
 import { payloadConverterPath, workflowBundlePath } from './paths.js';
 
@@ -24,6 +25,7 @@ export interface ControlWorkerOptions {
  */
 export async function createControlWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
   const { connection, namespace, control, llm, llmQueue } = options;
+  takeReferencesForPayloads();
   const shared = {
     connection,
     namespace,

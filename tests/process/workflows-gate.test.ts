@@ -77,7 +77,11 @@ describeWithTemporal('the release gate', () => {
       },
       { ...shortRound, gate: { needed: 2 } },
     );
-    expect(result).toMatchObject({ gate: 'rejected', released: false, releaseReason: 'not approved: rejected (rejected by ben)' });
+    expect(result).toMatchObject({
+      gate: 'rejected',
+      released: false,
+      releaseReason: 'not approved: rejected (rejected by ben)',
+    });
     // the round forwards both at once, and the server may deliver them in either order
     const veto = expect.objectContaining({ note: 'canaries', counted: true }) as unknown;
     const decisions = expect.arrayContaining([veto]) as unknown;

@@ -26,6 +26,12 @@ const payloads = {
   'invalid utf-8': payload('json/plain', new Uint8Array([0xff, 0xfe, 0x22])),
   'json/protobuf': payload('json/protobuf', '{"gateId":"g"}', { messageType: 'temporal.api.common.v1.Payload' }),
   'json/protobuf without a type': payload('json/protobuf', '{}'),
+  'a reference to external storage': payload('json/protobuf', '{"driverName":"s3","claimData":{"key":"x"}}', {
+    messageType: 'temporal.api.sdk.v1.ExternalStorageReference',
+  }),
+  'a broken reference': payload('json/protobuf', '{"driverName":7', {
+    messageType: 'temporal.api.sdk.v1.ExternalStorageReference',
+  }),
   'an unknown encoding': payload('x/unknown', 'abc'),
   'no encoding': { metadata: {}, data: bytes('{}') },
   binary: payload('binary/plain', new Uint8Array([0, 1, 2])),

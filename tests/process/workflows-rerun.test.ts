@@ -168,7 +168,11 @@ describeWithTemporal('a reset', () => {
         const round = await rig.start(workflowTypes.round, id, config);
         await openGateOf(round, ledger);
         const gate = rig.client.getHandle(gateId);
-        rig.track(gateId, await reset(gateId, (await resetPoints(gate)).at(at)));
+        const points = await until(async () => {
+          const found = await resetPoints(gate);
+          return found.length >= 3 && found;
+        });
+        rig.track(gateId, await reset(gateId, points.at(at)));
         expect(await approveUntil(round)).toMatchObject({ gate: 'approved', released: true });
         rig.track(gateId, await reset(gateId, (await resetPoints(gate))[0]));
         expect(await resultOf(gate)).toMatchObject({ outcome: 'approved' });

@@ -13,6 +13,7 @@ import {
   type RoundConfigInput,
 } from '../../src/contract/index.js';
 import { findTemporal } from '../../src/stack/temporal.js';
+import { takeReferencesForPayloads } from '../../src/workers/foreign-references.js';
 import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
 import type { ScriptedActivities } from './scripted-activities.js';
 import { quietRuntime } from './quiet-runtime.js';
@@ -85,6 +86,7 @@ export class Rig {
 
   async up({ searchAttributes: register = true }: RigOptions = {}): Promise<void> {
     quietRuntime();
+    takeReferencesForPayloads();
     const bundle = await workflowBundle();
     const converterPath = await payloadConverterPath();
     const env = await TestWorkflowEnvironment.createLocal({
