@@ -17,7 +17,8 @@ export async function viewGate(client: GateClient, id: string): Promise<GateView
   const gateId = gateIdFrom(id);
   let answer: unknown;
   try {
-    answer = await client.workflow.getHandle(gateId).query(queryNames.gates);
+    const handle = client.workflow.getHandle(gateId);
+    answer = await client.workflow.withDeadline(Date.now() + answerWithinMs, () => handle.query(queryNames.gates));
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) {
       throw new CliError(
@@ -56,16 +57,16 @@ async function whySilent(client: GateClient, gateId: string): Promise<string> {
 export type Listed = { gate: GateView } | { gateId: string; problem: string };
 
 /** The open gates. One that does not answer hides no other. */
-export async function openGates(client: Client): Promise<Listed[]> {
+export async function openGates(client: GateClient): Promise<Listed[]> {
   const listed: Promise<Listed>[] = [];
   const query = `WorkflowType = '${workflowTypes.gate}' AND ExecutionStatus = 'Running'`;
   for await (const { workflowId } of client.workflow.list({ query })) listed.push(look(client, workflowId));
   return Promise.all(listed);
 }
 
-async function look(client: Client, gateId: string): Promise<Listed> {
+async function look(client: GateClient, gateId: string): Promise<Listed> {
   try {
-    return { gate: await client.withDeadline(Date.now() + answerWithinMs, () => viewGate(client, gateId)) };
+    return { gate: await viewGate(client, gateId) };
   } catch (error) {
     return { gateId, problem: error instanceof Error ? error.message : String(error) };
   }
