@@ -77,11 +77,7 @@ export async function approvalGate(input: unknown): Promise<GateResult> {
   const recordNext = async (): Promise<void> => {
     const fitting = asManyAsFit(unrecorded.slice(0, batch.most), batch.bytes).length;
     const decisions = unrecorded.splice(0, Math.max(1, fitting));
-    await call(
-      'recordDecisions',
-      { gateId, decisions },
-      `${decisions.length} decisions, from ${decisions[0]?.key ?? ''}`,
-    );
+    await call('recordDecisions', { gateId, decisions }, `${decisions.length} decisions`);
   };
   const look = async (): Promise<void> => {
     mustLook = false;

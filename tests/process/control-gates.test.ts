@@ -119,6 +119,13 @@ describe('a gate', () => {
     await expect(rig.activities.recordDecisions({ gateId, decisions: [decision('ann')] })).rejects.toMatchObject({
       type: 'InvalidRequest',
     });
+    const claim = { gateId, digest: textDigest('x'), reason: '', decisions: [], uncounted: 0, malformed: 0 };
+    await expect(rig.activities.closeGate({ ...claim, outcome: 'approved' })).rejects.toMatchObject({
+      type: 'InvalidRequest',
+    });
+    // as a gate does that is cancelled before it was opened
+    expect(await rig.activities.closeGate({ ...claim, outcome: 'hold' })).toMatchObject({ outcome: 'hold' });
+    expect(await rig.ledger.gates.latest(gateId)).toBeNull();
   });
 });
 

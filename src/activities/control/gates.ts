@@ -106,6 +106,8 @@ export async function closeGate(
   if (caller.workflowType === workflowTypes.round) return leaveGate(ledger, claim);
   return ledger.transaction(async (queries) => {
     const { gates } = queries;
+    // cancelled before it was opened
+    if (claim.outcome === 'hold' && (await gates.latest(claim.gateId)) === null) return claim;
     const { spec } = await known(queries, claim.gateId);
     const { instance, result } = await instanceOf(queries, caller, spec);
     if (result !== null) return agreeing(result, claim);
