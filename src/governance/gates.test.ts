@@ -205,7 +205,7 @@ describe('applyDecision', () => {
         'approve',
         { ...own, approver: `語${long(i)}`, note: '語'.repeat(2000) },
       ]),
-      ...Array.from({ length: 60 }, (): ['approve', unknown] => ['approve', { [`${'語'.repeat(300)}`]: 1 }]),
+      ...Array.from({ length: 60 }, (): ['approve', unknown] => ['approve', { ['語'.repeat(300)]: 1 }]),
     );
     expect(gate.decisions.filter((d) => d.counted)).toHaveLength(10);
     expect(new TextEncoder().encode(JSON.stringify(gateView(gate))).length).toBeLessThan(bounds.payloadBytes);

@@ -44,7 +44,7 @@ export async function approvalGate(input: unknown): Promise<GateResult> {
   let gate = openGate(spec, workflowNow());
   let blocked: string | null = null;
   let looks = 0;
-  let mustLook = true;
+  let mustLook = true as boolean;
   const unrecorded: DecisionRecord[] = [];
 
   const show = (): void => setCurrentDetails(gateMarkdown(gateView(gate, blocked)));

@@ -35,8 +35,8 @@ export function onSignal(
 }
 
 /** Installs what answers a query. One that throws fails for whoever asks, and for nobody else. */
-export function onQuery<T>(name: string, description: string, answer: () => T): void {
-  setHandler(defineQuery<T>(name), answer, { description });
+export function onQuery(name: string, description: string, answer: () => unknown): void {
+  setHandler(defineQuery(name), answer, { description });
 }
 
 function attempt(work: () => void, failed: (reason: string) => void): void {

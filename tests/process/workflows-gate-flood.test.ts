@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { queryNames, signalNames, textDigest, workflowTypes, type GateView } from '../../src/contract/index.js';
 import { decide } from '../../src/cli/gate/decide.js';
 import { openGates } from '../../src/cli/gate/view.js';
