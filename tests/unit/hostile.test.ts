@@ -125,7 +125,9 @@ describe('what people see', () => {
           paused: false,
           stopping: false,
         };
-        expect(campaignMarkdown({ ...status, policyLayers: 0 }, [name ?? ''])).not.toMatch(obeyed);
+        expect(campaignMarkdown({ ...status, policyLayers: 0, waitingAfter: why ?? null }, [name ?? ''])).not.toMatch(
+          obeyed,
+        );
       },
       1500,
     );
