@@ -1,50 +1,56 @@
 import type { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { existsSync } from 'node:fs';
-import { connectClient, layoutOf, runningStack } from '../stack/index.js';
+import {
+  configuredTarget,
+  connectClient,
+  externalTarget,
+  isSet,
+  runningStack,
+  targetOf,
+  type StackState,
+  type TemporalTarget,
+} from '../stack/index.js';
 import { CliError, exitCodes } from './errors.js';
+import { say } from './output.js';
 
 export interface Session {
   client: Client;
   address: string;
+  /** the stack of this machine, where it is the one that is spoken to */
+  stack: StackState | null;
   close(): Promise<void>;
 }
 
-const connectTimeout = '5 seconds';
-/** any of these says which server is meant */
-const variables = ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'];
-
 /**
- * A client of the server that Temporal's environment configuration names; where that says nothing, of the running stack.
+ * A client of the server that `TEMPORAL_ADDRESS` names; without it, of the running stack; where none runs, of the server in
+ * Temporal's own configuration.
  *
- * @throws CliError when none is named, or it does not answer
+ * @throws CliError when none is named
+ * @throws StackError when it does not let us in
  */
 export async function connect(): Promise<Session> {
-  const { connectionOptions, namespace } = loadClientConnectConfig(localProfile());
-  const { address, ...options } = connectionOptions;
-  if (address === undefined) {
+  const { target, stack } = currentTarget();
+  if (target === null) {
     throw new CliError(
       'no stack runs here: start it with `npm run up`, or name a server by TEMPORAL_ADDRESS.',
       exitCodes.unreachable,
     );
   }
-  try {
-    const client = await connectClient({ ...options, address, connectTimeout }, namespace);
-    return { client, address, close: () => client.connection.close() };
-  } catch (error) {
-    throw new CliError(
-      `Temporal at ${address} does not answer (${error instanceof Error ? error.message : String(error)}): is it running?`,
-      exitCodes.unreachable,
-    );
-  }
+  const client = await connectClient(target);
+  return { client, address: target.address, stack, close: () => client.connection.close() };
 }
 
-function localProfile(): { configSource?: { path: string } } {
-  if (variables.some((name) => process.env[name] !== undefined)) return {};
-  const layout = layoutOf();
-  return runningStack(layout) !== null && existsSync(layout.temporalConfig)
-    ? { configSource: { path: layout.temporalConfig } }
-    : {};
+/** Which server is meant, and the stack that it belongs to. */
+export function currentTarget(): { target: TemporalTarget | null; stack: StackState | null } {
+  const external = externalTarget(process.env);
+  const stack = runningStack();
+  if (external !== null) {
+    return { target: external, stack: stack?.temporalAddress === external.address ? stack : null };
+  }
+  if (stack === null) return { target: configuredTarget(process.env), stack };
+  if (isSet(process.env['TEMPORAL_PROFILE'])) {
+    say('TEMPORAL_PROFILE is passed over for the stack that runs here; TEMPORAL_ADDRESS names another server.');
+  }
+  return { target: targetOf(stack), stack };
 }
 
 /** Runs `work` with a session and closes it. */

@@ -35,7 +35,7 @@ function supervise(script: string, spec: Partial<ChildSpec> = {}): SupervisedChi
       readyWithinMs: 5000,
       stopSignal: 'SIGTERM',
       stopWithinMs: 2000,
-      advice: 'Look elsewhere.',
+      advise: () => 'Look elsewhere.',
       ...spec,
     },
     folder,

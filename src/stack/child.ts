@@ -21,8 +21,8 @@ export interface ChildSpec {
   readyWithinMs: number;
   stopSignal: ProcessRecord['stopSignal'];
   stopWithinMs: number;
-  /** what to try when it does not start, for the message */
-  advice: string;
+  /** what to try when it does not start, for the message, by what it printed; perhaps nothing */
+  advise: (log: string) => string;
   /** how long to wait before each start after a crash; when they are used up within ten minutes, it stays down */
   restartDelaysMs?: readonly number[];
 }
@@ -77,11 +77,11 @@ export class SupervisedChild {
     closeSync(log);
     const spawnError = new Promise<never>((_resolve, reject) =>
       child.once('error', (error) =>
-        reject(new StackError(`cannot run ${spec.command}: ${error.message}. ${spec.advice}`)),
+        reject(new StackError(`cannot run ${spec.command}: ${error.message}. ${spec.advise('')}`)),
       ),
     );
     await Promise.race([new Promise((resolve) => child.once('spawn', resolve)), spawnError]);
-    if (child.pid === undefined) throw new StackError(`cannot run ${spec.command}. ${spec.advice}`);
+    if (child.pid === undefined) throw new StackError(`cannot run ${spec.command}. ${spec.advise('')}`);
     this.#process = child;
     // null when it has ended already, which the wait below reports with what it printed
     this.#record = writeRecord(this.pids, spec.name, child.pid, spec.stopSignal);
@@ -114,7 +114,8 @@ export class SupervisedChild {
   }
 
   #help(): string {
-    return `${tailOf(this.spec.logFile)}\n${this.spec.advice}\nAll of it: ${this.spec.logFile}`;
+    const tail = tailOf(this.spec.logFile);
+    return [tail, this.spec.advise(tail), `All of it: ${this.spec.logFile}`].filter((line) => line !== '').join('\n');
   }
 
   #forget(): void {

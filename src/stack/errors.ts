@@ -1,6 +1,9 @@
 /** Something that the person at the keyboard can put right; the message says how. */
 export class StackError extends Error {
-  override readonly name = 'StackError';
+  override readonly name: string = 'StackError';
 }
+
+/** Nothing answers, or it does not let us in. */
+export class UnreachableError extends StackError {}
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,18 +2,16 @@ import { execa } from 'execa';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { ChildSpec } from './child.js';
 import { StackError } from './errors.js';
 import type { Layout } from './layout.js';
+import { postgresProblem, query } from './postgres-probe.js';
 import { findPostgresPlace, type PostgresPlace } from './postgres-place.js';
 
 const role = 'selkie';
 const database = 'selkie';
-const connectTimeoutMs = 2000;
-/** a server that takes the connection and never answers is not ready, however long we would wait */
-const queryTimeoutMs = 30_000;
-
+/** of one look whether it is ready; it is looked at again */
+const ownWithinMs = 2000;
 /** What the stack needs to run its own Postgres: how to start it, and the ledger's address once it runs. */
 export interface OwnPostgres {
   spec: ChildSpec;
@@ -39,11 +37,11 @@ export async function ownPostgres(layout: Layout, port: number, env: NodeJS.Proc
       cwd: '/',
       user: place.user,
       logFile: join(layout.logs, 'postgres.log'),
-      isReady: () => postgresAnswers(url('postgres')),
+      isReady: async () => (await postgresProblem(url('postgres'), ownWithinMs)) === null,
       readyWithinMs: 60_000,
       stopSignal: 'SIGINT', // a fast shutdown: SIGTERM waits for every client
       stopWithinMs: 15_000,
-      advice: `Its data is in ${place.data}; DATABASE_URL makes Selkie use a server of yours instead.`,
+      advise: () => `Its data is in ${place.data}; DATABASE_URL makes Selkie use a server of yours instead.`,
     },
     databaseUrl: url(database),
     createDatabase: () => ensureDatabase(url('postgres')),
@@ -87,32 +85,7 @@ async function initialise(place: PostgresPlace, layout: Layout): Promise<string>
   return password;
 }
 
-/** Whether a server at this address lets us in. */
-export async function postgresAnswers(url: string): Promise<boolean> {
-  try {
-    await query(url, 'select 1');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function ensureDatabase(adminUrl: string): Promise<void> {
   const { rowCount } = await query(adminUrl, 'select 1 from pg_database where datname = $1', [database]);
   if (rowCount === 0) await query(adminUrl, `create database ${database}`);
-}
-
-async function query(url: string, sql: string, values: string[] = []): Promise<pg.QueryResult> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: connectTimeoutMs,
-    query_timeout: queryTimeoutMs,
-  });
-  client.on('error', () => undefined); // the query that meets a broken connection reports it
-  try {
-    await client.connect();
-    return await client.query(sql, values);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

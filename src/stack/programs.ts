@@ -53,7 +53,12 @@ export function runnerSpec(layout: Layout, options: RunnerOptions, port: number,
     readyWithinMs: 300_000, // the first start unpacks the model
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
-    advice: 'If a Python package is missing, delete .venv and start again; if memory ran out, choose a smaller model.',
+    advise: (log) =>
+      /ModuleNotFoundError|ImportError/.test(log)
+        ? 'A Python package is missing: delete .venv and start again.'
+        : /MemoryError|out of memory|SIGKILL/i.test(log)
+          ? 'If memory ran out, choose a smaller model.'
+          : '',
   };
 }
 
@@ -70,6 +75,7 @@ export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv, model?: strin
     readyWithinMs: 120_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
-    advice: 'If a file under dist/ is missing, run `npm run build`.',
+    advise: (log) =>
+      /ERR_MODULE_NOT_FOUND|Cannot find module/.test(log) ? 'dist/ is missing or old: run `npm run build`.' : '',
   };
 }

@@ -7,6 +7,8 @@ import { readRecord } from './records.js';
 /** Where a stack's parts can be reached; null for a part that it does not have. */
 const endpointsSchema = z.strictObject({
   temporalAddress: z.string(),
+  temporalNamespace: z.string(),
+  /** null: a server of one's own */
   temporalUi: z.string().nullable(),
   databaseUrl: z.string(),
   inferenceUrl: z.string(),

@@ -4,19 +4,38 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
 import { SupervisedChild, type ChildEvents, type ChildSpec } from './child.js';
-import { messageOf, StackError } from './errors.js';
+import { messageOf, StackError, UnreachableError } from './errors.js';
 import { repoRoot, type Layout } from './layout.js';
+import { loopbackDirect } from './loopback.js';
 import { choosePorts, type Ports } from './ports.js';
-import { ownPostgres, postgresAnswers } from './postgres.js';
+import { ownPostgres } from './postgres.js';
+import { postgresProblem } from './postgres-probe.js';
 import { runnerSpec, workerSpec } from './programs.js';
 import type { PartName } from './records.js';
 import type { RunningPart, StackOptions } from './stack.js';
 import type { Endpoints } from './state.js';
-import { prepareNamespace, temporalAnswers, temporalSpec, writeTemporalConfig } from './temporal.js';
+import {
+  externalTarget,
+  isSet,
+  ownEnvironment,
+  ownTarget,
+  prepareForeignNamespace,
+  prepareOwnNamespace,
+  temporalSpec,
+  writeTemporalConfig,
+  type TemporalTarget,
+} from './temporal/index.js';
 
 const sayEveryMs = 10_000;
 const freeBytesNeeded = 1024 ** 3;
 const portAttempts = 3;
+
+interface TemporalPart {
+  target: TemporalTarget;
+  ui: string | null;
+  /** of the processes that work with it */
+  env: NodeJS.ProcessEnv;
+}
 
 /** Starts the parts in order, watches them, and stops them in the opposite order. */
 export class Supervisor {
@@ -29,7 +48,7 @@ export class Supervisor {
     private readonly layout: Layout,
     private readonly options: StackOptions,
   ) {
-    this.#env = { ...process.env, ...options.env };
+    this.#env = loopbackDirect({ ...process.env, ...options.env });
     this.#events = {
       onRestart: (name, reason) => this.#say(`${name} ${reason}; starting it again`),
       onGiveUp: (_name, error) => options.onFailure?.(error),
@@ -65,7 +84,6 @@ export class Supervisor {
     const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
     const inferenceUrl = this.#env['SELKIE_INFERENCE_URL'] ?? `http://127.0.0.1:${ports.inference}/v1`;
     const env = {
-      ...this.#env,
       ...temporal.env,
       DATABASE_URL: databaseUrl,
       SELKIE_STORE: layout.store,
@@ -76,7 +94,8 @@ export class Supervisor {
       this.#startPart('worker', () => workerSpec(layout, env, this.options.runner?.model)),
     );
     return {
-      temporalAddress: temporal.address,
+      temporalAddress: temporal.target.address,
+      temporalNamespace: temporal.target.namespace,
       temporalUi: temporal.ui,
       databaseUrl,
       inferenceUrl,
@@ -85,36 +104,32 @@ export class Supervisor {
     };
   }
 
-  async #startTemporal(ports: Ports): Promise<{ address: string; ui: string | null; env: NodeJS.ProcessEnv }> {
-    const external = this.#env['TEMPORAL_ADDRESS'];
-    if (external !== undefined) {
-      if (!(await temporalAnswers(external))) {
-        throw new StackError(
-          `no Temporal answers at TEMPORAL_ADDRESS=${external}: start it, or unset the variable for a local one.`,
-        );
-      }
-      await prepareNamespace(external);
-      return { address: external, ui: null, env: {} };
+  async #startTemporal(ports: Ports): Promise<TemporalPart> {
+    const external = externalTarget(this.#env);
+    if (external !== null) {
+      const problem = await prepareForeignNamespace(external);
+      if (problem !== null) this.#say(problem);
+      return { target: external, ui: null, env: this.#env };
     }
-    const address = `127.0.0.1:${ports.temporal}`;
-    await writeTemporalConfig(this.layout.temporalConfig, address);
+    const own = ownTarget(`127.0.0.1:${ports.temporal}`);
+    await writeTemporalConfig(this.layout.temporalConfig, own.address);
     if (await this.#startPart('temporal', () => temporalSpec(this.layout, ports, this.#env))) {
-      await prepareNamespace(address);
+      await prepareOwnNamespace(own);
     }
     return {
-      address,
+      target: own,
       ui: `http://127.0.0.1:${ports.temporalUi}`,
-      // a profile in the user's own file might ask for TLS or a key: ours is the only one that the children see
-      env: { TEMPORAL_ADDRESS: address, TEMPORAL_CONFIG_FILE: this.layout.temporalConfig },
+      env: ownEnvironment(this.#env, own.address, this.layout.temporalConfig),
     };
   }
 
   async #startPostgres(ports: Ports): Promise<string> {
     const external = this.#env['DATABASE_URL'];
-    if (external !== undefined) {
-      if (!(await postgresAnswers(external))) {
-        throw new StackError(
-          'no Postgres answers at DATABASE_URL: start it, or unset the variable for an embedded one.',
+    if (isSet(external)) {
+      const problem = await postgresProblem(external);
+      if (problem !== null) {
+        throw new UnreachableError(
+          `the Postgres of DATABASE_URL cannot be used: ${problem}. Unset the variable for an embedded one.`,
         );
       }
       await migrate(external);

@@ -12,7 +12,7 @@ import {
   type ActivityName,
   type RoundConfigInput,
 } from '../../src/contract/index.js';
-import { findTemporal } from '../../src/stack/temporal.js';
+import { findTemporal } from '../../src/stack/temporal/index.js';
 import { takeReferencesForPayloads } from '../../src/workers/foreign-references.js';
 import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
 import type { ScriptedActivities } from './scripted-activities.js';

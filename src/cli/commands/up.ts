@@ -51,8 +51,8 @@ async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Pr
       broken.abort();
     },
   });
-  const { attached, temporalAddress, temporalUi, databaseUrl, inferenceUrl, store, logs } = stack;
-  const endpoints = { temporalAddress, temporalUi, databaseUrl, inferenceUrl, store, logs };
+  const { attached, temporalAddress, temporalNamespace, temporalUi, databaseUrl, inferenceUrl, store, logs } = stack;
+  const endpoints = { temporalAddress, temporalNamespace, temporalUi, databaseUrl, inferenceUrl, store, logs };
   print(endpoints, `${endpointsText(endpoints)}\n${attached ? 'It was running already.' : 'Ctrl-C stops it.'}`, json);
   if (attached) return;
   await Promise.race([untilAborted(interrupted), untilAborted(broken.signal)]);

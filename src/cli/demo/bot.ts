@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { repoRoot, type Stack } from '../../stack/index.js';
+import { environmentOf, repoRoot, type Stack } from '../../stack/index.js';
 import { demoTenant } from './campaign.js';
 
 /**
@@ -15,7 +15,7 @@ export function startApprovalBot(stack: Stack): () => void {
   const program = join(repoRoot, 'examples', 'approval-bot', 'bot.mjs');
   const args = ['--tenant', demoTenant, '--store', stack.store, '--until-stdin-closes'];
   const bot = spawn(process.execPath, [program, ...args], {
-    env: { ...process.env, TEMPORAL_ADDRESS: stack.temporalAddress },
+    env: environmentOf(stack),
     stdio: ['pipe', log, log],
   });
   closeSync(log);

@@ -1,0 +1,27 @@
+import proto from '@temporalio/proto';
+import type { Connection } from '@temporalio/client';
+
+const { TaskQueueType } = proto.temporal.api.enums.v1;
+const types = {
+  workflow: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+  activity: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+} as const;
+export type TaskKind = keyof typeof types;
+
+/** A worker asks anew after a minute at the latest; the server remembers it for five. */
+const asksWithinMs = 90_000;
+
+/** Whether somebody asks for the tasks of a queue. */
+export async function isPolled(
+  connection: Pick<Connection, 'workflowService'>,
+  namespace: string,
+  queue: string,
+  kind: TaskKind,
+): Promise<boolean> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: queue },
+    taskQueueType: types[kind],
+  });
+  return pollers.some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < asksWithinMs);
+}
