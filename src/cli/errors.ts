@@ -1,5 +1,3 @@
-import { StackError } from '../stack/index.js';
-
 /** What the process exits with; scripts may rely on it. */
 export const exitCodes = {
   ok: 0,
@@ -25,6 +23,3 @@ export class CliError extends Error {
     super(message);
   }
 }
-
-export const isForPeople = (error: unknown): error is CliError | StackError =>
-  error instanceof CliError || error instanceof StackError;

@@ -12,7 +12,7 @@ beforeEach(() => {
   out = '';
   err = '';
   vi.stubEnv('SELKIE_HOME', join(folder, 'home'));
-  for (const name of ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE']) vi.stubEnv(name, undefined);
+  for (const name of ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'DATABASE_URL']) vi.stubEnv(name, undefined);
   // nobody's own profile
   vi.stubEnv('TEMPORAL_CONFIG_FILE', join(folder, 'none.toml'));
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += text.toString()), true));
@@ -47,11 +47,78 @@ describe('every command', () => {
     ['gate approve demo.x', "required option '--as <name>' not specified"],
     ['select --rule best --from a --out b', 'Allowed choices are gain, reference'],
     ['doctor --fast', "unknown option '--fast'"],
+    ['round list --limit 0', 'a whole number above 0'],
+    ['round start --from best', 'Allowed choices are base, released'],
+    ['round delete x', "unknown command 'delete'"],
     ['bench nothing', 'there is no bench "nothing"; there is: decode, engine, gpu, learning, profile, score, trial'],
   ])('%s: wrong usage, exit code 2', async (line, message) => {
     expect(await selkie(line)).toBe(2);
     expect(err).toContain(message);
   });
+});
+
+describe('an empty word', () => {
+  it.each([
+    ['round', 'status', ''],
+    ['round', 'watch', ' '],
+    ['round', 'cancel', ''],
+    ['round', 'start', '--id', ''],
+    ['round', 'start', '--config', ''],
+    ['round', 'start', '--as', ' '],
+    ['gate', 'show', ''],
+    ['gate', 'approve', 'demo.x', '--as', ''],
+    ['gate', 'approve', '', '--as', 'ann'],
+    ['up', '--model', ''],
+    ['select', '--from', '', '--rule', 'gain', '--out', 'x'],
+    ['release', 'list', '--alias', ''],
+  ])('%s %s: wrong usage, exit code 2', async (...argv) => {
+    expect(await run(argv)).toBe(2);
+    expect(err).toContain('is empty');
+  });
+});
+
+describe('whatever is wrong', () => {
+  const wrong: [string, string[], number, string][] = [
+    ['a folder for a config', ['round', 'start', '--config', tmpdir()], 2, 'is a folder'],
+    ['a folder for a rank file', ['select', '--from', tmpdir(), '--rule', 'gain', '--out', 'x'], 4, 'cannot read'],
+    ['no ledger', ['release', 'list'], 3, 'no ledger is known here'],
+    ['no stack', ['round', 'list'], 3, 'no stack runs here'],
+    ['nothing to cancel', ['round', 'cancel', 'demo.x'], 3, 'no stack runs here'],
+  ];
+  it.each(wrong)('%s is told in a sentence', async (_what, argv, exitCode, message) => {
+    expect(await run(argv)).toBe(exitCode);
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/\n\s+at /);
+  });
+
+  it('has no escape sequence of others in it', async () => {
+    expect(await run(['round', 'start', '--config', '\u001b[31m{'])).toBe(2);
+    expect(err).not.toContain('\u001b');
+  });
+
+  it('is told of a profile that is not there, and of a file that cannot be read', async () => {
+    vi.stubEnv('TEMPORAL_PROFILE', 'none-such');
+    expect(await selkie('gate list')).toBe(1);
+    expect(err).toContain("the settings for Temporal cannot be used: Profile 'none-such' not found");
+    vi.stubEnv('TEMPORAL_PROFILE', undefined);
+    vi.stubEnv('TEMPORAL_CONFIG_FILE', folder);
+    expect(await selkie('gate list')).toBe(1);
+    expect(err).toContain('EISDIR');
+  });
+
+  it.each([
+    ['nowhere', 'no address of a Postgres'],
+    ['postgres://x@127.0.0.1:1/x', 'nothing listens there'],
+  ])('is told of the ledger %s', async (url, message) => {
+    vi.stubEnv('DATABASE_URL', url);
+    expect(await selkie('release list')).toBe(3);
+    expect(err).toContain(message);
+  });
+});
+
+it('has a version', async () => {
+  expect(await selkie('--version')).toBe(0);
+  expect(out).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
 describe('round start', () => {

@@ -1,21 +1,29 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { pathToFileURL } from 'node:url';
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { benchCommand } from './commands/bench.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
 import { gateCommand } from './commands/gate.js';
+import { releaseCommand } from './commands/release.js';
 import { roundCommand } from './commands/round.js';
 import { selectCommand } from './commands/select.js';
 import { upCommand } from './commands/up.js';
-import { CliError, exitCodes, isForPeople } from './errors.js';
+import { isSet, loopbackDirect, repoRoot } from '../stack/index.js';
+import { refuseBlanks } from './blank.js';
+import { exitCodes } from './errors.js';
+import { explain } from './explain.js';
+import { safeLines } from './safe-text.js';
 
 /** The whole command line. */
 export function program(): Command {
   const selkie = new Command('selkie')
     .description('self-adapting language models (SEAL) as durable, inspectable rounds')
+    .version(version(), '-V, --version', 'print the version')
     .addHelpText(
       'after',
       `
@@ -34,12 +42,18 @@ Examples:
     demoCommand(),
     roundCommand(),
     gateCommand(),
+    releaseCommand(),
     selectCommand(),
     benchCommand(),
   ];
   for (const command of commands) selkie.addCommand(command);
+  selkie.hook('preAction', (_selkie, command) => refuseBlanks(command));
   return throwing(selkie);
 }
+
+/** Of package.json, which lies above `src/` and `dist/` alike. */
+const version = (): string =>
+  z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8'))).version;
 
 /** Commander would end the process itself; we say what the exit codes are. */
 function throwing(command: Command): Command {
@@ -56,11 +70,18 @@ export async function run(argv: string[]): Promise<number> {
   } catch (error) {
     // commander has said it already
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (!isForPeople(error)) throw error;
-    const { message } = error;
-    process.stderr.write(wantsJson(argv) ? `${JSON.stringify({ error: message })}\n` : `\nselkie: ${message}\n`);
-    return error instanceof CliError ? error.exitCode : exitCodes.failed;
+    return fail(error, argv);
   }
+}
+
+/** Says what went wrong, in one sentence, and returns the exit code. */
+function fail(error: unknown, argv: string[]): number {
+  const { message, exitCode } = explain(error);
+  process.stderr.write(
+    wantsJson(argv) ? `${JSON.stringify({ error: message })}\n` : `\nselkie: ${safeLines(message)}\n`,
+  );
+  if (isSet(process.env['SELKIE_DEBUG'])) console.error(error);
+  return exitCode;
 }
 
 // the demo's `--json` names a file; its output is for people
@@ -68,6 +89,14 @@ const wantsJson = (argv: string[]): boolean => argv.includes('--json') && argv[0
 
 const started = process.argv[1];
 if (started !== undefined && import.meta.url === pathToFileURL(realpathSync(started)).href) {
+  const argv = process.argv.slice(2);
+  // what listens on this machine is asked directly, whatever proxy is set
+  Object.assign(process.env, loopbackDirect(process.env));
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => process.exit(fail(error, argv)));
+  }
+  // `| head` reads a line and goes
+  process.stdout.on('error', () => process.exit(exitCodes.ok));
   // Exits by itself: gRPC channels and timers of libraries would keep the process for seconds more.
-  process.exit(await run(process.argv.slice(2)));
+  process.exit(await run(argv));
 }

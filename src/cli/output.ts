@@ -1,10 +1,17 @@
+import { safeJson, safeLines } from './safe-text.js';
+
 /** Results go to standard output, as text or with `--json` as one JSON document; progress goes to standard error. */
 export function print(value: unknown, text: string, json: boolean | undefined): void {
-  process.stdout.write(json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
+  process.stdout.write(json === true ? `${safeJson(value)}\n` : `${safeLines(text)}\n`);
 }
 
+/** One JSON document in one line. */
+export const printJsonLine = (value: unknown): void =>
+  // strings hold no line break as such, so each one stands between two tokens
+  void process.stdout.write(`${safeJson(value).replaceAll(/\n */g, '')}\n`);
+
 /** One line of progress. */
-export const say = (line: string): void => void process.stderr.write(`${line}\n`);
+export const say = (line: string): void => void process.stderr.write(`${safeLines(line)}\n`);
 
 /** `90061` seconds as `25:01:01`, below an hour as `m:ss`. */
 export function clock(seconds: number): string {

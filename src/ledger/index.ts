@@ -6,7 +6,7 @@ export { Ledger, type Queries } from './ledger.js';
 export { migrate } from './migrate.js';
 export type { Policy, PolicyOwner } from './policies.js';
 export type { Proposal, TrialProposal } from './proposals.js';
-export type { Release } from './releases.js';
+export type { ListedRelease, Release } from './releases.js';
 export type { ReportSummary } from './reports.js';
 export { modelOf, type PreparedRound, type RoundRow } from './rounds.js';
 export type { PlannedTrial, Screen, Trial } from './trials.js';

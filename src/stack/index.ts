@@ -1,4 +1,4 @@
-export { StackError, UnreachableError } from './errors.js';
+export { messageOf, StackError, UnreachableError } from './errors.js';
 export { loopbackDirect } from './loopback.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
 export { watchMemory, type MemoryWatch } from './memory.js';

@@ -11,7 +11,7 @@ import { keepDemo, keptDemo } from '../demo/kept.js';
 import { ProgressLine } from '../demo/progress.js';
 import { outcomesText, resultTable } from '../demo/table.js';
 import { CliError, exitCodes } from '../errors.js';
-import { trialsDoing } from '../in-flight.js';
+import { trialsDoing } from '../round/in-flight.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
 import { clock, say } from '../output.js';

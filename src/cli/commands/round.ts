@@ -1,68 +1,22 @@
-import { Command } from '@commander-js/extra-typings';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import { existsSync, readFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  campaignId,
-  parseConfig,
-  roundConfigProblems,
-  roundConfigSchema,
-  taskQueues,
-  workflowTypes,
-  type RoundConfig,
-} from '../../contract/index.js';
-import { CliError, exitCodes } from '../errors.js';
-import { withSession, type Session } from '../connect.js';
-import { trialsDoing } from '../in-flight.js';
-import { clock, print, say } from '../output.js';
-import { statusLine, viewText } from '../round-text.js';
-import { viewRound, type RoundView } from '../rounds.js';
+import { Command, Option } from '@commander-js/extra-typings';
+import { campaignId, shellWord } from '../../contract/index.js';
+import { withSession } from '../connect.js';
+import { atMost } from '../numbers.js';
+import { print } from '../output.js';
+import { readRoundConfig } from '../round/config.js';
+import { controlRound, controls, type Control } from '../round/control.js';
+import { listRounds, listText } from '../round/list.js';
+import { fromReleased, sayWhatIsLive, startRound } from '../round/start.js';
+import { viewText } from '../round/text.js';
+import { viewRound } from '../round/view.js';
+import { watchRound } from '../round/watch.js';
 import { stampNow } from '../stamp.js';
 
-const pollMs = 2000;
-/** After so long without a change it says what is being done. */
-const quietMs = 15_000;
+const mostListed = 1000;
 
-/**
- * Reads `--config`: a file's name or JSON; throws a CliError that lists every problem.
- *
- * @param as who asks for the round; without it whom the config names, or the user of this machine
- */
-export function readRoundConfig(argument?: string, as?: string): RoundConfig {
-  const text = argument === undefined ? '{}' : existsSync(argument) ? readFileSync(argument, 'utf8') : argument;
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    throw new CliError(
-      `--config is neither a file nor JSON (${(error as Error).message}): give a path, or something like '{"editsPerSource": 2}'`,
-      exitCodes.usage,
-    );
-  }
-  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
-    raw = as === undefined ? { requestedBy: userName(), ...raw } : { ...raw, requestedBy: as };
-  }
-  const parsed = parseConfig(roundConfigSchema, raw);
-  const problems = parsed.ok ? roundConfigProblems(parsed.value) : parsed.problems;
-  if (!parsed.ok || problems.length > 0) {
-    throw new CliError(`the round's config has problems:\n  ${problems.join('\n  ')}`, exitCodes.usage);
-  }
-  return parsed.value;
-}
-
-/** Undefined, for which the config has a word, where the system knows no name: in some containers. */
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `selkie round start | status | watch` */
+/** `selkie round start | list | status | watch | pause | resume | stop | cancel` */
 export function roundCommand(): Command {
-  const round = new Command('round').description('start a round, or see how one stands');
+  const round = new Command('round').description('start a round, see how one stands, tell it what to do');
 
   round
     .command('start')
@@ -70,38 +24,61 @@ export function roundCommand(): Command {
     .option('--config <file or json>', 'the round config, or a part of it')
     .option('--id <id>', 'the workflow id of the round; by default <tenant>.<time>')
     .option('--as <name>', 'who asks for it, whose approval does not count; by default your name on this machine')
-    .option('--watch', 'wait for the end and show how it goes')
+    .addOption(
+      new Option('--from <policy>', 'the policy that it starts from: the one that is live, or none')
+        .choices(['base', 'released'])
+        .default('base'),
+    )
+    .option('--watch', 'wait for the end and show how it goes; exit code 0 only if its policy was released')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
+A corpus is looked for from the folder in which you type, if the stack runs on this machine.
+
 Examples:
   $ npx selkie round start
   $ npx selkie round start --config '{"sources": {"train": 2}, "editsPerSource": 2}' --watch
-  $ npx selkie round start --config examples/configs/small.json --id demo.monday --as ann`,
+  $ npx selkie round start --config examples/configs/small.json --id demo.monday --as ann --from released`,
     )
-    .action(async ({ config, id, as, watch, json }) => {
-      const input = readRoundConfig(config, as);
+    .action(async ({ config, id, as, from, watch, json }) => {
+      const given = readRoundConfig(config, as);
       await withSession(async (session) => {
+        const input = from === 'released' ? await fromReleased(given) : given;
         const roundId = id ?? campaignId(input.tenant, `round-${stampNow()}`);
         await startRound(session, roundId, input);
+        await sayWhatIsLive(session, input);
         if (watch === true) {
-          finish(await watchRound(session, roundId, json), json);
+          await watchRound(session, roundId, json);
           return;
         }
         print(
           { roundId, workflowId: roundId },
-          `started ${roundId}\n  npx selkie round watch ${roundId}\n  npx selkie gate list`,
+          `started ${roundId}\n  npx selkie round watch ${shellWord(roundId)}\n  npx selkie gate list`,
           json,
         );
       });
     });
 
   round
-    .command('status')
-    .description('how a round stands')
-    .argument('<id>', 'the workflow id of the round')
+    .command('list')
+    .description('the latest rounds, the newest first')
+    .option('--running', 'only those that run')
+    .option('--limit <n>', 'so many at most', atMost(mostListed), 20)
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ npx selkie round list\n  $ npx selkie round list --running --json')
+    .action(({ running, limit, json }) =>
+      withSession(async ({ client }) => {
+        const rounds = await listRounds(client, { running: running === true, limit });
+        print(rounds, listText(rounds), json);
+      }),
+    );
+
+  round
+    .command('status')
+    .description('how a round stands; exit code 0 whenever that can be said')
+    .argument('<id>', 'the workflow id of the round')
+    .option('--json', 'print JSON: released is null until it is decided; phaseTrials are those of the phase under way')
     .addHelpText('after', '\nExample:\n  $ npx selkie round status demo.monday')
     .action((id, { json }) =>
       withSession(async ({ client }) => {
@@ -112,54 +89,25 @@ Examples:
 
   round
     .command('watch')
-    .description('follow a round to its end; exit code 1 when it does not complete')
+    .description('follow a round to its end; exit code 0 only if its policy was released')
     .argument('<id>', 'the workflow id of the round')
     .option('--json', 'print one JSON document a line for each change, the last with the result')
     .addHelpText('after', '\nExample:\n  $ npx selkie round watch demo.monday')
-    .action((id, { json }) => withSession(async (session) => finish(await watchRound(session, id, json), json)));
+    .action((id, { json }) => withSession((session) => watchRound(session, id, json)));
 
+  for (const [control, description] of Object.entries(controls) as [Control, string][]) {
+    round
+      .command(control)
+      .description(description)
+      .argument('<id>', 'the workflow id of the round, or of a campaign')
+      .option('--json', 'print JSON')
+      .addHelpText('after', `\nExample:\n  $ npx selkie round ${control} demo.monday`)
+      .action((id, { json }) =>
+        withSession(async ({ client }) => {
+          const said = await controlRound(client, id, control);
+          print({ id, told: control, said }, said, json);
+        }),
+      );
+  }
   return round;
-}
-
-async function startRound({ client }: Session, roundId: string, config: RoundConfig): Promise<void> {
-  try {
-    await client.workflow.start(workflowTypes.round, {
-      taskQueue: taskQueues.control,
-      workflowId: roundId,
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      args: [config],
-      staticSummary: `${config.model} · ${config.sources.train} sources × ${config.editsPerSource} edits`,
-    });
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw new CliError(
-      `there is a round "${roundId}" already: \`npx selkie round status ${roundId}\`, or give another --id`,
-    );
-  }
-}
-
-/** Shows each change until the round ends, and what the trials do now and then. */
-async function watchRound({ client }: Session, roundId: string, json: boolean | undefined): Promise<RoundView> {
-  const startMs = Date.now();
-  let shown = '';
-  let shownMs = 0;
-  for (;;) {
-    const view = await viewRound(client, roundId);
-    const line = view.status === null ? 'waiting for a worker' : statusLine(view.status);
-    if (line !== shown && json === true) process.stdout.write(`${JSON.stringify(view)}\n`);
-    if (json !== true && (line !== shown || Date.now() - shownMs >= quietMs)) {
-      const doing = view.status === null ? line : statusLine(view.status, await trialsDoing(client, roundId));
-      say(`${clock((Date.now() - startMs) / 1000)}  ${doing}`);
-      shownMs = Date.now();
-    }
-    shown = line;
-    if (view.execution !== 'RUNNING') return view;
-    await sleep(pollMs);
-  }
-}
-
-function finish(view: RoundView, json: boolean | undefined): void {
-  if (json === true) process.stdout.write(`${JSON.stringify(view)}\n`);
-  else process.stdout.write(`${viewText(view)}\n`);
-  if (view.execution !== 'COMPLETED') process.exitCode = exitCodes.failed;
 }

@@ -12,7 +12,7 @@ import {
   type RoundStatus,
 } from '../../contract/index.js';
 import { CliError } from '../errors.js';
-import { causesOf, queryStatus } from '../rounds.js';
+import { causesOf, queryStatus } from '../round/view.js';
 import { stampNow } from '../stamp.js';
 
 export const demoTenant = 'demo';
@@ -64,10 +64,10 @@ export interface CampaignView {
 /** How the campaign stands; `round` is where it stood last. */
 export async function viewCampaign(client: Client, campaign: string, round: number): Promise<CampaignView> {
   const running = await isUnderWay(client, campaign);
-  const status = await queryStatus(client, roundIdOf(campaign, round));
+  const { status } = await queryStatus(client, roundIdOf(campaign, round));
   // asking for a round that has not begun costs the server and the worker as much as an answer
   if (status !== null && status.phase !== 'done') return { running, round, status };
-  const next = await queryStatus(client, roundIdOf(campaign, round + 1));
+  const { status: next } = await queryStatus(client, roundIdOf(campaign, round + 1));
   return next === null ? { running, round, status } : { running, round: round + 1, status: next };
 }
 

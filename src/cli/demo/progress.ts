@@ -1,6 +1,6 @@
 import type { RoundStatus } from '../../contract/index.js';
 import { clock } from '../output.js';
-import { statusLine } from '../round-text.js';
+import { statusLine } from '../round/text.js';
 
 const plainEveryMs = 15_000;
 /** What the trials do is asked of the server, so on a terminal not for every line. */

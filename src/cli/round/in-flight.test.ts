@@ -1,6 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
-import type { TrainHeartbeat } from '../contract/index.js';
+import type { TrainHeartbeat } from '../../contract/index.js';
 import { countedUp, inFlightText } from './in-flight.js';
 
 const activity = (name: string) => ({ activityType: { name } });

@@ -1,6 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { trainHeartbeatSchema, workflowTypes } from '../contract/index.js';
+import { trainHeartbeatSchema, workflowTypes } from '../../contract/index.js';
 
 /** So many trials are asked what they do; a larger round shows what these do. */
 const most = 50;
@@ -26,7 +26,7 @@ export interface InFlight {
  */
 export async function trialsInFlight(client: Client, roundId: string): Promise<InFlight> {
   const running = client.workflow.list({
-    query: `WorkflowType = '${workflowTypes.trial}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '${roundId}.'`,
+    query: `WorkflowType = '${workflowTypes.trial}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '${roundId.replaceAll("'", "''")}.'`,
     pageSize: most,
   });
   const ids: string[] = [];

@@ -1,6 +1,7 @@
-import type { RoundResult, RoundStatus } from '../contract/index.js';
-import { countsText, percent } from './output.js';
-import type { RoundView } from './rounds.js';
+import type { RoundResult, RoundStatus } from '../../contract/index.js';
+import { countsText, percent } from '../output.js';
+import { safeText } from '../safe-text.js';
+import type { RoundView } from './view.js';
 
 const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;
 
@@ -37,14 +38,14 @@ export function resultText(result: RoundResult): string {
 }
 
 /** A round for `round status`. */
-export function viewText({ roundId, execution, status, result, failure }: RoundView): string {
-  const lines = [`${roundId}: ${execution.toLowerCase()}`];
+export function viewText({ roundId, execution, status, silence, result, failure }: RoundView): string {
+  const lines = [`${safeText(roundId)}: ${execution.toLowerCase()}`];
   if (result !== null) lines.push(resultText(result));
   else if (status !== null) lines.push(statusLine(status), `device          ${status.deviceSeconds.toFixed(1)} s`);
-  else if (execution === 'RUNNING') lines.push('no worker answers: is the stack up?');
+  else if (silence !== null) lines.push(silence);
   if (failure !== null) lines.push(`because         ${failure}`);
   for (const { signal, reason } of status?.rejectedMessages.slice(-3) ?? []) {
-    lines.push(`a "${signal}" was of no use: ${reason}`);
+    lines.push(`a "${safeText(signal)}" was of no use: ${safeText(reason)}`);
   }
   return lines.join('\n');
 }

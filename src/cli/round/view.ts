@@ -6,51 +6,78 @@ import {
   workflowTypes,
   type RoundResult,
   type RoundStatus,
-} from '../contract/index.js';
-import { CliError, exitCodes } from './errors.js';
+} from '../../contract/index.js';
+import { CliError, exitCodes } from '../errors.js';
+import { whySilent } from './silence.js';
 
 /** A round as the server sees it, with what the round says of itself. */
 export interface RoundView {
   roundId: string;
   /** RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, … */
   execution: string;
-  /** null while no worker answers the query */
+  /** null while nothing answers the query; `silence` says why */
   status: RoundStatus | null;
+  silence: string | null;
+  /** of the phase under way; `result.trials` counts those of all phases */
+  phaseTrials: RoundStatus['trials'] | null;
   result: RoundResult | null;
+  /** null until it is decided */
+  released: boolean | null;
   /** why it failed, in words */
   failure: string | null;
 }
 
 /** Everything about one round; `RoundView.result` once it is completed. */
 export async function viewRound(client: Client, roundId: string): Promise<RoundView> {
+  const execution = await executionOf(client, roundId);
+  const answer = await queryStatus(client, roundId);
+  const view: RoundView = {
+    roundId,
+    execution,
+    status: answer.status,
+    silence: answer.status === null && execution === 'RUNNING' ? await whySilent(client, roundId, answer.error) : null,
+    phaseTrials: answer.status?.trials ?? null,
+    result: null,
+    released: null,
+    failure: null,
+  };
   const handle = client.workflow.getHandle(roundId);
-  const { type, status: execution } = await handle.describe().catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError)
-      throw new CliError(`there is no round "${roundId}"`, exitCodes.notFound);
-    throw error;
-  });
-  if (type !== workflowTypes.round) {
-    throw new CliError(`"${roundId}" is a ${type}, not a round`, exitCodes.notFound);
-  }
-  const view: RoundView = { roundId, execution: execution.name, status: null, result: null, failure: null };
-  view.status = await queryStatus(client, roundId);
-  if (execution.name === 'COMPLETED') {
+  if (execution === 'COMPLETED') {
     const result = roundResultSchema.safeParse(await handle.result());
     if (result.success) view.result = result.data;
     else view.failure = `its result cannot be read: ${result.error.message}`;
-  } else if (execution.name !== 'RUNNING') {
+    view.released = view.result?.released ?? null;
+  } else if (execution !== 'RUNNING') {
     view.failure = await failureOf(() => handle.result());
   }
   return view;
 }
 
-/** What the round's `status` query answers; null while no worker does. */
-export async function queryStatus(client: Client, roundId: string): Promise<RoundStatus | null> {
+/** How the server says that a round stands; throws a CliError for what is no round. */
+export async function executionOf(client: Client, roundId: string): Promise<string> {
+  const { type, status } = await client.workflow
+    .getHandle(roundId)
+    .describe()
+    .catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      throw new CliError(`there is no round "${roundId}": \`npx selkie round list\` shows them`, exitCodes.notFound);
+    });
+  if (type !== workflowTypes.round) {
+    throw new CliError(`"${roundId}" is a ${type}, not a round`, exitCodes.notFound);
+  }
+  return status.name;
+}
+
+/** What the round's `status` query answers; null, with the error, where there is no answer that can be read. */
+export async function queryStatus(
+  client: Client,
+  roundId: string,
+): Promise<{ status: RoundStatus } | { status: null; error: unknown }> {
   try {
     const answer: unknown = await client.workflow.getHandle(roundId).query(queryNames.status);
-    return roundStatusSchema.parse(answer);
-  } catch {
-    return null;
+    return { status: roundStatusSchema.parse(answer) };
+  } catch (error) {
+    return { status: null, error };
   }
 }
 
@@ -63,11 +90,15 @@ async function failureOf(result: () => Promise<unknown>): Promise<string | null>
   }
 }
 
-/** The messages of an error and of what caused it, without repetition. */
+/** Temporal's words for an error that has another as its cause, which says more. */
+const emptyWords = /^(Activity task failed|Child Workflow execution failed|Workflow execution failed)$/i;
+
+/** The messages of an error and of what caused it, each thing said once. */
 export function causesOf(error: Error): string {
   const messages: string[] = [];
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if (!messages.includes(at.message)) messages.push(at.message);
+    const { message } = at;
+    if (!emptyWords.test(message) && !messages.some((said) => said.includes(message))) messages.push(message);
   }
-  return messages.join(': ');
+  return messages.length === 0 ? error.message : messages.join(': ');
 }

@@ -1,0 +1,23 @@
+import { Ledger } from '../ledger/index.js';
+import { isSet, postgresProblem, runningStack } from '../stack/index.js';
+import { CliError, exitCodes } from './errors.js';
+
+/** Runs `work` on the ledger of `DATABASE_URL`, or of the running stack. */
+export async function withLedger<T>(work: (ledger: Ledger) => Promise<T>): Promise<T> {
+  const given = process.env['DATABASE_URL'];
+  const url = isSet(given) ? given : runningStack()?.databaseUrl;
+  if (url === undefined) {
+    throw new CliError(
+      'no ledger is known here: start the stack with `npm run up`, or name the ledger by DATABASE_URL.',
+      exitCodes.unreachable,
+    );
+  }
+  const problem = await postgresProblem(url);
+  if (problem !== null) throw new CliError(`the ledger cannot be read: ${problem}`, exitCodes.unreachable);
+  const ledger = await Ledger.connect(url, { connections: 1 });
+  try {
+    return await work(ledger);
+  } finally {
+    await ledger.close();
+  }
+}

@@ -1,0 +1,50 @@
+import type { Client } from '@temporalio/client';
+import Table from 'cli-table3';
+import { workflowTypes } from '../../contract/index.js';
+import { safeText } from '../safe-text.js';
+
+/** A round in the list: what the server knows of it without asking its worker. */
+export interface ListedRound {
+  roundId: string;
+  execution: string;
+  phase: string | null;
+  startedAt: string;
+  closedAt: string | null;
+}
+
+/** The latest rounds, the newest first. */
+export async function listRounds(
+  client: Client,
+  { running, limit }: { running: boolean; limit: number },
+): Promise<ListedRound[]> {
+  const query = `WorkflowType = '${workflowTypes.round}'${running ? " AND ExecutionStatus = 'Running'" : ''}`;
+  const rounds: ListedRound[] = [];
+  if (limit === 0) return rounds;
+  for await (const { workflowId, status, startTime, closeTime, typedSearchAttributes } of client.workflow.list({
+    query,
+    pageSize: Math.min(limit, 1000),
+  })) {
+    const phase = typedSearchAttributes.getAll().find(({ key }) => key.name === 'SealPhase')?.value;
+    rounds.push({
+      roundId: workflowId,
+      execution: status.name,
+      phase: typeof phase === 'string' ? phase : null,
+      startedAt: startTime.toISOString(),
+      closedAt: closeTime?.toISOString() ?? null,
+    });
+    if (rounds.length === limit) break;
+  }
+  return rounds;
+}
+
+export function listText(rounds: ListedRound[]): string {
+  if (rounds.length === 0) return 'no round: `npx selkie round start` starts one';
+  const table = new Table({
+    head: ['round', 'state', 'phase', 'started', 'ended'],
+    style: { head: [], border: [] },
+  });
+  for (const { roundId, execution, phase, startedAt, closedAt } of rounds) {
+    table.push([safeText(roundId), execution.toLowerCase(), phase ?? '–', startedAt, closedAt ?? '–']);
+  }
+  return table.toString();
+}

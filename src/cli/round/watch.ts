@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { shellWord } from '../../contract/index.js';
+import type { Session } from '../connect.js';
+import { exitCodes } from '../errors.js';
+import { clock, print, printJsonLine, say } from '../output.js';
+import { trialsDoing } from './in-flight.js';
+import { statusLine, viewText } from './text.js';
+import { viewRound, type RoundView } from './view.js';
+
+const pollMs = 2000;
+/** After so long without a change it says what is being done. */
+const quietMs = 15_000;
+
+/** Shows each change until the round ends, and what the trials do now and then; sets the exit code. */
+export async function watchRound({ client }: Session, roundId: string, json: boolean | undefined): Promise<void> {
+  const startMs = Date.now();
+  let shown = '';
+  let shownMs = 0;
+  for (;;) {
+    const view = await viewRound(client, roundId);
+    const line = view.status === null ? (view.silence ?? '') : statusLine(view.status);
+    const isNews = line !== shown;
+    const waits = view.status?.phase === 'gate';
+    // nothing happens at a gate until somebody decides, perhaps for days
+    if (json !== true && (isNews || (!waits && Date.now() - shownMs >= quietMs))) {
+      const doing = view.status === null || waits ? line : statusLine(view.status, await trialsDoing(client, roundId));
+      if (doing !== '') say(`${clock((Date.now() - startMs) / 1000)}  ${doing}`);
+      if (waits) say(gateHint(roundId));
+      shownMs = Date.now();
+    }
+    if (view.execution !== 'RUNNING') {
+      finish(view, json);
+      return;
+    }
+    if (isNews && json === true) printJsonLine(view);
+    shown = line;
+    await sleep(pollMs);
+  }
+}
+
+const gateHint = (roundId: string): string =>
+  ['show', 'approve'].map((verb) => `      npx selkie gate ${verb} ${shellWord(roundId)}`).join('\n') + ' --as NAME';
+
+function finish(view: RoundView, json: boolean | undefined): void {
+  if (json === true) printJsonLine(view);
+  else print(view, viewText(view), false);
+  if (view.released !== true) process.exitCode = exitCodes.failed;
+}
