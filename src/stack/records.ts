@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { alone } from './alone.js';
 import { isAlive, startTimeOf, type ProcessId } from './processes.js';
 
 /** The parts of a stack, in the order in which they start. */
@@ -34,23 +35,16 @@ export function writeRecord(
   const record = recordOf(name, pid, stopSignal);
   if (record === null) return null;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(fileOf(folder, name), JSON.stringify(record));
+  const unfinished = join(folder, `${name}.${process.pid}.new`);
+  writeFileSync(unfinished, JSON.stringify(record));
+  renameSync(unfinished, fileOf(folder, name));
   return record;
 }
 
 /** As `writeRecord`, but only one process can have the name: null when another has it and lives. */
 export function claimRecord(folder: string, name: string, pid: number): ProcessRecord | null {
-  const record = recordOf(name, pid, 'SIGTERM');
   mkdirSync(folder, { recursive: true });
-  if (readRecord(folder, name) !== null) return null;
-  rmSync(fileOf(folder, name), { force: true });
-  try {
-    writeFileSync(fileOf(folder, name), JSON.stringify(record), { flag: 'wx' });
-    return record;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
-    throw error;
-  }
+  return alone(folder, () => (readRecord(folder, name) === null ? writeRecord(folder, name, pid, 'SIGTERM') : null));
 }
 
 function parseRecord(folder: string, name: string): ProcessRecord | null {
