@@ -15,6 +15,7 @@ it('reads what the stack sets', () => {
     inferenceUrl: good.SELKIE_INFERENCE_URL,
     inferenceKey: undefined,
   });
+  expect(readSettings({ ...good, SELKIE_INFERENCE_KEY: '' }).inferenceKey).toBeUndefined();
   expect(readSettings(good).corpusDir).toMatch(/corpus\/sample$/);
 });
 

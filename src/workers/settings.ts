@@ -43,16 +43,20 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
+/** Compose sets what nobody has said to nothing. */
+const withoutEmpty = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+
 /**
  * Settings from environment variables.
  * @throws SettingsError that lists every variable that is missing or wrong, and what it is for
  */
 export function readSettings(env: NodeJS.ProcessEnv): WorkerSettings {
-  const parsed = settingsSchema.safeParse(env);
+  const parsed = settingsSchema.safeParse(withoutEmpty(env));
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message }) => {
     const name = path.map(String).join('.');
-    return `- ${name} ${env[name] === undefined ? 'is not set' : 'is wrong'}: ${message}`;
+    return `- ${name} ${withoutEmpty(env)[name] === undefined ? 'is not set' : 'is wrong'}: ${message}`;
   });
   throw new SettingsError(['the worker cannot start:', ...lines, '`npm run up` sets all of them.'].join('\n'));
 }
