@@ -9,7 +9,8 @@ export const home = resolve(root, process.env.SELKIE_HOME ?? '.selkie');
 export const installLog = join(home, 'logs', 'install.log');
 export const cli = join(root, 'dist', 'cli', 'main.js');
 
-export const buildStamp = join(home, 'install', 'build.sha256');
+/** beside what was built, so that it counts for every home */
+export const buildStamp = join(root, 'dist', 'build.sha256');
 
 /** Whether what the stamp stands for was made from what has this digest. */
 export const isStamped = (file, digest) => existsSync(file) && readFileSync(file, 'utf8') === digest;
