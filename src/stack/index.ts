@@ -1,6 +1,7 @@
 export { messageOf, StackError, UnreachableError } from './errors.js';
 export { loopbackDirect } from './loopback.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
+export { readFrom, sizeOf } from './log-file.js';
 export { watchMemory, type MemoryWatch } from './memory.js';
 export { choosablePorts, freePortNumbers, type Ports } from './ports.js';
 export { postgresProblem } from './postgres-probe.js';

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { StackError } from './errors.js';
 import { layoutOf, type Layout } from './layout.js';
 import { readRecord } from './records.js';
 
@@ -36,14 +37,24 @@ export function writeState(layout: Layout, state: StackState): void {
 
 export const removeState = (layout: Layout): void => rmSync(layout.state, { force: true });
 
-/** The stack that runs under this home and is ready; null when there is none. */
+/** The stack that runs under this home and is ready; null when there is none; throws a StackError where its state is broken. */
 export function runningStack(layout: Layout = layoutOf()): StackState | null {
   const supervisor = readRecord(layout.pids, supervisorName);
   if (supervisor === null) return null;
+  if (!existsSync(layout.state)) return null; // it is still starting
+  const state = readState(layout.state);
+  if (state === null) {
+    throw new StackError(
+      `${layout.state} is broken, or of another version, while process ${supervisor.pid} keeps a stack: \`npm run down\`, then \`npm run up\`.`,
+    );
+  }
+  return state.supervisor === supervisor.pid ? state : null;
+}
+
+function readState(file: string): StackState | null {
   try {
-    const state = stateSchema.parse(JSON.parse(readFileSync(layout.state, 'utf8')));
-    return state.supervisor === supervisor.pid ? state : null;
+    return stateSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
-    return null; // it is still starting
+    return null;
   }
 }

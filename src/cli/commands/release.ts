@@ -1,9 +1,9 @@
 import { Command } from '@commander-js/extra-typings';
-import Table from 'cli-table3';
 import type { ListedRelease } from '../../ledger/index.js';
 import { withLedger } from '../ledger.js';
 import { print } from '../output.js';
 import { safeText } from '../safe-text.js';
+import { listTable } from '../table.js';
 
 /** `selkie release list` */
 export function releaseCommand(): Command {
@@ -24,12 +24,15 @@ export function releaseCommand(): Command {
 
 function releasesText(releases: ListedRelease[]): string {
   if (releases.length === 0) return 'nothing was released yet';
-  const table = new Table({
-    head: ['', 'release', 'alias', 'round', 'released', 'digest'],
-    style: { head: [], border: [] },
-  });
-  for (const { live, releaseId, alias, roundId, releasedAt, digest } of releases) {
-    table.push([live ? 'live' : '', releaseId, safeText(alias), safeText(roundId), releasedAt, digest.slice(0, 12)]);
-  }
-  return table.toString();
+  return listTable(
+    ['', 'release', 'alias', 'round', 'released', 'digest'],
+    releases.map(({ live, releaseId, alias, roundId, releasedAt, digest }) => [
+      live ? 'live' : '',
+      releaseId,
+      safeText(alias),
+      safeText(roundId),
+      releasedAt,
+      digest.slice(0, 12),
+    ]),
+  );
 }

@@ -2,13 +2,26 @@ import { Command } from '@commander-js/extra-typings';
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { layoutOf, repoRoot, runningStack, startStack, type Endpoints, type RunnerOptions } from '../../stack/index.js';
+import {
+  layoutOf,
+  readFrom,
+  repoRoot,
+  runningStack,
+  sizeOf,
+  startStack,
+  type Endpoints,
+  type RunnerOptions,
+  type StackState,
+} from '../../stack/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
 import { print, say } from '../output.js';
+import { readTextFile } from '../text-file.js';
 
 const pollMs = 200;
+/** more than all parts may take together, one after the other */
+const readyWithinMs = 15 * 60_000;
 
 /** `selkie up` */
 export function upCommand(): Command {
@@ -33,10 +46,32 @@ Examples:
   $ npm run up -- --models my-models.json --model my-model`,
     )
     .action(async ({ detach, json, ...runner }) => {
+      checkModels(runner);
+      refuseForRunning(runner, runningStack());
       if (detach === true) print(...(await startDetached()), json);
       else await keepRunning(runner, json);
     });
   return up;
+}
+
+/** The runner would say it too, minutes later and in its log. */
+function checkModels({ models }: RunnerOptions): void {
+  if (models === undefined) return;
+  try {
+    JSON.parse(readTextFile(models));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new CliError(`--models ${models} is not JSON: ${error.message}`, exitCodes.usage);
+  }
+}
+
+/** A runner keeps the options that it was started with. */
+function refuseForRunning(runner: RunnerOptions, state: StackState | null): void {
+  const [option] = Object.keys(runner);
+  if (state === null || option === undefined) return;
+  throw new CliError(
+    `a stack runs here already (process ${state.supervisor}), and its runner keeps its options: leave out --${option}, or stop it with \`npm run down\` first`,
+  );
 }
 
 async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Promise<void> {
@@ -51,6 +86,7 @@ async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Pr
       broken.abort();
     },
   });
+  if (stack.attached) refuseForRunning(runner, runningStack());
   const { attached, temporalAddress, temporalNamespace, temporalUi, databaseUrl, inferenceUrl, store, logs } = stack;
   const endpoints = { temporalAddress, temporalNamespace, temporalUi, databaseUrl, inferenceUrl, store, logs };
   print(endpoints, `${endpointsText(endpoints)}\n${attached ? 'It was running already.' : 'Ctrl-C stops it.'}`, json);
@@ -67,19 +103,33 @@ async function startDetached(): Promise<[Endpoints, string]> {
   const layout = layoutOf();
   mkdirSync(layout.logs, { recursive: true });
   const logFile = join(layout.logs, 'up.log');
+  const from = sizeOf(logFile);
   const log = openSync(logFile, 'a');
   const args = [join(repoRoot, 'dist', 'cli', 'main.js'), ...process.argv.slice(2).filter((arg) => arg !== '--detach')];
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] });
   child.unref();
   const interrupted = onInterrupt();
+  const untilMs = Date.now() + readyWithinMs;
   for (;;) {
     const state = runningStack(layout);
     if (state !== null) {
       const { supervisor, ...endpoints } = state;
       return [endpoints, `${endpointsText(endpoints)}\nIt runs as process ${supervisor}; \`npm run down\` stops it.`];
     }
-    if (child.exitCode !== null) throw new CliError(`it did not start: see ${logFile}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const how = child.signalCode === null ? '' : ` (it was ended by ${child.signalCode})`;
+      const said = readFrom(logFile, from).trim();
+      throw new CliError(
+        `it did not start${how}:\n${said === '' ? '' : `${said}\n`}See ${logFile}`,
+        child.exitCode ?? exitCodes.failed,
+      );
+    }
     if (interrupted.aborted) throw new CliError('it is still starting; `npm run down` stops it', exitCodes.interrupted);
+    if (Date.now() >= untilMs) {
+      throw new CliError(
+        `it is not ready after ${readyWithinMs / 60_000} minutes: see ${logFile}; \`npm run down\` stops it`,
+      );
+    }
     await pause(pollMs, interrupted);
   }
 }

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import Table from 'cli-table3';
 import { workflowTypes } from '../../contract/index.js';
 import { safeText } from '../safe-text.js';
+import { listTable } from '../table.js';
 
 /** A round in the list: what the server knows of it without asking its worker. */
 export interface ListedRound {
@@ -19,7 +19,6 @@ export async function listRounds(
 ): Promise<ListedRound[]> {
   const query = `WorkflowType = '${workflowTypes.round}'${running ? " AND ExecutionStatus = 'Running'" : ''}`;
   const rounds: ListedRound[] = [];
-  if (limit === 0) return rounds;
   for await (const { workflowId, status, startTime, closeTime, typedSearchAttributes } of client.workflow.list({
     query,
     pageSize: Math.min(limit, 1000),
@@ -39,12 +38,14 @@ export async function listRounds(
 
 export function listText(rounds: ListedRound[]): string {
   if (rounds.length === 0) return 'no round: `npx selkie round start` starts one';
-  const table = new Table({
-    head: ['round', 'state', 'phase', 'started', 'ended'],
-    style: { head: [], border: [] },
-  });
-  for (const { roundId, execution, phase, startedAt, closedAt } of rounds) {
-    table.push([safeText(roundId), execution.toLowerCase(), phase ?? '–', startedAt, closedAt ?? '–']);
-  }
-  return table.toString();
+  return listTable(
+    ['round', 'state', 'phase', 'started', 'ended'],
+    rounds.map(({ roundId, execution, phase, startedAt, closedAt }) => [
+      safeText(roundId),
+      execution.toLowerCase(),
+      phase ?? '–',
+      startedAt,
+      closedAt ?? '–',
+    ]),
+  );
 }
