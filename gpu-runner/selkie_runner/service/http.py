@@ -128,7 +128,11 @@ def _answer_errors(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        listed = "; ".join(f"{_where(problem['loc'])}: {problem['msg']}" for problem in error.errors()[:10])
+        listed = "; ".join(
+            # pydantic's own word before ours
+            f"{_where(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()[:10]
+        )
         return _error(400, HTTPStatus.BAD_REQUEST.phrase, listed, _where(error.errors()[0]["loc"]))
 
     async def http(_: Request, error: Exception) -> Response:
