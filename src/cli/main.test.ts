@@ -125,7 +125,7 @@ describe('round start', () => {
   it('lists every problem of the config and the valid keys before it asks a server', async () => {
     const config = JSON.stringify({ editsPerSurce: 3, seed: -1, gate: { needed: 0 } });
     expect(await selkie('round start --config', config)).toBe(2);
-    expect(err).toContain('unknown key "editsPerSurce"; valid keys: tenant, model,');
+    expect(err).toContain('unknown key "editsPerSurce" (did you mean "editsPerSource"?); valid keys: tenant, model,');
     expect(err).toContain('seed: ');
     expect(err).toContain('gate.needed: ');
   });

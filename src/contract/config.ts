@@ -2,6 +2,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
 import { gateProblems } from './gates.js';
+import { closestOf } from './closest.js';
 import { bounds, defaultModel, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 import { brokenTexts, hasControls } from './visible.js';
@@ -208,11 +209,16 @@ export function parseConfig<S extends z.ZodObject>(schema: S, input: unknown): P
       const where = issue.path.join('.');
       if (issue.code === 'unrecognized_keys') {
         const valid = validKeysAt(schema, issue.path);
-        return `${where === '' ? 'unknown key' : `${where}: unknown key`} ${issue.keys.map((k) => `"${k}"`).join(', ')}; valid keys: ${valid.join(', ')}`;
+        return `${where === '' ? 'unknown key' : `${where}: unknown key`} ${issue.keys.map((k) => unknownKey(k, valid)).join(', ')}; valid keys: ${valid.join(', ')}`;
       }
       return `${where === '' ? 'the config' : where}: ${issue.message}`;
     }),
   };
+}
+
+function unknownKey(key: string, valid: readonly string[]): string {
+  const meant = closestOf(key.slice(0, 100), valid);
+  return `"${key}"${meant === undefined ? '' : ` (did you mean "${meant}"?)`}`;
 }
 
 /** Layers that a stack may hold. */

@@ -51,9 +51,9 @@ describe('parseConfig', () => {
     const text = parsed.ok ? '' : parsed.problems.join('\n');
     expect(text).toContain('editsPerSource');
     expect(text).toMatch(
-      /caps: unknown key "maxSteps"; valid keys: maxEditsPerRound, maxStepsPerTrial, maxDeviceSeconds/,
+      /caps: unknown key "maxSteps"(?: \(.*?\))?; valid keys: maxEditsPerRound, maxStepsPerTrial, maxDeviceSeconds/,
     );
-    expect(text).toMatch(/unknown key "tenat"; valid keys: tenant, /);
+    expect(text).toMatch(/unknown key "tenat" \(did you mean "tenant"\?\); valid keys: tenant, /);
   });
 });
 

@@ -60,7 +60,10 @@ function invalid(of: string, problems: string[], keys: string[]): ApplicationFai
     [
       `the ${of}'s configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:`,
       ...lines,
-      `valid keys of a ${of}: ${keys.join(', ')}`,
+      // beside an unknown key they stand already
+      ...(problems.some((problem) => problem.startsWith('unknown key'))
+        ? []
+        : [`valid keys of a ${of}: ${keys.join(', ')}`]),
     ].join('\n'),
   );
 }
