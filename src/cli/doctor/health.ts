@@ -5,11 +5,13 @@ import { z } from 'zod';
 
 const answersWithinMs = 5000;
 
-/** What a runner may add to its health; servers of others say nothing, or something else. */
+/** What a runner adds to its health. Servers of others say nothing, or something else: each part counts by itself. */
 const healthSchema = z.looseObject({
-  status: z.string().optional(),
-  warning: z.string().nullish(),
-  warnings: z.array(z.string()).optional(),
+  waiting: z.looseObject({ rows: z.number(), oldestSeconds: z.number() }).optional().catch(undefined),
+  cores: z
+    .looseObject({ status: z.string(), takenByOthers: z.number(), threads: z.number() })
+    .optional()
+    .catch(undefined),
 });
 
 /** How a model server says that it is. Its OpenAI paths begin at `inferenceUrl`; `/health` lies beside them. */
@@ -29,13 +31,25 @@ export async function healthOf(inferenceUrl: string): Promise<{ ok: boolean; det
   }
 }
 
-function warningsIn(body: string): string[] {
+/** What makes it slow, in words. Exported for its test. */
+export function warningsIn(body: string): string[] {
+  let health: z.infer<typeof healthSchema>;
   try {
-    const { warning, warnings = [] } = healthSchema.parse(JSON.parse(body));
-    return [...(warning === null || warning === undefined ? [] : [warning]), ...warnings];
+    health = healthSchema.parse(JSON.parse(body));
   } catch {
     return []; // an empty answer, or one that we do not know
   }
+  const { waiting, cores } = health;
+  const warnings: string[] = [];
+  if (waiting !== undefined && waiting.rows > 0) {
+    warnings.push(`${waiting.rows} rows wait, the first for ${Math.round(waiting.oldestSeconds)} s`);
+  }
+  if (cores?.status === 'busy') {
+    warnings.push(
+      `the cores are busy: others take ${cores.takenByOthers.toFixed(1)}, and it has ${cores.threads} threads; end what else runs, or give it fewer (\`up --threads\`)`,
+    );
+  }
+  return warnings;
 }
 
 /** Node's own client with an agent of its own: it takes no proxy from the environment. */
