@@ -17,5 +17,7 @@ export interface BenchResult {
 /** A measurement that is run by name: `npm run bench -- NAME --json`. */
 export interface Bench {
   summary: string;
+  /** its own arguments, where it prints no help itself */
+  usage?: string;
   run(context: BenchContext): Promise<BenchResult>;
 }

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { intervalText } from '../../activities/control/report/interval-text.js';
 import type { RoundReport } from '../../activities/control/report/report.js';
@@ -11,12 +12,22 @@ import type { Bench, BenchContext, BenchResult } from './bench.js';
 /** Points of match that the chosen edits must gain on questions B. */
 const promised = 0.1;
 
-/** Every document of the sample corpus: as many as there are. */
+/** Every document of the corpus: as many as there are. */
 const everyDocument = { train: 1000, heldOut: 1000 };
 
-const config = (rounds: number): CampaignConfigInput => ({
+interface Choice {
+  rounds: number;
+  corpus: string;
+}
+
+const usage = `npm run bench -- learning [--rounds N] [--corpus FILE OR FOLDER] [--json]
+  --rounds N    rounds in a row, each from the policy of the one before (2)
+  --corpus PATH documents with questions of your own instead of the sample; every one of them is used`;
+
+const config = ({ rounds, corpus }: Choice): CampaignConfigInput => ({
   rounds,
   round: {
+    corpus,
     sources: everyDocument,
     requestedBy: 'selkie bench',
     gate: { approvers: ['bench'], onTimeout: 'hold' },
@@ -24,18 +35,19 @@ const config = (rounds: number): CampaignConfigInput => ({
 });
 
 /**
- * Does a self-edit teach? Two rounds (or `-- --rounds N`) on every document of the sample corpus with the default model
+ * Does a self-edit teach? Two rounds (or `--rounds N`) on every document of the sample corpus with the default model
  * and recipe. Edits are chosen on questions A and trained again with fresh seeds; every number is of questions B, which
  * chose nothing.
  */
 const learning: Bench = {
   summary: 'what chosen self-edits teach, against the base, the raw passage and another source’s questions',
+  usage,
   run,
 };
 export default learning;
 
 async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
-  const campaignConfig = config(roundsOf(args));
+  const campaignConfig = config(choiceOf(args));
   const stack = await startStack({ home: join(layoutOf().home, 'bench'), onProgress });
   const client = await clientOf(stack);
   try {
@@ -59,14 +71,28 @@ async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
   }
 }
 
-function roundsOf(args: readonly string[]): number {
+/** Exported for its test. */
+export function choiceOf(args: readonly string[]): Choice {
   try {
-    const { values } = parseArgs({ args: [...args], options: { rounds: { type: 'string', default: '2' } } });
-    if (/^[1-9]\d*$/.test(values.rounds)) return Number(values.rounds);
-  } catch {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { rounds: { type: 'string', default: '2' }, corpus: { type: 'string' } },
+    });
+    const { rounds, corpus } = values;
+    if (/^[1-9]\d{0,3}$/.test(rounds)) return { rounds: Number(rounds), corpus: pathOf(corpus) };
+  } catch (error) {
+    if (error instanceof StackError) throw error;
     // an option that it does not have
   }
-  throw new StackError('learning takes nothing but a number of rounds: npm run bench -- learning -- --rounds 1');
+  throw new StackError(`learning was called in a wrong way.\n${usage}`);
+}
+
+/** From where one types: npm runs its scripts elsewhere. */
+function pathOf(corpus: string | undefined): string {
+  if (corpus === undefined || corpus === 'sample') return 'sample';
+  const path = resolve(process.env['INIT_CWD'] ?? process.cwd(), corpus);
+  if (!existsSync(path)) throw new StackError(`there is no corpus ${path}`);
+  return path;
 }
 
 type RoundNumbers = Awaited<ReturnType<typeof roundNumbers>>;

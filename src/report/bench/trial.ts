@@ -39,6 +39,7 @@ const config = (seed: number): RoundConfigInput => ({
  */
 const trial: Bench = {
   summary: 'whole trials per hour through Temporal, with the batched engine against solo',
+  usage: 'npm run bench -- trial [--json]',
   run,
 };
 export default trial;
