@@ -83,6 +83,8 @@ describe('whatever is wrong', () => {
     ['a folder for a rank file', ['select', '--from', tmpdir(), '--rule', 'gain', '--out', 'x'], 4, 'cannot read'],
     ['no ledger', ['release', 'list'], 3, 'no ledger is known here'],
     ['no stack', ['round', 'list'], 3, 'no stack runs here'],
+    ['a folder for a table', ['demo', '--json', tmpdir()], 2, 'is a folder'],
+    ['no folder for a table', ['demo', '--json', '/none/such/demo.json'], 4, 'there is no /none/such'],
     ['nothing to cancel', ['round', 'cancel', 'demo.x'], 3, 'no stack runs here'],
   ];
   it.each(wrong)('%s is told in a sentence', async (_what, argv, exitCode, message) => {
@@ -114,6 +116,12 @@ describe('whatever is wrong', () => {
     expect(await selkie('release list')).toBe(3);
     expect(err).toContain(message);
   });
+});
+
+it('shows what a bench takes', async () => {
+  expect(await selkie('bench learning --help')).toBe(0);
+  expect(out).toContain('[--corpus FILE OR FOLDER]');
+  expect(await selkie('bench')).toBe(2);
 });
 
 it('has a version', async () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { signalNames, workflowTypes, type RoundConfigInput } from '../../src/contract/index.js';
+import { roundConfigSchema, signalNames, workflowTypes, type RoundConfigInput } from '../../src/contract/index.js';
 import { controlRound } from '../../src/cli/round/control.js';
 import { listRounds, listText } from '../../src/cli/round/list.js';
+import { startRound } from '../../src/cli/round/start.js';
 import { viewText } from '../../src/cli/round/text.js';
 import { viewRound } from '../../src/cli/round/view.js';
 import { watchRound } from '../../src/cli/round/watch.js';
@@ -89,9 +90,20 @@ describeWithTemporal('the command line and a round', () => {
     });
   });
 
+  it.each(['a b', 'x$(touch y)', "it's", 'x;y', 'ro\u200bot', '-x', 'x'.repeat(1000), 'demo.x.gate-release'])(
+    'starts none under the id %s',
+    async (id) => {
+      const starting = startRound(session(), id, roundConfigSchema.parse(shortRound));
+      await expect(starting).rejects.toMatchObject({ name: 'CliError', exitCode: 2 });
+    },
+  );
+
   it('says once why it failed', async () => {
     const { scripted } = fresh();
-    scripted.always('claimRound', failing('InvalidConfig', { message: 'the corpus "x" cannot be used: there is no x' }));
+    scripted.always(
+      'claimRound',
+      failing('InvalidConfig', { message: 'the corpus "x" cannot be used: there is no x' }),
+    );
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'bad', shortRound);
       await round.result().catch(() => undefined);

@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { Client } from '@temporalio/client';
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { roundIdOf, type RoundResult } from '../../contract/index.js';
 import { Ledger } from '../../ledger/index.js';
 import { buildDemoSummary, type DemoSummary } from '../../report/index.js';
@@ -48,6 +49,7 @@ interface DemoOptions {
 
 async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
   const startMs = Date.now();
+  if (file !== undefined) checkPlace(file);
   const interrupted = onInterrupt();
   const memory = watchMemory(layoutOf());
   const failures: Error[] = [];
@@ -85,6 +87,14 @@ async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
     stopBot();
     await stack.stop();
   }
+}
+
+/** Minutes before it is written: a place that takes no file is told now. */
+function checkPlace(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new CliError(`--json ${file} is a folder: name a file in it`, exitCodes.usage);
+  }
+  accessSync(dirname(resolve(file)), constants.W_OK);
 }
 
 interface Campaign {

@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { policyAlias } from '../../activities/control/alias.js';
-import { shellWord, taskQueues, workflowTypes, type RoundConfig } from '../../contract/index.js';
+import { idProblem, shellWord, taskQueues, workflowTypes, type RoundConfig } from '../../contract/index.js';
 import type { Release } from '../../ledger/index.js';
 import type { Session } from '../connect.js';
 import { CliError, exitCodes } from '../errors.js';
@@ -11,6 +11,8 @@ import { withCorpusFrom } from './config.js';
 
 /** Starts a round; a corpus of this machine is looked for from here where its worker runs here too. */
 export async function startRound({ client, stack }: Session, roundId: string, config: RoundConfig): Promise<void> {
+  const problem = oddId(roundId);
+  if (problem !== null) throw new CliError(problem, exitCodes.usage);
   const input = stack === null ? config : withCorpusFrom(process.cwd(), config);
   try {
     await client.workflow.start(workflowTypes.round, {
@@ -27,6 +29,13 @@ export async function startRound({ client, stack }: Session, roundId: string, co
     );
   }
 }
+
+/** Ids stand in commands and addresses: what would have to be quoted there is refused, which Temporal would take. */
+const oddId = (id: string): string | null =>
+  idProblem(id, 'round') ??
+  (/^[\p{L}\p{M}\p{N}][\p{L}\p{M}\p{N}._:@+-]*$/u.test(id)
+    ? null
+    : `"${id}" is no good id for a round: take letters, digits, dashes and dots`);
 
 const livePolicy = (config: RoundConfig): Promise<Release | null> =>
   withLedger((ledger) => ledger.releases.live(policyAlias(config.tenant)));
