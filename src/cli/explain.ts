@@ -55,7 +55,7 @@ function ofFile(error: unknown): Explained | null {
   const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const problem = code === undefined ? undefined : fileProblems[code];
   if (!(error instanceof Error) || problem === undefined) return null;
-  const named = path === undefined ? 'a file' : dest === undefined ? path : dest;
+  const named = dest ?? path ?? 'what is written (SELKIE_HOME?)';
   return { message: problem.says.replace('{path}', () => named), exitCode: problem.exitCode };
 }
 

@@ -1,3 +1,4 @@
+export { checkDisk, freeBytes, freeBytesNeeded } from './disk.js';
 export { messageOf, StackError, UnreachableError } from './errors.js';
 export { loopbackDirect } from './loopback.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkDisk } from './disk.js';
 import { StackError } from './errors.js';
 import { layoutOf, type Layout } from './layout.js';
 import type { Ports } from './ports.js';
@@ -54,6 +55,7 @@ const joinPollMs = 200;
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const layout = layoutOf(options.home);
+  if (readRecord(layout.pids, supervisorName) === null) checkDisk(layout.home);
   for (;;) {
     const record = claimRecord(layout.pids, supervisorName, process.pid);
     if (record !== null) break;

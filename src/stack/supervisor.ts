@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
@@ -27,7 +27,6 @@ import {
 } from './temporal/index.js';
 
 const sayEveryMs = 10_000;
-const freeBytesNeeded = 1024 ** 3;
 const portAttempts = 3;
 
 interface TemporalPart {
@@ -60,7 +59,6 @@ export class Supervisor {
     mkdirSync(layout.logs, { recursive: true });
     mkdirSync(layout.store, { recursive: true });
     mkdirSync(layout.work, { recursive: true });
-    checkDisk(layout.home);
     this.#guard = startGuard(layout);
     for (let attempt = 1; ; attempt += 1) {
       const ports = await this.#choosePorts();
@@ -184,15 +182,6 @@ export class Supervisor {
     await both(stop('temporal'), stop('postgres'));
     this.#children.clear();
   }
-}
-
-function checkDisk(folder: string): void {
-  const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize >= freeBytesNeeded) return;
-  const mebibytes = Math.floor((bavail * bsize) / 1024 ** 2);
-  throw new StackError(
-    `only ${mebibytes} MiB are free on the disk of ${folder}; free at least 1024, or set SELKIE_HOME.`,
-  );
 }
 
 /** Waits for both, even when one fails: nothing may start any more once a failure is known. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  checkDisk,
   layoutOf,
   readFrom,
   repoRoot,
@@ -101,6 +102,7 @@ async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Pr
 /** Starts `selkie up` as a process of its own and waits until everything is ready. */
 async function startDetached(): Promise<[Endpoints, string]> {
   const layout = layoutOf();
+  if (runningStack(layout) === null) checkDisk(layout.home);
   mkdirSync(layout.logs, { recursive: true });
   const logFile = join(layout.logs, 'up.log');
   const from = sizeOf(logFile);

@@ -1,10 +1,12 @@
 import { execa } from 'execa';
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import {
   choosablePorts,
   findTemporal,
+  freeBytes,
+  freeBytesNeeded,
   isSet,
   layoutOf,
   repoRoot,
@@ -15,7 +17,7 @@ import {
 import { failed, type Finding } from './finding.js';
 
 const gib = 1024 ** 3;
-const needed = { diskBytes: gib, memoryBytes: 7 * gib };
+const memoryNeeded = 7 * gib;
 
 /** What this machine must have before anything is started. */
 export async function machineFindings(): Promise<Finding[]> {
@@ -59,29 +61,23 @@ function build(): Finding {
 /** Of the folder that holds all state, or where it will be made. */
 function disk(): Finding {
   const { home } = layoutOf();
-  const advice = 'free at least 1 GiB there, or set SELKIE_HOME to a folder on another disk';
   try {
-    const folder = firstThatIs(home);
-    accessSync(folder, constants.W_OK);
-    const { bavail, bsize } = statfsSync(folder);
-    const free = bavail * bsize;
+    const free = freeBytes(home);
     return {
       check: 'disk',
-      ok: free >= needed.diskBytes,
+      ok: free >= freeBytesNeeded,
       detail: `${(free / gib).toFixed(1)} GiB free for ${home}`,
-      advice,
+      advice: 'free at least 1 GiB there, or set SELKIE_HOME to a folder on another disk',
     };
-  } catch {
-    return { check: 'disk', ok: false, detail: `nothing can be written to ${home}`, advice };
+  } catch (error) {
+    return failed('disk', error);
   }
 }
-
-const firstThatIs = (folder: string): string => (existsSync(folder) ? folder : firstThatIs(dirname(folder)));
 
 function memory(): Finding {
   return {
     check: 'memory',
-    ok: totalmem() >= needed.memoryBytes,
+    ok: totalmem() >= memoryNeeded,
     detail: `${(freemem() / gib).toFixed(1)} of ${(totalmem() / gib).toFixed(1)} GiB free`,
     advice: 'the demo needs about 7 GiB',
   };

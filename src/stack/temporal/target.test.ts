@@ -46,6 +46,9 @@ describe('externalTarget', () => {
   });
 
   it.each([
+    { TEMPORAL_ADDRESS: 'https://here:7233' },
+    { TEMPORAL_ADDRESS: 'a:b:c' },
+    { TEMPORAL_ADDRESS: 'here:99999' },
     { TEMPORAL_PROFILE: 'none-such' },
     { TEMPORAL_CONFIG_FILE: '/' },
     { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' },

@@ -30,6 +30,7 @@ export function configuredTarget(env: NodeJS.ProcessEnv): TemporalTarget | null 
     const { connectionOptions, namespace = ownNamespace } = loadClientConnectConfig({ overrideEnvVars });
     const { address, tls, apiKey, metadata } = connectionOptions;
     if (address === undefined || address === '') return null;
+    if (!isAddress(address)) throw new StackError(`"${address}" is no address, host:port`);
     return {
       address,
       namespace,
@@ -42,6 +43,12 @@ export function configuredTarget(env: NodeJS.ProcessEnv): TemporalTarget | null 
   } catch (error) {
     throw new StackError(`the settings for Temporal cannot be used: ${messageOf(error)}. See TEMPORAL_* and its file.`);
   }
+}
+
+/** As gRPC takes it: no scheme, no path. */
+function isAddress(address: string): boolean {
+  const match = /^(?:\[[^\]\s]+\]|[^\s:/[\]]+)(?::(\d+))?$/.exec(address);
+  return match !== null && Number(match[1] ?? 0) <= 65_535;
 }
 
 /** The server of one's own that `TEMPORAL_ADDRESS` names; null without it, whatever else is set. */
