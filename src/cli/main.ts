@@ -17,6 +17,7 @@ import { isSet, loopbackDirect, repoRoot } from '../stack/index.js';
 import { refuseBlanks } from './blank.js';
 import { exitCodes } from './errors.js';
 import { explain } from './explain.js';
+import { jsonLine } from './output.js';
 import { safeLines } from './safe-text.js';
 
 /** The whole command line. */
@@ -77,9 +78,7 @@ export async function run(argv: string[]): Promise<number> {
 /** Says what went wrong, in one sentence, and returns the exit code. */
 function fail(error: unknown, argv: string[]): number {
   const { message, exitCode } = explain(error);
-  process.stderr.write(
-    wantsJson(argv) ? `${JSON.stringify({ error: message })}\n` : `\nselkie: ${safeLines(message)}\n`,
-  );
+  process.stderr.write(wantsJson(argv) ? jsonLine({ error: message }) : `\nselkie: ${safeLines(message)}\n`);
   if (isSet(process.env['SELKIE_DEBUG'])) console.error(error);
   return exitCode;
 }

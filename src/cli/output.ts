@@ -5,10 +5,8 @@ export function print(value: unknown, text: string, json: boolean | undefined): 
   process.stdout.write(json === true ? `${safeJson(value)}\n` : `${safeLines(text)}\n`);
 }
 
-/** One JSON document in one line. */
-export const printJsonLine = (value: unknown): void =>
-  // strings hold no line break as such, so each one stands between two tokens
-  void process.stdout.write(`${safeJson(value).replaceAll(/\n */g, '')}\n`);
+/** JSON in one line: strings hold no line break as such, so each one stands between two tokens. */
+export const jsonLine = (value: unknown): string => `${safeJson(value).replaceAll(/\n */g, '')}\n`;
 
 /** One line of progress. */
 export const say = (line: string): void => void process.stderr.write(`${safeLines(line)}\n`);

@@ -105,7 +105,9 @@ export class Supervisor {
   async #startTemporal(ports: Ports): Promise<TemporalPart> {
     const external = externalTarget(this.#env);
     if (external !== null) {
-      const problem = await prepareForeignNamespace(external);
+      const problem = await prepareForeignNamespace(external).catch((error: unknown) => {
+        throw new UnreachableError(`${messageOf(error)} Unset TEMPORAL_ADDRESS for a local one.`);
+      });
       if (problem !== null) this.#say(problem);
       return { target: external, ui: null, env: this.#env };
     }

@@ -136,7 +136,9 @@ describe('startStack', () => {
 
   it('says what to do when a server of one’s own does not answer', async () => {
     const env = { TEMPORAL_ADDRESS: '127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/none' };
-    await expect(startStack({ home, parts, env })).rejects.toThrow('no Temporal answers at TEMPORAL_ADDRESS');
+    await expect(startStack({ home, parts, env })).rejects.toThrow(
+      /^Temporal at 127.0.0.1:1 does not answer .* Unset TEMPORAL_ADDRESS for a local one\.$/,
+    );
     expect(runningStack(layoutOf(home))).toBeNull();
   });
 });

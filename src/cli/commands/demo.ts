@@ -15,7 +15,7 @@ import { CliError, exitCodes } from '../errors.js';
 import { trialsDoing } from '../round/in-flight.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
 import { positive } from '../numbers.js';
-import { clock, say } from '../output.js';
+import { clock, print, say } from '../output.js';
 
 /** A look, with a sample of the memory, took 30 ms of the processor, which the trainings want. */
 const pollMs = 2000;
@@ -76,7 +76,7 @@ async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
       secondsPerEdit: costs.secondsPerEdit,
       temporalUi: stack.temporalUi,
     });
-    process.stdout.write(`\n${endText(results, summary, costs, stack)}\n`);
+    print(summary, `\n${endText(results, summary, costs, stack)}`, false);
     if (file !== undefined) writeFileSync(file, `${JSON.stringify(summary, null, 2)}\n`);
     if (keep && !stack.attached) {
       say('Ctrl-C stops the stack.');

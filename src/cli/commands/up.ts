@@ -137,10 +137,11 @@ async function startDetached(): Promise<[Endpoints, string]> {
 }
 
 /** Where everything is, for people. */
-export function endpointsText({ temporalAddress, temporalUi, databaseUrl, inferenceUrl, logs }: Endpoints): string {
+export function endpointsText(endpoints: Endpoints): string {
+  const { temporalAddress, temporalNamespace, temporalUi, databaseUrl, inferenceUrl, logs } = endpoints;
   return [
     `Web UI      ${temporalUi ?? '(of your own Temporal)'}`,
-    `Temporal    ${temporalAddress}`,
+    `Temporal    ${temporalAddress}, namespace ${temporalNamespace}`,
     `models      ${inferenceUrl}`,
     `ledger      ${withoutPassword(databaseUrl)}`,
     `logs        ${logs}`,

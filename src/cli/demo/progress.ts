@@ -1,5 +1,6 @@
 import type { RoundStatus } from '../../contract/index.js';
 import { clock } from '../output.js';
+import { safeText } from '../safe-text.js';
 import { statusLine } from '../round/text.js';
 
 const plainEveryMs = 15_000;
@@ -34,7 +35,7 @@ export class ProgressLine {
       this.#doing = await this.doing(round);
       this.#doingMs = Date.now();
     }
-    const what = status === null ? 'waiting for the worker' : statusLine(status, this.#doing);
+    const what = status === null ? 'waiting for the worker' : safeText(statusLine(status, this.#doing));
     const line = `${clock((Date.now() - this.#startMs) / 1000)}  round ${round} of ${this.rounds} · ${what}`;
     if (this.#terminal) process.stderr.write(`\r\x1b[2K${line.slice(0, (process.stderr.columns || 120) - 1)}`);
     else process.stderr.write(`${line}\n`);

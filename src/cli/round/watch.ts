@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shellWord } from '../../contract/index.js';
 import type { Session } from '../connect.js';
 import { exitCodes } from '../errors.js';
-import { clock, print, printJsonLine, say } from '../output.js';
+import { clock, print, jsonLine, say } from '../output.js';
 import { trialsDoing } from './in-flight.js';
 import { statusLine, viewText } from './text.js';
 import { viewRound, type RoundView } from './view.js';
@@ -32,7 +32,7 @@ export async function watchRound({ client }: Session, roundId: string, json: boo
       finish(view, json);
       return;
     }
-    if (isNews && json === true) printJsonLine(view);
+    if (isNews && json === true) process.stdout.write(jsonLine(view));
     shown = line;
     await sleep(pollMs);
   }
@@ -42,7 +42,7 @@ const gateHint = (roundId: string): string =>
   ['show', 'approve'].map((verb) => `      npx selkie gate ${verb} ${shellWord(roundId)}`).join('\n') + ' --as NAME';
 
 function finish(view: RoundView, json: boolean | undefined): void {
-  if (json === true) printJsonLine(view);
+  if (json === true) process.stdout.write(jsonLine(view));
   else print(view, viewText(view), false);
   if (view.released !== true) process.exitCode = exitCodes.failed;
 }
