@@ -50,7 +50,12 @@ export function temporalSpec(
 ): ChildSpec {
   const flags = {
     '--sqlite-pragma': ['journal_mode=WAL', 'synchronous=NORMAL'],
-    '--dynamic-config-value': ['matching.useNewMatcher=true', 'matching.enableFairness=true'],
+    '--dynamic-config-value': [
+      'matching.useNewMatcher=true',
+      'matching.enableFairness=true',
+      // activities are asked for by workflows alone; started by themselves they would be refused, one by one
+      'activity.enableStandalone=false',
+    ],
     '--search-attribute': Object.entries(searchAttributes).map(([name, type]) => `${name}=${type}`),
   };
   return {
