@@ -9,7 +9,7 @@ import { adapter } from '../support/control-rig.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 
 const config = roundConfigSchema.parse({});
-const alias = policyAlias(config.tenant);
+const alias = policyAlias(config);
 
 let postgres: TestPostgres;
 let url: string;

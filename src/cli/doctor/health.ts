@@ -52,6 +52,18 @@ export function warningsIn(body: string): string[] {
   return warnings;
 }
 
+const modelsSchema = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })).min(1) });
+
+/** The model that a server has: the first of its list, adapters come after it. Null where it does not say. */
+export async function servedModel(inferenceUrl: string): Promise<string | null> {
+  try {
+    const { body } = await ask(new URL(`${inferenceUrl.replace(/\/+$/, '')}/models`));
+    return modelsSchema.parse(JSON.parse(body)).data[0]?.id ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Node's own client with an agent of its own: it takes no proxy from the environment. */
 function ask(url: URL): Promise<{ status: number; body: string }> {
   const [get, Agent] = url.protocol === 'https:' ? [httpsGet, HttpsAgent] : [httpGet, HttpAgent];

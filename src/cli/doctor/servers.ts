@@ -1,5 +1,5 @@
 import type { Connection } from '@temporalio/client';
-import { taskQueues } from '../../contract/index.js';
+import { llmQueueOf, taskQueues } from '../../contract/index.js';
 import {
   connectTemporal,
   isPolled,
@@ -11,7 +11,7 @@ import {
 } from '../../stack/index.js';
 import { currentTarget } from '../connect.js';
 import { failed, type Finding } from './finding.js';
-import { healthOf } from './health.js';
+import { healthOf, servedModel } from './health.js';
 
 const postgresWithinMs = 5000;
 
@@ -27,7 +27,7 @@ export async function serverFindings(): Promise<Finding[]> {
   const databaseUrl = stack?.databaseUrl ?? process.env['DATABASE_URL'];
   const inferenceUrl = stack?.inferenceUrl ?? process.env['SELKIE_INFERENCE_URL'];
   const checks = [
-    ...(target === null ? [] : [temporal(target, stack)]),
+    ...(target === null ? [] : [temporal(target, stack, inferenceUrl)]),
     ...(isSet(databaseUrl) ? [ledger(databaseUrl, stack)] : []),
     ...(isSet(inferenceUrl) ? [runner(inferenceUrl, stack)] : []),
   ];
@@ -49,12 +49,18 @@ const mend = (stack: StackState | null, log: string): string =>
     ? 'start it, or correct its address'
     : `see ${stack.logs}/${log}; \`npm run down\`, then \`npm run up\``;
 
-async function temporal(target: TemporalTarget, stack: StackState | null): Promise<Finding[]> {
+async function temporal(
+  target: TemporalTarget,
+  stack: StackState | null,
+  inferenceUrl: string | undefined,
+): Promise<Finding[]> {
   const detail = `namespace ${target.namespace} at ${target.address}`;
   try {
     const connection = await connectTemporal(target);
     try {
-      return [{ check: 'server', ok: true, detail }, ...(await pollers(connection, target.namespace, stack))];
+      const model = isSet(inferenceUrl) ? await servedModel(inferenceUrl) : null;
+      const llm = model === null ? taskQueues.llm : llmQueueOf(model);
+      return [{ check: 'server', ok: true, detail }, ...(await pollers(connection, target.namespace, stack, llm))];
     } finally {
       await connection.close();
     }
@@ -64,11 +70,16 @@ async function temporal(target: TemporalTarget, stack: StackState | null): Promi
 }
 
 /** Who asks for work, by queue: without a poller, work waits without a limit and nothing says so. */
-async function pollers(connection: Connection, namespace: string, stack: StackState | null): Promise<Finding[]> {
+async function pollers(
+  connection: Connection,
+  namespace: string,
+  stack: StackState | null,
+  llm: string,
+): Promise<Finding[]> {
   const asked: [string, TaskKind, string][] = [
     [taskQueues.control, 'workflow', 'worker'],
     [taskQueues.control, 'activity', 'worker'],
-    [taskQueues.llm, 'activity', 'worker'],
+    [llm, 'activity', 'worker'],
     [taskQueues.gpu, 'activity', 'runner'],
   ];
   const missing: string[] = [];
@@ -78,7 +89,7 @@ async function pollers(connection: Connection, namespace: string, stack: StackSt
     missing.push(`${name} (${kind} tasks)`);
     logs.add(log);
   }
-  const queues = Object.values(taskQueues).join(', ');
+  const queues = [...new Set(asked.map(([name]) => name))].join(', ');
   return [
     {
       check: 'pollers',

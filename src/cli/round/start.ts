@@ -38,7 +38,7 @@ const oddId = (id: string): string | null =>
     : `"${id}" is no good id for a round: take letters, digits, dashes and dots`);
 
 const livePolicy = (config: RoundConfig): Promise<Release | null> =>
-  withLedger((ledger) => ledger.releases.live(policyAlias(config.tenant)));
+  withLedger((ledger) => ledger.releases.live(policyAlias(config)));
 
 /** The same round from the policy that is live. */
 export async function fromReleased(config: RoundConfig): Promise<RoundConfig> {
@@ -47,7 +47,7 @@ export async function fromReleased(config: RoundConfig): Promise<RoundConfig> {
   }
   const live = await livePolicy(config);
   if (live === null) {
-    throw new CliError(`nothing is released as ${policyAlias(config.tenant)} yet: leave --from out`);
+    throw new CliError(`nothing is released as ${policyAlias(config)} yet: leave --from out`);
   }
   return { ...config, startStack: live.model.stack };
 }
