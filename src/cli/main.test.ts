@@ -50,7 +50,10 @@ describe('every command', () => {
     ['round list --limit 0', 'a whole number above 0'],
     ['round start --from best', 'Allowed choices are base, released'],
     ['round delete x', "unknown command 'delete'"],
-    ['bench nothing', 'there is no bench "nothing"; there is: decode, engine, gpu, grader, learning, profile, score, trial'],
+    [
+      'bench nothing',
+      'there is no bench "nothing"; there is: decode, engine, gpu, grader, learning, profile, score, trial',
+    ],
   ])('%s: wrong usage, exit code 2', async (line, message) => {
     expect(await selkie(line)).toBe(2);
     expect(err).toContain(message);
