@@ -60,8 +60,8 @@ export class FakeGates implements Of<Queries['gates']> {
   #of = (gateId: string) => this.#instances.get(gateId) ?? [];
 }
 
-/** The ledger's releases in memory. */
-export class FakeReleases implements Of<Queries['releases']> {
+/** The ledger's releases in memory, as activities use them. */
+export class FakeReleases implements Omit<Of<Queries['releases']>, 'list'> {
   readonly published: Release[] = [];
 
   lock = (): Promise<void> => Promise.resolve();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowClient, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
@@ -78,6 +78,11 @@ export class Rig {
 
   get env(): TestWorkflowEnvironment {
     return this.#parts.env;
+  }
+
+  /** As the command line has it. */
+  get temporal(): Client {
+    return this.env.client;
   }
 
   get client(): WorkflowClient {

@@ -13,7 +13,7 @@ import {
 } from '../../contract/index.js';
 import { recordKey } from '../../governance/gates.js';
 import { CliError, exitCodes } from '../errors.js';
-import { causesOf } from '../rounds.js';
+import { causesOf } from '../round/view.js';
 import { viewGate, type GateClient } from './view.js';
 
 const verdictWithinMs = 15_000;

@@ -8,7 +8,7 @@ import {
   type RoundStatus,
 } from '../../contract/index.js';
 import { CliError, exitCodes } from '../errors.js';
-import { whySilent } from './silence.js';
+import { whySilent } from '../silence.js';
 
 /** A round as the server sees it, with what the round says of itself. */
 export interface RoundView {
