@@ -62,6 +62,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
     nextRound: 1,
     round: { tenant: 'demo', model: 'm', policyFrom: 'base', startStack: [] },
   },
+  endWithParent: { workflowId: gateId, parentId: roundId },
   endOrphans: { parentId: roundId, workflowId: gateId },
   checkServer: { roundId },
   claimRound: { roundId, configDigest: digest, config, startedAtMs: 1 },

@@ -39,6 +39,7 @@ type ServedName = Exclude<ActivityName, (typeof gpuActivityNames)[number]>;
 export const askersOf: { [N in ServedName]: (request: ActivityRequest<N>) => Asker[] } = {
   resumeCampaign: ({ campaignId }) => [campaign(campaignId)],
   endOrphans: ({ parentId }) => [round(parentId), campaign(parentId), shard(parentId)],
+  endWithParent: ({ workflowId }) => [round(workflowId), shard(workflowId), gate(workflowId)],
   claimRound: ofRound,
   prepareRound: ofRound,
   planTrials: ofRound,

@@ -4,7 +4,7 @@ import { resumeCampaign } from './control/campaign.js';
 import { claimRound, closeRound, prepareRound } from './control/rounds.js';
 import type { ControlDeps } from './control/deps.js';
 import { closeGate, openGate, recordDecisions } from './control/gates.js';
-import { endOrphans } from './control/orphans.js';
+import { endOrphans, endWithParent } from './control/orphans.js';
 import { buildPolicyTraining, recordPolicy } from './control/policy.js';
 import { checkRelease, releasePolicy } from './control/release.js';
 import { buildReport } from './control/report.js';
@@ -32,6 +32,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   return {
     resumeCampaign: serve('resumeCampaign', resumeCampaign),
     endOrphans: serve('endOrphans', endOrphans),
+    endWithParent: serve('endWithParent', endWithParent),
     claimRound: serve('claimRound', claimRound),
     prepareRound: serve('prepareRound', prepareRound),
     planTrials: serve('planTrials', planTrials),

@@ -92,6 +92,11 @@ export const activityContracts = {
     request: z.strictObject({ parentId: z.string().min(1), workflowId: z.string().min(1).optional() }),
     result: nothing,
   },
+  endWithParent: {
+    /** a child that asks about its own parent: it is cancelled where no run of the parent goes on */
+    request: z.strictObject({ workflowId: z.string().min(1), parentId: z.string().min(1) }),
+    result: nothing,
+  },
   claimRound: {
     request: z.strictObject({
       roundId: z.string().min(1),

@@ -5,7 +5,7 @@ import { ArtifactStore } from '../artifacts/index.js';
 import { knowledgeDomain } from '../domains/knowledge/index.js';
 import { InferenceClient } from '../inference/index.js';
 import { Ledger, migrate } from '../ledger/index.js';
-import { endOrphan } from './orphans.js';
+import { endOrphan, endWithParent } from './orphans.js';
 import { registeredSearchAttributes } from './registered-attributes.js';
 import type { WorkerSettings } from './settings.js';
 
@@ -29,6 +29,7 @@ export async function connectDependencies(
       corpusDir: settings.corpusDir,
       temporal: {
         endOrphan: (workflowId, parentId) => endOrphan(temporal, workflowId, parentId),
+        endWithParent: (workflowId, parentId) => endWithParent(temporal, workflowId, parentId),
         searchAttributes: () =>
           registeredSearchAttributes(async () => {
             const { connection, namespace } = temporal;

@@ -26,6 +26,7 @@ import { onQuery, onSignal } from './handlers.js';
 import { summaryOf } from './markdown.js';
 import { parseInput } from './parse.js';
 import { tag } from './search-attributes.js';
+import { whileParentRuns } from './with-parent.js';
 
 /** Decisions of no effect that go to the ledger, of one gate; the rest is only counted, or a flood would fill the history. */
 const uncountedRecorded = 200;
@@ -99,24 +100,27 @@ export async function approvalGate(input: unknown): Promise<GateResult> {
   const close = async (): Promise<void> => {
     end(await call('closeGate', gateResult(gate), gate.state));
   };
+  const decision = async (): Promise<void> => {
+    while (gate.state === 'open') {
+      if (unrecorded.length > 0) await recordNext();
+      else if (mustLook) await look();
+      else {
+        const summary = summaryOf(`${spec.needed} needed for: ${spec.subject}`);
+        const heard = await condition(
+          () => unrecorded.length > 0 || mustLook || gate.state !== 'open',
+          Math.max(1, gate.dueAtMs - workflowNow()),
+          { summary },
+        );
+        if (!heard) gate = expireGate(gate, workflowNow());
+      }
+    }
+  };
   try {
     const { decided } = await call('openGate', spec, spec.subject);
     if (decided !== null) end(decided);
     else {
       tag(settings, { SealGate: 'open' });
-      while (gate.state === 'open') {
-        if (unrecorded.length > 0) await recordNext();
-        else if (mustLook) await look();
-        else {
-          const summary = summaryOf(`${spec.needed} needed for: ${spec.subject}`);
-          const heard = await condition(
-            () => unrecorded.length > 0 || mustLook || gate.state !== 'open',
-            Math.max(1, gate.dueAtMs - workflowNow()),
-            { summary },
-          );
-          if (!heard) gate = expireGate(gate, workflowNow());
-        }
-      }
+      await whileParentRuns(settings, decision);
       // first, so that a flood of others holds up no decision
       await close();
     }

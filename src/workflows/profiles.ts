@@ -16,6 +16,7 @@ export type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryIni
 const profileOf: Record<ActivityName, ProfileName> = {
   resumeCampaign: 'readOnly',
   endOrphans: 'publishOnce',
+  endWithParent: 'readOnly',
   claimRound: 'publishOnce',
   prepareRound: 'publishOnce',
   planTrials: 'publishOnce',

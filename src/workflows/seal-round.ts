@@ -9,6 +9,7 @@ import { parseRoundConfig } from './parse-config.js';
 import { RoundContext } from './round-context.js';
 import { installRoundMessages } from './round-messages.js';
 import { RoundState } from './round-state.js';
+import { whileParentRuns } from './with-parent.js';
 
 /**
  * One turn of SEAL's outer loop. Its workflow id is the round's id; its input is one optional object, of which nothing
@@ -40,7 +41,7 @@ export async function sealRound(input?: unknown): Promise<RoundResult> {
     await claim(round);
     claimed = true;
     await round.call('endOrphans', { parentId: roundId }, 'what a run before this one left behind');
-    const result = await conduct(round);
+    const result = await whileParentRuns(round.settings, () => conduct(round));
     state.release = { released: result.released, reason: result.releaseReason };
     await round.call(
       'closeRound',

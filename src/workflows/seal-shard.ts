@@ -21,6 +21,7 @@ import { parseInput, parseResult } from './parse.js';
 import { settle } from './settle.js';
 import { counted } from './tally.js';
 import { inWindow } from './window.js';
+import { whileParentRuns } from './with-parent.js';
 
 /**
  * At most 200 trials, a window of them in flight. No single trial fails its shard: for a child that cannot speak for itself any
@@ -45,21 +46,23 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   const trials = tasksOf(loaded, { roundId, phase, shard });
   let soFar = loaded.recorded;
   let ended = 0;
-  await inWindow(trials, window, async (trial) => {
-    await unpaused(controls);
-    const result = controls.stopping
-      ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
-      : await tryOne(trial, settings, call);
-    soFar = counted(soFar, result);
-    ended += 1;
-    const more = ended < trials.length;
-    // the round judges what a whole shard came to
-    if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
-    // after the last one the result itself says it
-    if (more && ended % reportEvery === 0) {
-      await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
-    }
-  });
+  const tryAll = () =>
+    inWindow(trials, window, async (trial) => {
+      await unpaused(controls);
+      const result = controls.stopping
+        ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
+        : await tryOne(trial, settings, call);
+      soFar = counted(soFar, result);
+      ended += 1;
+      const more = ended < trials.length;
+      // the round judges what a whole shard came to
+      if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
+      // after the last one the result itself says it
+      if (more && ended % reportEvery === 0) {
+        await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
+      }
+    });
+  await whileParentRuns(settings, tryAll);
   return soFar;
 }
 

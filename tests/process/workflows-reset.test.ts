@@ -9,7 +9,7 @@ import {
   workflowTypes,
   type GateView,
 } from '../../src/contract/index.js';
-import { endOrphan } from '../../src/workers/orphans.js';
+import { endOrphan, endWithParent } from '../../src/workers/orphans.js';
 import { decisionOn, endlessTraining, fresh, resultOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 
@@ -19,6 +19,12 @@ const round = {
   editsPerSource: 2,
   controls: { rawPassage: false, freshSeeds: false, otherSource: false },
 };
+/** Each its own tenant: the first release of one would leave the others nothing to compare with. */
+const ofTenant = (n: number) => ({
+  ...round,
+  tenant: `t${n}`,
+  gate: { ...round.gate, trust: 'unsigned' as const },
+});
 const workflowTaskCompleted = 7;
 
 describeWithTemporal('a workflow that is reset', () => {
@@ -31,6 +37,10 @@ describeWithTemporal('a workflow that is reset', () => {
       const children = [shardIdOf(parentId, 'edits', 0), gateIdOf(parentId, 'release')];
       const server = { connection: rig.env.nativeConnection, namespace: 'default' };
       for (const id of workflowId === undefined ? children : [workflowId]) await endOrphan(server, id, parentId);
+      return {};
+    });
+    scripted.always('endWithParent', async ({ workflowId, parentId }) => {
+      await endWithParent({ connection: rig.env.nativeConnection, namespace: 'default' }, workflowId, parentId);
       return {};
     });
     return { ledger, scripted };
@@ -71,11 +81,11 @@ describeWithTemporal('a workflow that is reset', () => {
   async function resetEverywhere(
     type: string,
     prefix: string,
-    input: unknown,
+    input: (n: number) => unknown,
     reached: (id: string) => Promise<boolean>,
   ): Promise<WorkflowHandle[]> {
     const begin = async (n: number): Promise<[WorkflowHandle, number[]]> => {
-      const handle = await rig.start(type, `${prefix}-${n}`, input);
+      const handle = await rig.start(type, `${prefix}-${n}`, input(n));
       await until(() => reached(handle.workflowId), 60);
       return [handle, await resetPoints(handle)];
     };
@@ -102,7 +112,7 @@ describeWithTemporal('a workflow that is reset', () => {
     const { ledger, scripted } = played();
     scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
-      const rounds = await resetEverywhere(workflowTypes.round, 'cancelled', round, trains(scripted));
+      const rounds = await resetEverywhere(workflowTypes.round, 'cancelled', () => round, trains(scripted));
       await Promise.all(rounds.map((handle) => handle.cancel()));
       for (const handle of rounds) await expect(resultOf(handle)).rejects.toThrow(/cancelled/);
       await nothingRunsUnder('cancelled');
@@ -114,7 +124,7 @@ describeWithTemporal('a workflow that is reset', () => {
     const { ledger, scripted } = played();
     await rig.serving(scripted, async () => {
       const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(id, 'release')));
-      const rounds = await resetEverywhere(workflowTypes.round, 'approved', round, opened);
+      const rounds = await resetEverywhere(workflowTypes.round, 'approved', ofTenant, opened);
       for (const handle of rounds) {
         await approveUntilItEnds(handle, handle.workflowId);
         expect(await resultOf(handle)).toMatchObject({ gate: 'approved', released: true });
@@ -123,12 +133,31 @@ describeWithTemporal('a workflow that is reset', () => {
     });
   });
 
+  it('and terminated: its children find out that nobody waits for them', async () => {
+    const { ledger, scripted } = played();
+    const soon = { ...round, profiles: { ...round.profiles, heartbeatSeconds: 1 } };
+    scripted.always('trainAdapter', endlessTraining);
+    await rig.serving(scripted, async () => {
+      const inTrials = await resetEverywhere(workflowTypes.round, 'left', () => soon, trains(scripted));
+      await Promise.all(inTrials.map((handle) => handle.terminate()));
+      await nothingRunsUnder('left');
+    });
+    const atGate = played();
+    await rig.serving(atGate.scripted, async () => {
+      const opened = (id: string) => Promise.resolve(atGate.ledger.gates.has(gateIdOf(id, 'release')));
+      const rounds = await resetEverywhere(workflowTypes.round, 'leftgate', () => soon, opened);
+      await Promise.all(rounds.map((handle) => handle.terminate()));
+      await nothingRunsUnder('leftgate');
+    });
+    expect([ledger.released, atGate.ledger.released]).toEqual([[], []]);
+  });
+
   it('to any event of a campaign, and cancelled: its round does not run on', async () => {
     const { scripted } = played();
     scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
       const reached = (id: string) => trains(scripted)(`${id}.r0001`);
-      const campaigns = await resetEverywhere(workflowTypes.campaign, 'campaign', { round }, reached);
+      const campaigns = await resetEverywhere(workflowTypes.campaign, 'campaign', () => ({ round }), reached);
       await Promise.all(campaigns.map((handle) => handle.cancel()));
       for (const handle of campaigns) await expect(resultOf(handle)).rejects.toThrow(/cancelled/);
       await nothingRunsUnder('campaign');
@@ -139,7 +168,12 @@ describeWithTemporal('a workflow that is reset', () => {
     const { ledger, scripted } = played();
     await rig.serving(scripted, async () => {
       const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(`${id}.r0001`, 'release')));
-      const campaigns = await resetEverywhere(workflowTypes.campaign, 'decided', { rounds: 1, round }, opened);
+      const campaigns = await resetEverywhere(
+        workflowTypes.campaign,
+        'decided',
+        (n) => ({ rounds: 1, round: ofTenant(n) }),
+        opened,
+      );
       for (const handle of campaigns) {
         const roundId = `${handle.workflowId}.r0001`;
         await approveUntilItEnds(handle, roundId);

@@ -119,6 +119,7 @@ export class ControlRig {
         this.orphansLookedFor.push([workflowId, parentId]);
         return Promise.resolve();
       },
+      endWithParent: () => Promise.resolve(),
     };
     const { ledger, store } = this;
     this.bare = createControlActivities({ ledger, store, domain, corpusDir, temporal });

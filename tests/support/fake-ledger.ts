@@ -102,6 +102,7 @@ export class FakeLedger {
       resumeCampaign: (request) => this.#resume(request),
       checkServer: () => ({}),
       endOrphans: () => ({}),
+      endWithParent: () => ({}),
       claimRound: ({ roundId, config, configDigest, startedAtMs }) => {
         const fresh = {
           config,

@@ -15,5 +15,7 @@ export interface ControlDeps {
     searchAttributes(): Promise<readonly string[]>;
     /** cancels a child of this parent where the run that started it has ended */
     endOrphan(workflowId: string, parentId: string): Promise<void>;
+    /** cancels a workflow where no run of its parent goes on */
+    endWithParent(workflowId: string, parentId: string): Promise<void>;
   };
 }

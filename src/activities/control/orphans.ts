@@ -19,3 +19,12 @@ export async function endOrphans(
     return [...shards.map(({ phase, shard }) => shardIdOf(roundId, phase, shard)), gateIdOf(roundId, 'release')];
   }
 }
+
+/** Cancels a child whose parent has no run any more, which the server does not tell a child of a run before a reset. */
+export async function endWithParent(
+  { temporal }: ControlDeps,
+  { workflowId, parentId }: ActivityRequest<'endWithParent'>,
+): Promise<ActivityResult<'endWithParent'>> {
+  await temporal?.endWithParent(workflowId, parentId);
+  return {};
+}
