@@ -200,6 +200,11 @@ describe('gradeAnswer', () => {
     ['London', 'It was not Paris but London', true],
     ['Paris', 'No, it was Paris', true],
     ['Berlin', 'Es war nicht Berlin', false],
+    ['Paris', 'Paris and not London', true],
+    ['Paris', 'not only Paris', true],
+    ['only the first', 'not only the first', false],
+    ['1990', 'It did not begin until 1990', true],
+    ['1990', 'no later than 1990', true],
     ['林小雨', '不是林小雨', false],
     ['baptisms of others', 'Baptisms of others are not valid', false],
   ])('negation: %s and %s', (reference, answer, match) => {

@@ -56,22 +56,28 @@ const areOpposed = (one: Bound, other: Bound): boolean => one !== null && other 
 
 const reachBefore = 4;
 const reachAfter = 2;
+/** Words that a negation does not reach over: "not London but Paris", "not before 1990". */
+const turn = /^(?:but|and|until|before|sondern|und|bis|vor|sino|y|mais|et|ma|e|но|а|и)$/u;
+/** Words that make a negation none: "not only Paris", "no later than 1990". */
+const restriction = /^(?:only|just|merely|solely|nur|solo|seulement|только)$/u;
+const comparison = /^(?:more|less|fewer|later|earlier|mehr|weniger)$/u;
 
 /** One of the two is negated where the other is not: "not capitalized" for "capitalized". */
-export function differsInNegation(comparison: Comparison): boolean {
-  const { wanted, given, asked } = comparison;
+export function differsInNegation(compared: Comparison): boolean {
+  const { wanted, given, asked } = compared;
   // "What is not allowed?" is answered with and without "not"
   if (asked.some(isNegation)) return false;
-  const places = indicesOf(comparison);
+  const places = indicesOf(compared);
   if (places.length === 0) return false;
   const [first, last] = [Math.min(...places), Math.max(...places)];
   const isCut = (from: number, to: number): boolean =>
-    given
-      .slice(from + 1, to + 1)
-      .some((word) => startsClause(word) || /^(?:but|sondern|sino|mais|но)$/u.test(word.text));
+    given.slice(from + 1, to + 1).some((word) => startsClause(word) || turn.test(word.text));
+  const isRestricted = wanted.some(({ text }) => restriction.test(text));
+  const isUndone = (next = ''): boolean => comparison.test(next) || (restriction.test(next) && !isRestricted);
   const negated = given.some(
     (word, i) =>
       isNegation(word) &&
+      !isUndone(given[i + 1]?.text) &&
       (i < first ? first - i <= reachBefore && !isCut(i, first) : i - last <= reachAfter && !isCut(last, i)),
   );
   return negated !== wanted.some(isNegation);
