@@ -83,20 +83,45 @@ export function differsInNegation(compared: Comparison): boolean {
   return negated !== wanted.some(isNegation);
 }
 
-/** Another name stands where one of the reference's is missing: "Battle of Hastings" for "Battle of Stalingrad". */
-export function differsInName({ wanted, given, asked, found }: Comparison): boolean {
+/**
+ * Another word stands where one of the reference's is missing: "Battle of Hastings" for "Battle of Stalingrad", "southern
+ * France" for "northern France".
+ */
+export function differsInWord(compared: Comparison): boolean {
+  const { wanted, given, asked, found } = compared;
   const isOf = (words: Word[], word: Word): boolean => words.some((one) => isSameWord(one, word));
   const isOther = (word: Word | undefined): boolean =>
-    word !== undefined && word.isName && !isFiller(word.text) && !isOf(wanted, word);
+    word !== undefined && word.value === undefined && !isFiller(word.text) && !isOf(wanted, word);
+  const content = wanted.filter(({ text }) => !isFiller(text)).length;
   return wanted.some((word, i) => {
-    if (found[i] !== null || !word.isName || isFiller(word.text) || isOf(asked, word)) return false;
-    const before = found.slice(0, i).findLast((at) => typeof at === 'number');
-    const after = found.slice(i + 1).find((at) => typeof at === 'number');
-    return (
-      (before !== undefined && isOther(nextContent(given, before, 1))) ||
-      (after !== undefined && isOther(nextContent(given, after, -1)))
-    );
+    if (found[i] !== null || word.value !== undefined || isFiller(word.text) || isOf(asked, word)) return false;
+    if (word.isName) {
+      const before = found.slice(0, i).findLast((at) => typeof at === 'number');
+      const after = found.slice(i + 1).find((at) => typeof at === 'number');
+      return [
+        before === undefined ? undefined : nextContent(given, before, 1),
+        after === undefined ? undefined : nextContent(given, after, -1),
+      ].some((other) => other?.isName === true && isOther(other));
+    }
+    // of a long reference one word may be missing
+    if (content > shortReference) return false;
+    const [left, right] = [found[i - 1], found[i + 1]];
+    // what stands before a word describes it; what stands behind may be a verb, unless the clause ends there, and after a
+    // number another name of the same things
+    if (typeof right === 'number' && isDirect(given, right)) return isOther(given[right - 1]);
+    if (typeof left !== 'number' || given[left]?.value !== undefined) return false;
+    return isDirect(given, left + 1) && endsClause(given, left + 1) && isOther(given[left + 1]);
   });
+}
+
+const shortReference = 3;
+
+/** Whether a word follows on the one before it with nothing but a space between. */
+const isDirect = (words: Word[], at: number): boolean => at > 0 && /^\s*$/u.test(words[at]?.gap ?? ',');
+
+function endsClause(words: Word[], at: number): boolean {
+  const next = words[at + 1];
+  return next === undefined || startsClause(next);
 }
 
 function nextContent(words: Word[], from: number, step: 1 | -1): Word | undefined {

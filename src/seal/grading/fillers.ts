@@ -4,8 +4,8 @@
  */
 const fillers = new Set(
   [
-    'a an the of in on at by for from to with into onto and or as is are was were be been being it its that this these those which who there their his her they he she we i you has have had do does did over about around approximately roughly nearly almost some than then so such also both called known named through during between within per via upon towards toward while when where although though because if after before until since however including like',
-    'der die das den dem des ein eine einen einem einer eines und oder von vom zu zum zur mit bei beim fur auf aus an am im ist sind wurde wurden als auch',
+    'a an the of in on at by for from to with into onto and or as is are was were be been being it its that this these those which who there their his her they he she we i you has have had do does did over about around approximately roughly nearly almost some than then so such also both called known named through during between within per via upon towards toward while when where although though because if after before until since however including like most other many several various',
+    'der die das den dem des ein eine einen einem einer eines und oder von vom zu zum zur mit bei beim fur auf aus an im ist sind wurde wurden als auch',
     'le la les l un une des du de d et ou au aux par pour avec dans sur est sont',
     'el los las una unos unas del al y o en por para con se es son fue que',
     'il lo gli i della dello dei degli delle nel nella e ed per che di da',

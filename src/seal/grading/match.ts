@@ -1,5 +1,5 @@
 import { compare, recallOf, type Comparison } from './comparison.js';
-import { differsInName, differsInNegation, differsInNumber } from './contradictions.js';
+import { differsInWord, differsInNegation, differsInNumber } from './contradictions.js';
 import { isFiller } from './fillers.js';
 import { foldText } from './fold.js';
 import { isOneOfMany } from './lists.js';
@@ -30,7 +30,7 @@ function says(statement: Word[], wanted: Word[], asked: Word[]): boolean {
     (recallOf(comparison) >= leastRecall || isSurname(comparison) || isAcronym(wanted, statement)) &&
     !differsInNumber(comparison) &&
     !differsInNegation(comparison) &&
-    !differsInName(comparison) &&
+    !differsInWord(comparison) &&
     !isOneOfMany(wanted, statement)
   );
 }

@@ -77,8 +77,9 @@ function withUnits(words: Word[]): Word[] {
       counted.unit = power === undefined ? unit : `${power} ${unit}`;
       return [{ ...word, text: unit }];
     }
-    if (!isSymbol) return [word];
-    if (after?.value === undefined) return [];
+    const isCode = /^(?:usd|eur|gbp)$/u.test(word.text);
+    if (!isSymbol && !isCode) return [word];
+    if (after?.value === undefined) return isCode ? [word] : [];
     after.unit = unit ?? word.text;
     return [{ ...word, text: after.unit }];
   });
