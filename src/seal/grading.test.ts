@@ -54,6 +54,7 @@ describe('gradeAnswer', () => {
     ['airport', 'air port'],
     ['red, white and blue', 'blue, white, and red'],
     ['Paris', 'Paris, the capital of France'],
+    ['Paris', 'Paris, or the City of Light'],
     ['Alba Point', 'Al­ba Point'],
     ['Panthers', 'Panthers’ın'],
     ['المدينة', 'مدينة'],
@@ -228,6 +229,8 @@ describe('gradeAnswer', () => {
     ['Paris', 'Paris London Rome Berlin Madrid Vienna Prague'],
     ['Paris', 'Paris\nLondon\nRome\nBerlin\nMadrid'],
     ['巴黎', '巴黎、伦敦、罗马、柏林、马德里'],
+    ['Paris', 'either Paris or London'],
+    ['巴黎', '巴黎或伦敦'],
     ['باريس', 'باريس ولندن وروما وبرلين ومدريد'],
   ])('lists: %s is not said by whoever names all', (reference, answer) => {
     expect(matches(reference, answer)).toBe(false);

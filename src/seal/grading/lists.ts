@@ -1,4 +1,5 @@
 import { isArticle, isFiller } from './fillers.js';
+import { isUnspaced } from './pieces.js';
 import { isNegation } from './polarity.js';
 import { isSameWord } from './same-word.js';
 import type { Word } from './words.js';
@@ -11,12 +12,29 @@ const longestItem = 4;
 const longList = 4;
 const longRun = 6;
 
-/** Whether the reference is one of many things that the answer lists: whoever names all is right by chance. */
+/** Whether the reference is one of many things that the answer lists, or of two that it offers: who names all is right by chance. */
 export function isOneOfMany(wanted: Word[], given: Word[]): boolean {
   const content = wanted.filter(({ text }) => !isFiller(text));
   const isMeant = (word: Word): boolean => content.some((one) => isSameWord(one, word));
   const isBareRun = given.length >= Math.max(longRun, longList * wanted.length) && given.every(isBareName);
-  return isBareRun || listedWith(given, isMeant) >= longList * listedWith(wanted, isMeant);
+  return (
+    isBareRun ||
+    listedWith(given, isMeant) >= longList * listedWith(wanted, isMeant) ||
+    (hasAlternative(given, isMeant) && !wanted.some(({ text }) => alternative.test(text)))
+  );
+}
+
+const alternative = /^(?:or|oder|o|ou|или|ή|veya|hoặc|sau|eller|lub|또는|या|أو|或|または|หรือ|או)$/u;
+
+/** "Paris or London"; with a comma before it, "or" gives another name of the same thing. */
+function hasAlternative(words: Word[], isMeant: (word: Word) => boolean): boolean {
+  return words.some(({ text, gap }, i) => {
+    const [before, after] = [words[i - 1], words[i + 1]];
+    if (!alternative.test(text) || gap.trim() !== '' || before === undefined || after === undefined) return false;
+    const isOther = (word: Word): boolean =>
+      !isMeant(word) && !isFiller(word.text) && (word.isName || isUnspaced(word.text));
+    return (isMeant(before) && isOther(after)) || (isMeant(after) && isOther(before));
+  });
 }
 
 /** How many things are listed in a row with the one that is meant, the part before them included: it leads up to the first. */
