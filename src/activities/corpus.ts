@@ -1,141 +1,116 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
-import { z } from 'zod';
-import { failure, canonicalDigest } from '../contract/index.js';
-import type { Domain, Problem, Source } from '../domains/domain.js';
-import type { Corpus, Probe, ProbeKind } from '../ledger/index.js';
-
-/** A file as the domain gets it: which documents are in it is the domain's to say. */
-interface CorpusFile {
-  file: string;
-  text: string;
-}
-
-/** The files of a corpus folder that hold probes instead of documents, without their ending. */
-const probeFiles = { canary: 'canaries', frozen: 'frozen' } as const satisfies Record<ProbeKind, string>;
-
-const probesSchema = z
-  .array(z.object({ question: z.string().trim().min(1), answer: z.string().trim().min(1) }))
-  .transform((probes) => probes.map((probe, index): Probe => ({ itemId: `p${index + 1}`, ...probe })));
+import { canonicalDigest, failure } from '../contract/index.js';
+import type { Domain, LeftOut, Problem, Source } from '../domains/domain.js';
+import type { CorpusFile } from '../domains/knowledge/sources.js';
+import { Findings } from '../domains/reading/findings.js';
+import type { Corpus, ProbeKind } from '../ledger/index.js';
+import { corpusFiles } from './corpus/files.js';
+import { fitting, type Longest, type Room } from './corpus/lengths.js';
+import { probeKindOf, readProbes } from './corpus/probes.js';
+import { anywhere, type Within } from './corpus/roots.js';
 
 /** Problems that one error message lists. */
 const listed = 50;
 
+export interface CorpusReading {
+  corpus: Corpus;
+  /** the documents that a round can use: those that the model can read at once */
+  usable: Source[];
+  problems: Problem[];
+  leftOut: LeftOut[];
+  merged: number;
+  /** null: there is no document */
+  longest: Longest | null;
+}
+
+export interface CorpusPlace {
+  /** as it was named: for people */
+  name: string;
+  /** where it is */
+  path: string;
+  /** which files may be read; in a round those under the worker's roots */
+  within: Within;
+  /** the folder of the sample corpus */
+  sampleDir: string;
+}
+
 /**
- * Reads a corpus: a JSON or JSONL file, or a folder of them. In a folder, `canaries` and `frozen` (`.json` or `.jsonl`) hold
- * the probes, `{ question, answer }` each; a corpus without canaries is given those of the sample corpus, since general
- * knowledge belongs to no corpus.
- *
- * @param name the config's `corpus`: `sample`, or a path
- * @throws InvalidCorpus that lists every problem
+ * Reads a corpus, a file or a folder, and says all that is wrong with it. In a folder, `canaries` and `frozen` hold the probes,
+ * `{ question, answer }` each; a corpus without canaries is given those of the sample corpus, since general knowledge belongs to
+ * no corpus. A round and `selkie corpus check` both use it.
  */
-export async function readCorpus(name: string, domain: Domain, sampleDir: string): Promise<Corpus> {
-  const problems: Problem[] = [];
-  const files = await filesOf(name === 'sample' ? sampleDir : name, problems);
+export async function readCorpus(place: CorpusPlace, domain: Domain, room: Room): Promise<CorpusReading> {
+  const findings = new Findings();
+  const files = await corpusFiles(place.path, place.within, findings);
   const documents = files.filter((file) => probeKindOf(file) === null);
   const canaries = filesOfKind(files, 'canary');
   const probes = {
-    canary: readProbes(canaries.length > 0 ? canaries : filesOfKind(await filesOf(sampleDir, []), 'canary'), problems),
-    frozen: readProbes(filesOfKind(files, 'frozen'), problems),
+    canary: readProbes(
+      canaries.length > 0
+        ? canaries
+        : filesOfKind(await corpusFiles(place.sampleDir, anywhere, new Findings()), 'canary'),
+      findings,
+    ),
+    frozen: readProbes(filesOfKind(files, 'frozen'), findings),
   };
-  const parsed = documents.length > 0 ? domain.sources(documents) : { sources: [], problems: [] };
-  const { sources } = parsed;
-  problems.push(...parsed.problems, ...sources.flatMap(problemsOf));
-  if (problems.length === 0) problems.push(...missingPart(name, sources));
-  if (problems.length > 0) throw invalid(name, problems);
+  const read = documents.length > 0 ? domain.sources(documents) : { sources: [], problems: [], leftOut: [], merged: 0 };
+  const { sources, leftOut, longest } = fitting(domain, read.sources.filter(isUsable), room);
+  const problems = [...findings.problems, ...read.problems];
+  if (!problems.some(({ stops }) => stops)) problems.push(...missingParts(place.name, sources));
   return {
-    corpusDigest: canonicalDigest({ domain: domain.id, sources, probes }),
-    domain: domain.id,
-    origin: name,
-    sources,
-    probes,
+    corpus: {
+      corpusDigest: canonicalDigest({ domain: domain.id, sources: read.sources, probes }),
+      domain: domain.id,
+      origin: place.name,
+      sources: read.sources,
+      probes,
+    },
+    usable: sources,
+    problems,
+    leftOut: [...findings.leftOut(), ...read.leftOut, ...unusable(read.sources), ...leftOut],
+    merged: read.merged,
+    longest,
   };
 }
 
-async function filesOf(origin: string, problems: Problem[]): Promise<CorpusFile[]> {
-  const found = await stat(origin).catch((error: unknown) => {
-    throw failure('InvalidCorpus', `${origin}: the worker cannot read it (${reasonOf(error)})`, {
-      ...(error instanceof Error && { cause: error }),
-    });
-  });
-  const paths = found.isDirectory()
-    ? (await readdir(origin))
-        .filter((name) => ['.json', '.jsonl'].includes(extname(name)))
-        .sort()
-        .map((name) => join(origin, name))
-    : [origin];
-  if (paths.length === 0) problems.push({ where: origin, what: 'has no .json or .jsonl file' });
-  const files = await Promise.all(
-    paths.map(async (file) => {
-      try {
-        return [{ file, text: new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file)) }];
-      } catch (error) {
-        problems.push({ where: file, what: `cannot be read as UTF-8 text (${reasonOf(error)})` });
-        return [];
-      }
-    }),
-  );
-  return files.flat();
+/** @throws InvalidCorpus that lists everything because of which the round cannot start */
+export function expectUsable({ corpus: { origin }, problems }: CorpusReading): void {
+  const stopping = problems.filter(({ stops }) => stops);
+  if (stopping.length === 0) return;
+  const lines = stopping.slice(0, listed).map(({ where, what, fix }) => `${where}: ${what}: ${fix}`);
+  if (stopping.length > listed) lines.push(`… and ${stopping.length - listed} more`);
+  throw failure('InvalidCorpus', `the corpus "${origin}" cannot be used:\n${lines.join('\n')}`);
 }
-
-const probeKindOf = ({ file }: CorpusFile): ProbeKind | null => {
-  const stem = basename(file, extname(file));
-  if (stem === probeFiles.canary) return 'canary';
-  return stem === probeFiles.frozen ? 'frozen' : null;
-};
 
 const filesOfKind = (files: CorpusFile[], kind: ProbeKind): CorpusFile[] =>
   files.filter((file) => probeKindOf(file) === kind);
 
-function readProbes(files: CorpusFile[], problems: Problem[]): Probe[] {
-  const values = files.flatMap(({ file, text }) =>
-    extname(file) === '.jsonl'
-      ? text
-          .split('\n')
-          .flatMap((line, i) => (line.trim() === '' ? [] : parseJson(line, `${file}, line ${i + 1}`, problems)))
-      : parseJson(text, file, problems).flat(),
-  );
-  const parsed = probesSchema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  const where = files.map(({ file }) => file).join(', ');
-  problems.push(
-    ...parsed.error.issues.map(({ path: [index, ...rest], message }) => ({
-      where: `${where}, question ${Number(index) + 1}`,
-      what: `${rest.join('.') || 'expected { "question", "answer" }'}: ${message}`,
-    })),
-  );
-  return [];
-}
-
-/** The value, or nothing where there is a problem. */
-function parseJson(text: string, where: string, problems: Problem[]): unknown[] {
-  try {
-    return [JSON.parse(text)];
-  } catch (error) {
-    problems.push({ where, what: `is not JSON (${reasonOf(error)})` });
-    return [];
-  }
-}
-
 /** What a document of any domain needs, so that its edits can be chosen. */
-function problemsOf({ sourceId, items }: Source): Problem[] {
-  if (items.length === 0) return [{ where: sourceId, what: 'has no questions' }];
-  const hasA = items.some(({ part }) => part === 'A');
-  return hasA ? [] : [{ where: sourceId, what: 'has no question of part A: its edits could not be chosen' }];
-}
+const isUsable = ({ items }: Source): boolean => items.some(({ part }) => part === 'A');
+
+const unusable = (sources: Source[]): LeftOut[] =>
+  sources
+    .filter((source) => !isUsable(source))
+    .map(({ sourceId, items }) => ({
+      where: sourceId,
+      why: items.length === 0 ? 'has no questions' : 'has no question of part A, by which its edits could be chosen',
+      count: 1,
+    }));
 
 /** What the whole needs, so that the round can be run and reported. */
-function missingPart(name: string, sources: Source[]): Problem[] {
+function missingParts(name: string, sources: Source[]): Problem[] {
   const train = sources.filter(({ part }) => part === 'train');
-  if (train.length === 0) return [{ where: name, what: 'has no document to train on' }];
-  const hasB = train.some(({ items }) => items.some(({ part }) => part === 'B'));
-  return hasB ? [] : [{ where: name, what: 'has no question of part B: the round could report nothing' }];
+  const stopping = (what: string, fix: string): Problem[] => [{ where: name, what, fix, stops: true }];
+  if (train.length === 0) {
+    return stopping('has no document to train on', 'add documents that are not held out and not too long');
+  }
+  if (!train.some(({ items }) => items.some(({ part }) => part === 'B'))) {
+    return stopping(
+      'has no question of part B: the round could report nothing',
+      'ask each document two questions or more',
+    );
+  }
+  if (train.length < sources.length) return [];
+  const what = 'holds nothing out: a new policy would be examined on no document';
+  const fix = 'give documents of four titles or more, or mark some with "part": "heldOut"';
+  return [{ where: name, what, fix, stops: false }];
 }
-
-function invalid(name: string, problems: Problem[]): Error {
-  const lines = problems.slice(0, listed).map(({ where, what }) => `${where}: ${what}`);
-  if (problems.length > listed) lines.push(`… and ${problems.length - listed} more`);
-  return failure('InvalidCorpus', `the corpus "${name}" cannot be used:\n${lines.join('\n')}`);
-}
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -22,10 +22,29 @@ export interface Source {
   items: Item[];
 }
 
-/** Something wrong with the input, in words: where, and what to do. */
+/** Something wrong with the input, in words. Places are positions and names of files, never what the files say. */
 export interface Problem {
   where: string;
   what: string;
+  /** what to do about it */
+  fix: string;
+  /** whether a round must not start before it is mended */
+  stops: boolean;
+}
+
+/** What was read and is not used. */
+export interface LeftOut {
+  where: string;
+  why: string;
+  count: number;
+}
+
+export interface Reading {
+  sources: Source[];
+  problems: Problem[];
+  leftOut: LeftOut[];
+  /** questions and documents that were there again, and went into the first of their kind */
+  merged: number;
 }
 
 /** How an item is asked: from memory, or with the source in the prompt. */
@@ -52,7 +71,7 @@ export interface Domain {
   readonly parser: string;
   /** so many tokens of an answer are asked for, and more where a reference is longer */
   readonly answerTokens: number;
-  sources(raw: unknown): { sources: Source[]; problems: Problem[] };
+  sources(raw: unknown): Reading;
   proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[];
   /** the training sequences of an edit: what it says, after the source itself where that helps */
   parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit;

@@ -27,6 +27,7 @@ export async function connectDependencies(
     control: {
       ...shared,
       corpusDir: settings.corpusDir,
+      corpusRoots: settings.corpusRoots,
       temporal: {
         endOrphan: (workflowId, parentId) => endOrphan(temporal, workflowId, parentId),
         endWithParent: (workflowId, parentId) => endWithParent(temporal, workflowId, parentId),

@@ -1,3 +1,4 @@
+import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { defaultModel, llmQueueOf } from '../contract/index.js';
@@ -23,6 +24,7 @@ const settingsSchema = z
       .default(defaultModel),
     SELKIE_LLM_QUEUE: z.string().max(200).optional(),
     SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
+    SELKIE_CORPUS_ROOTS: z.string().min(1).optional(),
   })
   .transform((env) => ({
     databaseUrl: env.DATABASE_URL,
@@ -33,6 +35,11 @@ const settingsSchema = z
     llmQueue: env.SELKIE_LLM_QUEUE || llmQueueOf(env.SELKIE_MODEL),
     /** the folder of the sample corpus */
     corpusDir: env.SELKIE_CORPUS_DIR,
+    /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpus */
+    corpusRoots: env.SELKIE_CORPUS_ROOTS?.split(delimiter).filter((root) => root !== '') ?? [
+      process.cwd(),
+      dirname(env.SELKIE_CORPUS_DIR),
+    ],
   }));
 
 /** What a control worker must be told, beside Temporal's own environment configuration. */

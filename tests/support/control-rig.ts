@@ -39,7 +39,10 @@ const domain = {
   sources: (raw: unknown) => ({
     sources: (raw as { text: string }[]).flatMap(({ text }) => JSON.parse(text) as Source[]),
     problems: [],
+    leftOut: [],
+    merged: 0,
   }),
+  answerTokens: 4,
   itemPrompt: (source: Source, item: Item, arm: Arm) => ({
     kind: 'text' as const,
     text: `${arm === 'inContext' ? source.text : ''} ${item.question}`,
@@ -73,7 +76,7 @@ export const model = {
   dtype: 'float32',
   device: 'cpu',
   chat: false,
-  maxLength: 64,
+  maxLength: 256,
 };
 export const small = { sources: { train: 2, heldOut: 2 }, editsPerSource: 2 } satisfies RoundConfigInput;
 
@@ -122,7 +125,8 @@ export class ControlRig {
       endWithParent: () => Promise.resolve(),
     };
     const { ledger, store } = this;
-    this.bare = createControlActivities({ ledger, store, domain, corpusDir, temporal });
+    const corpusRoots = [this.folder];
+    this.bare = createControlActivities({ ledger, store, domain, corpusDir, corpusRoots, temporal });
     this.activities = askedRightly(this.bare);
   }
 

@@ -10,7 +10,7 @@ export const scriptedDomain: Domain = {
   grader: 'scripted-1',
   parser: 'scripted-1',
   answerTokens: 24,
-  sources: () => ({ sources: [], problems: [] }),
+  sources: () => ({ sources: [], problems: [], leftOut: [], merged: 0 }),
   proposal: (source, template) => {
     const write = {
       name: 'write',

@@ -9,6 +9,8 @@ export interface ControlDeps {
   domain: Domain;
   /** the folder of the sample corpus */
   corpusDir: string;
+  /** folders under which a round's corpus must lie; `{tenant}` stands for the round's tenant */
+  corpusRoots: readonly string[];
   /** the Temporal server; absent: no search attributes are upserted, and nobody looks for orphans */
   temporal?: {
     /** the search attributes that the server has */

@@ -13,7 +13,8 @@ import {
 } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
 import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/index.js';
-import { readCorpus } from '../corpus.js';
+import { expectUsable, readCorpus, type CorpusReading } from '../corpus.js';
+import { anywhere, findCorpus } from '../corpus/roots.js';
 import { policyAlias } from './alias.js';
 import type { ControlDeps } from './deps.js';
 import { checkLineage, checkWeights, earlierRoundsOf } from './lineage.js';
@@ -79,17 +80,18 @@ function differingFields(one: RoundConfig, other: RoundConfig): string[] {
 
 /** Freezes what the round runs on: corpus, question split, probes, its documents, the policy it starts from. */
 export async function prepareRound(
-  { ledger, domain, corpusDir }: ControlDeps,
+  deps: ControlDeps,
   { roundId, model }: ActivityRequest<'prepareRound'>,
 ): Promise<ActivityResult<'prepareRound'>> {
+  const { ledger } = deps;
   const round = await ledger.rounds.get(roundId);
   const { config } = round;
   if (round.corpusDigest === null) {
     // parsed outside of the transaction: reading files must not hold locks
-    const corpus = await readCorpus(config.corpus, domain, corpusDir);
+    const { corpus, usable } = await corpusOf(deps, config, model.maxLength);
     const old: ModelRef = { base: model.model, baseDigest: model.digest, stack: config.startStack };
     const idsOf = (part: Source['part'], most: number): string[] =>
-      corpus.sources
+      usable
         .filter((source) => source.part === part)
         .slice(0, most)
         .map(({ sourceId }) => sourceId);
@@ -118,6 +120,22 @@ async function checkPolicyBudget(ledger: Ledger, round: RoundRow, old: ModelRef,
   const pairs = await expectedPairs(ledger, await earlierRoundsOf(ledger, round), documents);
   const problem = overBudget(config, pairs, pace);
   if (problem !== null) throw failure('InvalidConfig', problem);
+}
+
+/** @throws InvalidCorpus where it cannot be used */
+async function corpusOf(
+  { domain, corpusDir, corpusRoots }: ControlDeps,
+  { corpus: name, tenant, promptStyle, sampling }: RoundConfig,
+  limit: number,
+): Promise<CorpusReading> {
+  const found = name === 'sample' ? { path: corpusDir, within: anywhere } : await findCorpus(name, corpusRoots, tenant);
+  const reading = await readCorpus({ name, sampleDir: corpusDir, ...found }, domain, {
+    promptStyle,
+    maxTokens: sampling.maxTokens,
+    limit,
+  });
+  expectUsable(reading);
+  return reading;
 }
 
 async function summaryOf(

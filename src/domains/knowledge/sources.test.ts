@@ -32,7 +32,7 @@ describe('readSources', () => {
     const jsonl = documents.map((d) => JSON.stringify(d)).join('\n') + '\n\n';
     const files = documents.map((d, i) => ({ file: `${i}.jsonl`, text: JSON.stringify(d) }));
     for (const raw of [JSON.stringify(documents), jsonl, files])
-      expect(readSources(raw)).toEqual({ sources, problems: [] });
+      expect(readSources(raw)).toEqual({ sources, problems: [], leftOut: [], merged: 0 });
     expect(readSources(JSON.stringify(seals)).sources).toEqual(readSources([seals]).sources);
   });
 
@@ -44,7 +44,9 @@ describe('readSources', () => {
     const raw = { version: '2.0', data: [{ title: 'Seals', paragraphs: [{ context: seals.context, qas }] }] };
     const { sources, problems } = readSources(JSON.stringify(raw));
     expect(problems).toEqual([]);
-    expect(sources[0]?.items.map(({ answer }) => answer)).toEqual(['200 kilograms']);
+    expect(sources[0]?.items.map(({ answer, otherAnswers }) => [answer, otherAnswers])).toEqual([
+      ['200 kilograms', ['heavy']],
+    ]);
   });
 
   it('takes the parts that are written', () => {
@@ -66,38 +68,97 @@ describe('readSources', () => {
     expect(readSources([named('Grey Séals', { context: 'Other.' })]).sources[0]?.sourceId).not.toBe(first?.sourceId);
   });
 
-  it('lists every problem with its place, and keeps the good documents', () => {
+  it('leaves out what cannot be used, and names it', () => {
+    const [one] = seals.questions;
     const raw = [
       seals,
       named('a', { questions: [] }),
       named('b', { context: '  ' }),
-      named('c', { title: 7 }),
       'text',
-      seals,
-      named('d', { questions: [seals.questions[0], seals.questions[0]] }),
-      named('e', { questions: [{ ...seals.questions[0], part: 'B' }] }),
+      named('e', { questions: [{ ...one, part: 'B' }] }),
       { title: 'f', context: 'g' },
+      named('g', {
+        context: 'Other.',
+        questions: [{ question: 'Why?', answer: '' }, { question: '?!', answer: 'so' }, one],
+      }),
+      named('h', { context: 'More.', questions: [{ question: '', answer: 'so' }, one] }),
     ];
-    const { sources, problems } = readSources(raw);
-    expect(sources).toHaveLength(1);
-    const words = problems.map(({ where, what }) => `${where}: ${what}`);
-    expect(words[0]).toBe('the corpus, document 2: questions has no questions');
-    expect(words[1]).toBe('the corpus, document 3: context is empty');
-    expect(words[2]).toMatch(/document 4: title .*expected string/);
-    expect(words[3]).toMatch(/document 5: .*expected object/);
-    expect(words.slice(4)).toEqual([
-      expect.stringMatching(/document 9: questions .*expected array/),
-      'the corpus, document 6: is the same document as the corpus, document 1: remove one',
-      'the corpus, document 7: asks "How heavy is it?" twice: remove one',
-      'the corpus, document 8: has no question of part A: edits could not be chosen',
+    const { sources, problems, leftOut } = readSources(raw);
+    expect(problems).toEqual([]);
+    expect(sources.map(({ items }) => items.length)).toEqual([3, 2, 1]);
+    expect(leftOut).toEqual([
+      { where: 'the corpus, document 2', why: 'document without a question that can be used', count: 1 },
+      { where: 'the corpus, document 6', why: 'document without a question that can be used', count: 1 },
+      { where: 'the corpus, document 3', why: 'has no text that its questions are about', count: 3 },
+      { where: 'the corpus, document 4', why: 'holds no text with questions', count: 1 },
+      { where: 'the corpus, document 7', why: 'question without an answer', count: 1 },
+      { where: 'the corpus, document 8', why: 'question without words', count: 1 },
+      {
+        where: 'the corpus, document 5',
+        why: 'document without a question of part A, by which its edits could be chosen',
+        count: 1,
+      },
     ]);
+  });
+
+  it('lists places up to a number, and counts the rest', () => {
+    const raw = [seals, ...Array.from({ length: 50 }, (_, i) => named(`t${i}`, { questions: [] }))];
+    const { leftOut } = readSources([{ file: 'kb.json', text: JSON.stringify(raw) }]);
+    expect(leftOut).toHaveLength(21);
+    expect(leftOut.at(-1)).toMatchObject({ where: 'kb.json, further on', count: 30 });
+  });
+
+  it('merges a question that is asked twice, and a document that is there twice', () => {
+    const [one] = seals.questions;
+    const doubled = named('Seals', { questions: [one, { ...one, answer: 'about 200 kg' }, one, seals.questions[1]] });
+    const { sources, problems, merged } = readSources([doubled, doubled]);
+    expect(problems).toEqual([]);
+    // twice in the first, the document, and four in the second
+    expect(merged).toBe(7);
+    expect(sources).toHaveLength(1);
+    expect(sources[0]?.items).toMatchObject([
+      { answer: '200 kilograms', otherAnswers: ['about 200 kg'], part: 'A' },
+      { answer: 'grey', part: 'B' },
+    ]);
+  });
+
+  it('keeps one text under two titles on one side', () => {
+    const titles = ['a', 'b', 'c', 'd', 'e'];
+    const raw = titles.map((title, i) => named(title, { context: i === 4 ? 'Text 3' : `Text ${i}` }));
+    const { sources } = readSources(raw);
+    expect(sources.map(({ part }) => part)).toEqual(['train', 'train', 'train', 'heldOut', 'heldOut']);
+  });
+
+  it('gives every document an id of its own, whatever its script', () => {
+    const raw = Array.from({ length: 3 }, (_, i) => named(`青石图书馆 ${'一二三'[i] ?? ''}`));
+    const ids = readSources(raw).sources.map(({ sourceId }) => sourceId);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it('tells of references that are longer than any answer that is asked for', () => {
+    const long = Array.from({ length: 30 }, (_, i) => `word${i}`).join(' ');
+    const questions = [
+      { question: 'What?', answer: long },
+      { question: 'How?', answers: [long, 'short'] },
+    ];
+    const { sources, problems } = readSources([named('long', { questions })]);
+    expect(sources[0]?.items).toHaveLength(2);
+    expect(problems).toMatchObject([{ where: 'the corpus, document 1', stops: false }]);
+    expect(problems[0]?.what).toMatch(/^1 question has no answer of 25 words/);
+  });
+
+  it('takes parts in any spelling, and tells of others', () => {
+    const part = (part: string) => named(part, { part });
+    const { sources, problems } = readSources([part('held-out'), part('Train'), part('testing')]);
+    expect(sources.map(({ part }) => part)).toEqual(['heldOut', 'train', 'train']);
+    expect(problems).toMatchObject([{ where: 'the corpus, document 3', stops: false }]);
   });
 
   it('says which line of which file is corrupt, and what is no corpus at all', () => {
     const text = `${JSON.stringify(seals)}\n{"title": "cut o`;
     expect(readSources([{ file: 'kb.jsonl', text }])).toMatchObject({
       sources: [{ title: 'Grey Séals' }],
-      problems: [{ where: 'kb.jsonl, line 2', what: expect.stringContaining('is not JSON') as string }],
+      problems: [{ where: 'kb.jsonl, line 2', what: expect.stringContaining('is not JSON') as string, stops: true }],
     });
     for (const raw of [null, 7, {}, '', '7', [], '[]', { data: 3 }]) {
       const { sources, problems } = readSources(raw);

@@ -1,147 +1,153 @@
-import { z } from 'zod';
 import { textDigest } from '../../contract/index.js';
-import type { Item, Problem, Source } from '../domain.js';
+import type { Item, Reading, Source } from '../domain.js';
+import { documentsIn, noDocument, type RawDocument, type RawQuestion } from '../reading/documents.js';
+import { isTable, stemOf } from '../reading/endings.js';
+import { Findings } from '../reading/findings.js';
+import { isObject } from '../reading/fields.js';
+import { jsonValues } from '../reading/json.js';
+import { tableRows } from '../reading/tables.js';
+import { hasMoreWords, sameLine } from '../reading/text.js';
+import { readableTitle, titleOf } from '../reading/titles.js';
 
-/** One file of a corpus: JSON or JSONL, told apart by what parses. */
+/** One file of a corpus. Its ending tells tables; JSON and JSONL are told apart by what parses. */
 export interface CorpusFile {
   file: string;
   text: string;
 }
 
-const text = z.string().trim().min(1, 'is empty');
-const questionSchema = z.object({ question: text, answer: text, part: z.enum(['A', 'B']).optional() });
-const documentSchema = z.object({
-  title: text,
-  context: text,
-  part: z.enum(['train', 'heldOut']).optional(),
-  questions: z.array(questionSchema).min(1, 'has no questions'),
-});
-type Document = z.infer<typeof documentSchema>;
+/** A round asks for no longer answers. */
+const answerWords = 25;
 
-const filesSchema = z.array(z.object({ file: z.string(), text: z.string() })).min(1);
-/** SQuAD's own nesting; questions that it marks as unanswerable are left out. */
-const squadSchema = z.object({
-  data: z.array(
-    z.object({
-      title: z.unknown(),
-      paragraphs: z.array(
-        z.object({
-          context: z.unknown(),
-          qas: z.array(
-            z.object({
-              question: z.unknown(),
-              answers: z.array(z.object({ text: z.unknown() })).default([]),
-              is_impossible: z.boolean().optional(),
-            }),
-          ),
-        }),
-      ),
-    }),
-  ),
-});
+/**
+ * Sources from the text of a file, from such a text parsed, or from several {@link CorpusFile}s, in any layout that people
+ * have (README, "Your documents"). What is there twice is merged, what cannot be used is left out and named. Where no document
+ * says its part, every fourth title is held out.
+ */
+export function readSources(raw: unknown): Reading {
+  const findings = new Findings();
+  const found = documentsOf(raw, findings);
+  const { gathered, merged } = gather(found);
+  const documents = gathered.map(titled);
+  const partOf = partsOf(documents);
+  const ids = new Set<string>();
+  const sources = documents.flatMap((document) => {
+    const source = sourceOf(document, partOf(document), ids);
+    if (source.items.some(({ part }) => part === 'A')) return [source];
+    findings.leave(document.where, 'document without a question of part A, by which its edits could be chosen');
+    return [];
+  });
+  tellLongAnswers(documents, findings);
+  if (sources.length === 0 && findings.problems.every(({ stops }) => !stops)) {
+    const fix =
+      'give JSON, JSONL, CSV or TSV with texts, questions and answers; README, "Your documents", has examples';
+    findings.problem('the corpus', 'holds no document with a question and an answer', fix);
+  }
+  return { sources, problems: findings.problems, leftOut: findings.leftOut(), merged };
+}
 
-interface Raw {
-  where: string;
-  value: unknown;
+function documentsOf(raw: unknown, findings: Findings): RawDocument[] {
+  if (typeof raw === 'string') return documentsOfFile({ file: 'the corpus', text: raw }, findings);
+  if (isFiles(raw)) return raw.flatMap((file) => documentsOfFile(file, findings));
+  return documentsIn(raw, 'the corpus', findings);
+}
+
+function documentsOfFile({ file, text }: CorpusFile, findings: Findings): RawDocument[] {
+  if (text.trim() === '') {
+    findings.leave(file, 'is empty');
+    return [];
+  }
+  const values = isTable(file) ? tableRows(text, file, findings) : jsonValues(text, file, findings);
+  const documents = values.flatMap(({ value, where }) => documentsIn(value, where, findings));
+  if (values.length > 0 && documents.length === 0) findings.leaveWhole(file, noDocument);
+  return documents;
+}
+
+const isFiles = (raw: unknown): raw is CorpusFile[] =>
+  Array.isArray(raw) &&
+  raw.length > 0 &&
+  raw.every((one) => isObject(one) && typeof one['file'] === 'string' && typeof one['text'] === 'string');
+
+type Gathered = Omit<RawDocument, 'row'>;
+
+/** One document for each text and title, with each question once; a question asked twice has the answers of both. */
+function gather(found: RawDocument[]): { gathered: Gathered[]; merged: number } {
+  const byText = new Map<string, Gathered[]>();
+  const gathered: Gathered[] = [];
+  let merged = 0;
+  for (const { row, questions, ...document } of found) {
+    const { title, text, part } = document;
+    const twins = byText.get(text) ?? [];
+    byText.set(text, twins);
+    let twin = twins.find((one) => one.title === title || one.title === null || title === null);
+    if (twin === undefined) {
+      twin = { ...document, questions: [] };
+      twins.push(twin);
+      gathered.push(twin);
+    } else {
+      twin.title ??= title;
+      twin.part ??= part;
+      if (!row) merged += 1;
+    }
+    merged += addQuestions(twin.questions, questions);
+  }
+  return { gathered, merged };
+}
+
+/** Returns how many were there already. */
+function addQuestions(questions: RawQuestion[], more: RawQuestion[]): number {
+  const known = new Map(questions.map((one) => [sameLine(one.question), one]));
+  let again = 0;
+  for (const one of more) {
+    const twin = known.get(sameLine(one.question));
+    if (twin === undefined) {
+      const added = { ...one };
+      questions.push(added);
+      known.set(sameLine(one.question), added);
+    } else {
+      twin.references = [...new Set([...twin.references, ...one.references])];
+      twin.part ??= one.part;
+      again += 1;
+    }
+  }
+  return again;
+}
+
+type Titled = Gathered & { title: string };
+
+function titled(document: Gathered): Titled {
+  const { title, text, where, questions } = document;
+  if (title !== null) return { ...document, title: readableTitle(title, text) };
+  const answers = questions.flatMap(({ references }) => references);
+  return { ...document, title: titleOf(text, answers, stemOf(where.split(', ')[0] ?? '')) };
 }
 
 /**
- * Sources from the text of a JSON or JSONL file, from such a text parsed, or from several {@link CorpusFile}s. A document
- * with a problem becomes no source. Where no document says its part, every fourth title is held out.
+ * Passages of one title stay on one side, and so does a passage under two titles: a held-out passage must not follow one that
+ * was trained on.
  */
-export function readSources(raw: unknown): { sources: Source[]; problems: Problem[] } {
-  const problems: Problem[] = [];
-  const report = (where: string, what: string): void => void problems.push({ where, what });
-  const found = documentsOf(raw, 'the corpus', report);
-  const parsed = found.flatMap(({ where, value }) => {
-    const result = documentSchema.safeParse(value);
-    if (result.success) return [{ where, document: result.data }];
-    for (const issue of result.error.issues) report(where, messageOf(issue));
-    return [];
-  });
-  if (found.length === 0 && problems.length === 0) report('the corpus', 'holds no document');
-
-  const partOf = partsOf(parsed.map(({ document }) => document));
-  const seen = new Map<string, string>();
-  const sources = parsed.flatMap(({ where, document }) => {
-    const source = sourceOf(document, partOf(document));
-    const twin = seen.get(source.sourceId);
-    if (twin !== undefined) {
-      report(where, `is the same document as ${twin}: remove one`);
-      return [];
-    }
-    seen.set(source.sourceId, where);
-    const doubled = source.items.find((item, i) => source.items.slice(0, i).some((i) => i.question === item.question));
-    if (doubled !== undefined) report(where, `asks "${doubled.question}" twice: remove one`);
-    const noA = !source.items.some(({ part }) => part === 'A');
-    if (noA) report(where, 'has no question of part A: edits could not be chosen');
-    return doubled !== undefined || noA ? [] : [source];
-  });
-  return { sources, problems };
-}
-
-type Report = (where: string, what: string) => void;
-
-function documentsOf(raw: unknown, where: string, report: Report): Raw[] {
-  if (typeof raw === 'string') return documentsOfText(raw, where, report);
-  const files = filesSchema.safeParse(raw);
-  if (files.success) return files.data.flatMap(({ file, text }) => documentsOfText(text, file, report));
-  if (Array.isArray(raw)) return raw.map((value: unknown, i) => ({ where: `${where}, document ${i + 1}`, value }));
-  if (isObject(raw) && 'data' in raw) return documentsOfSquad(raw, where, report);
-  report(where, 'is neither an array of documents, nor JSONL, nor SQuAD’s { "data": [...] }');
-  return [];
-}
-
-function documentsOfText(text: string, where: string, report: Report): Raw[] {
-  const whole = parseJson(text);
-  if (whole.ok && !(isObject(whole.value) && 'context' in whole.value)) return documentsOf(whole.value, where, report);
-  return text.split('\n').flatMap((line, i) => {
-    if (line.trim() === '') return [];
-    const at = `${where}, line ${i + 1}`;
-    const parsed = parseJson(line);
-    if (parsed.ok) return [{ where: at, value: parsed.value }];
-    report(at, `is not JSON (${parsed.reason})`);
-    return [];
-  });
-}
-
-function documentsOfSquad(raw: object, where: string, report: Report): Raw[] {
-  const parsed = squadSchema.safeParse(raw);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) report(where, messageOf(issue));
-    return [];
-  }
-  return parsed.data.data.flatMap(({ title, paragraphs }, d) =>
-    paragraphs.map(({ context, qas }, p) => ({
-      where: `${where}, article ${d + 1}, paragraph ${p + 1}`,
-      value: {
-        title,
-        context,
-        questions: qas
-          .filter(({ is_impossible }) => is_impossible !== true)
-          .map(({ question, answers }) => ({ question, answer: answers[0]?.text })),
-      },
-    })),
-  );
-}
-
-/** Passages of one title stay on one side: a held-out passage must not follow one that was trained on. */
-function partsOf(documents: Document[]): (document: Document) => Source['part'] {
-  if (documents.some(({ part }) => part !== undefined)) return ({ part }) => part ?? 'train';
-  const titles = [...new Set(documents.map(({ title }) => title))];
+function partsOf(documents: Titled[]): (document: Titled) => Source['part'] {
+  if (documents.some(({ part }) => part !== null)) return ({ part }) => part ?? 'train';
+  const titleOfText = new Map<string, string>();
+  for (const { title, text } of documents) if (!titleOfText.has(text)) titleOfText.set(text, title);
+  const titles = [...new Set(titleOfText.values())];
   const heldOut = new Set(titles.filter((_, i) => i % 4 === 3));
-  return ({ title }) => (heldOut.has(title) ? 'heldOut' : 'train');
+  return ({ title, text }) => (heldOut.has(titleOfText.get(text) ?? title) ? 'heldOut' : 'train');
 }
 
-function sourceOf({ title, context, questions }: Document, part: Source['part']): Source {
-  const sourceId = `${slugOf(title)}-${textDigest(`${title}\n${context}`).slice(0, 8)}`;
-  const items = questions.map(({ question, answer, part }, i): Item => ({
+function sourceOf({ title, text, questions }: Titled, part: Source['part'], ids: Set<string>): Source {
+  const digest = textDigest(`${title}\n${text}`);
+  // titles of other scripts have one slug, so that a large corpus may meet eight digits twice
+  const lengths = [8, 16, 64].map((length) => `${slugOf(title)}-${digest.slice(0, length)}`);
+  const sourceId = lengths.find((id) => !ids.has(id)) ?? digest;
+  ids.add(sourceId);
+  const items = questions.map(({ question, references: [answer = '', ...otherAnswers], part }, i): Item => ({
     itemId: `${sourceId}.q${i + 1}`,
     question,
     answer,
+    ...(otherAnswers.length > 0 && { otherAnswers }),
     part: part ?? (i % 2 === 0 ? 'A' : 'B'),
   }));
-  return { sourceId, title, text: context, part, items };
+  return { sourceId, title, text, part, items };
 }
 
 function slugOf(title: string): string {
@@ -154,15 +160,15 @@ function slugOf(title: string): string {
   );
 }
 
-function parseJson(text: string): { ok: true; value: unknown } | { ok: false; reason: string } {
-  try {
-    return { ok: true, value: JSON.parse(text) };
-  } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message.slice(0, 120) : 'unreadable' };
-  }
+function tellLongAnswers(documents: Titled[], findings: Findings): void {
+  const long = documents.flatMap(({ where, questions }) =>
+    questions.filter(({ references }) => references.every((one) => hasMoreWords(one, answerWords))).map(() => where),
+  );
+  const [first] = long;
+  if (first === undefined) return;
+  findings.note(
+    long.length === 1 ? first : `${first} and further on`,
+    `${long.length} ${long.length === 1 ? 'question has' : 'questions have'} no answer of ${answerWords} words or fewer, and a round asks for no longer ones`,
+    'add a short answer, or expect no match there',
+  );
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-const messageOf = (issue: z.core.$ZodIssue): string =>
-  issue.path.length === 0 ? issue.message : `${issue.path.join('.')} ${issue.message}`;
