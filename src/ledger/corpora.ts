@@ -3,10 +3,16 @@ import type { Item, Source } from '../domains/domain.js';
 import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
 const partSchema = z.enum(['A', 'B']);
+/** An item without further answers has no field for them, as it was read. */
+const otherAnswersSchema = z
+  .array(z.string())
+  .optional()
+  .transform((answers) => (answers?.length === 0 ? undefined : answers));
 const itemSchema = z.strictObject({
   itemId: z.string(),
   question: z.string(),
   answer: z.string(),
+  otherAnswers: otherAnswersSchema,
   part: partSchema,
 }) satisfies z.ZodType<Item>;
 const sourceSchema = z.strictObject({
@@ -36,8 +42,13 @@ export const probeKinds = ['canary', 'frozen'] as const;
 export type ProbeKind = (typeof probeKinds)[number];
 
 /** A question that belongs to no source: a canary of general knowledge, or one of the frozen set. */
-export const probeSchema = z.strictObject({ itemId: z.string(), question: z.string(), answer: z.string() });
-export type Probe = z.infer<typeof probeSchema>;
+export type Probe = Omit<Item, 'part'>;
+export const probeSchema = z.strictObject({
+  itemId: z.string(),
+  question: z.string(),
+  answer: z.string(),
+  otherAnswers: otherAnswersSchema,
+}) satisfies z.ZodType<Probe>;
 
 export interface Corpus {
   corpusDigest: string;
@@ -50,7 +61,8 @@ export interface Corpus {
 
 const sourceColumns = `s.source_id as "sourceId", s.title, s.body as text, s.part,
   (select coalesce(jsonb_agg(jsonb_build_object(
-            'itemId', i.item_id, 'question', i.question, 'answer', i.answer, 'part', i.part) order by i.position), '[]')
+            'itemId', i.item_id, 'question', i.question, 'answer', i.answer, 'otherAnswers', i.other_answers,
+            'part', i.part) order by i.position), '[]')
    from items i where i.corpus_digest = s.corpus_digest and i.source_id = s.source_id) as items`;
 
 export class Corpora {
@@ -73,10 +85,11 @@ export class Corpora {
     );
     await run(
       this.db,
-      `insert into items (corpus_digest, source_id, item_id, position, part, question, answer)
-       select $1, i."sourceId", i."itemId", i.position, i.part, i.question, i.answer
+      `insert into items (corpus_digest, source_id, item_id, position, part, question, answer, other_answers)
+       select $1, i."sourceId", i."itemId", i.position, i.part, i.question, i.answer, coalesce(i."otherAnswers", '[]')
        from jsonb_to_recordset($2)
-         as i ("sourceId" text, "itemId" text, position int, part text, question text, answer text)`,
+         as i ("sourceId" text, "itemId" text, position int, part text, question text, answer text,
+               "otherAnswers" jsonb)`,
       [
         corpusDigest,
         json(
@@ -86,9 +99,10 @@ export class Corpora {
     );
     await run(
       this.db,
-      `insert into probes (corpus_digest, kind, item_id, position, question, answer)
-       select $1, p.kind, p."itemId", p.position, p.question, p.answer
-       from jsonb_to_recordset($2) as p (kind text, "itemId" text, position int, question text, answer text)`,
+      `insert into probes (corpus_digest, kind, item_id, position, question, answer, other_answers)
+       select $1, p.kind, p."itemId", p.position, p.question, p.answer, coalesce(p."otherAnswers", '[]')
+       from jsonb_to_recordset($2)
+         as p (kind text, "itemId" text, position int, question text, answer text, "otherAnswers" jsonb)`,
       [
         corpusDigest,
         json(probeKinds.flatMap((kind) => probes[kind].map((probe, position) => ({ ...probe, kind, position })))),
@@ -207,7 +221,7 @@ export class Corpora {
     return rows(
       this.db,
       probeSchema,
-      `select item_id as "itemId", question, answer from probes
+      `select item_id as "itemId", question, answer, other_answers as "otherAnswers" from probes
        where corpus_digest = $1 and kind = $2 order by position`,
       [corpusDigest, kind],
     );
