@@ -5,6 +5,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { benchCommand } from './commands/bench.js';
+import { corpusCommand } from './commands/corpus.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
@@ -33,6 +34,7 @@ Exit codes: 0 done, 1 tried without success, 2 wrong usage, 3 nothing answers, 4
 Examples:
   $ npm run demo
   $ npm run up -- --detach
+  $ npx selkie corpus check handbook/
   $ npx selkie round start --watch
   $ npx selkie gate list`,
     );
@@ -40,6 +42,7 @@ Examples:
     upCommand(),
     downCommand(),
     doctorCommand(),
+    corpusCommand(),
     demoCommand(),
     roundCommand(),
     gateCommand(),

@@ -1,0 +1,78 @@
+import { Command } from '@commander-js/extra-typings';
+import { realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { readCorpus, type CorpusPlace } from '../../activities/corpus.js';
+import { anywhere } from '../../activities/corpus/roots.js';
+import { roundConfigSchema } from '../../contract/index.js';
+import { knowledgeDomain } from '../../domains/knowledge/index.js';
+import { repoRoot } from '../../stack/index.js';
+import { canRun, corpusText, type CorpusCheck } from '../corpus-text.js';
+import { CliError, exitCodes } from '../errors.js';
+import { languagesOf } from '../languages.js';
+import { positive } from '../numbers.js';
+import { print } from '../output.js';
+
+/** What the default model reads at once. */
+const defaultLimit = 2048;
+
+const sampleDir = join(repoRoot, 'corpus', 'sample');
+
+/** `selkie corpus check` */
+export function corpusCommand(): Command {
+  const corpus = new Command('corpus').description('see what a round would make of your documents');
+  corpus
+    .command('check')
+    .description(
+      'read a corpus as a round does, and say what is used, left out and wrong; exit code 1 if no round can run',
+    )
+    .argument('<path>', 'a file or a folder of JSON, JSONL, CSV or TSV; or "sample"')
+    .option('--limit <tokens>', 'what the model reads at once, the "maxLength" of its entry', positive, defaultLimit)
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx selkie corpus check sample
+  $ npx selkie corpus check handbook/ --limit 4096
+  $ npx selkie corpus check train-v2.0.json --json`,
+    )
+    .action(async (name, { limit, json }) => {
+      const check = await checkCorpus(name, limit);
+      print(check, corpusText(check), json);
+      if (!canRun(check)) process.exitCode = exitCodes.failed;
+    });
+  return corpus;
+}
+
+/** Reads it as a round with the default configuration does. */
+export async function checkCorpus(name: string, limit: number = defaultLimit): Promise<CorpusCheck> {
+  const { promptStyle, sampling } = roundConfigSchema.parse({});
+  const { usable, problems, leftOut, merged, longest } = await readCorpus(await placeOf(name), knowledgeDomain, {
+    promptStyle,
+    maxTokens: sampling.maxTokens,
+    limit,
+  });
+  return {
+    documents: usable.length,
+    questions: usable.reduce((sum, { items }) => sum + items.length, 0),
+    heldOut: usable.filter(({ part }) => part === 'heldOut').length,
+    merged,
+    leftOut,
+    problems,
+    languages: languagesOf(usable),
+    longest,
+  };
+}
+
+/** Whoever types the command may read what they may read: the worker's roots are for rounds. */
+async function placeOf(name: string): Promise<CorpusPlace> {
+  if (name === '') throw new CliError('the path is empty: give a file or a folder, or "sample"', exitCodes.usage);
+  const path = await realpath(resolve(name)).catch((error: unknown) => {
+    if (name === 'sample') return sampleDir;
+    throw new CliError(
+      `cannot read ${name} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      exitCodes.notFound,
+    );
+  });
+  return { name, path, within: anywhere, sampleDir };
+}
