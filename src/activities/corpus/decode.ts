@@ -21,6 +21,9 @@ function decoded(bytes: Uint8Array): Decoded {
   try {
     return { ok: true, text: new TextDecoder(encoding, { fatal: true }).decode(bytes) };
   } catch {
+    if (encoding === 'utf-8' && bytes.includes(0)) {
+      return { ok: false, what: 'is no text', fix: 'export it as JSONL or CSV' };
+    }
     const line = new TextDecoder(encoding).decode(bytes).split('\ufffd', 1)[0]?.split(/\r\n|\n|\r/u).length ?? 1;
     const name = encoding.toUpperCase();
     return {

@@ -40,7 +40,9 @@ export function readSources(raw: unknown): Reading {
   if (sources.length === 0 && findings.problems.every(({ stops }) => !stops)) {
     const fix =
       'give JSON, JSONL, CSV or TSV with texts, questions and answers; README, "Your documents", has examples';
-    findings.problem('the corpus', 'holds no document with a question and an answer', fix);
+    const reasons = findings.reasons().slice(0, 3);
+    const left = reasons.length === 0 ? '' : ` (left out: ${reasons.join('; ')})`;
+    findings.problem('the corpus', `holds no document with a question and an answer${left}`, fix);
   }
   return { sources, problems: findings.problems, leftOut: findings.leftOut(), merged };
 }

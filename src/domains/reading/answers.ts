@@ -2,7 +2,7 @@ import { isObject } from './fields.js';
 import { cleanLine, isVisible } from './text.js';
 
 /** Where an answer that is an object keeps its text. */
-const textKeys = ['text', 'answer', 'answer_text', 'answerText', 'span', 'span_text', 'input_text', 'value'];
+const textKeys = ['text', 'answer', 'answer_text', 'answerText', 'input_text', 'span', 'span_text', 'value'];
 
 /**
  * The reference answers in what a file calls an answer: a text, a number, yes or no; an object around one; or a list of

@@ -96,7 +96,8 @@ function entriesOf(fields: Fields): Fields[] {
   const answers = valuesOf(fields, 'answers').find((one) => Array.isArray(one) && one.length === entries.length) as
     unknown[] | undefined;
   return entries.map((entry, i): Fields => {
-    const question: Fields = isObject(entry) ? entry : { question: entry };
+    const asked: Fields = isObject(entry) ? entry : { question: entry };
+    const question = hasField(fields, 'choices') ? { ...asked, choices: true } : asked;
     return answers === undefined || hasField(question, 'answers') ? question : { ...question, answers: answers[i] };
   });
 }
@@ -109,10 +110,16 @@ function questionOf(fields: Fields, where: string, findings: Findings): RawQuest
     return [];
   };
   if (!isVisible(question)) return left('question without words');
-  if (isMarked(valuesOf(fields, 'impossible'))) return left('question that is marked unanswerable');
+  if (hasField(fields, 'choices')) return left('multiple-choice question');
+  if (isMarked(valuesOf(fields, 'impossible')) || references.includes(quacsNone)) {
+    return left('question that is marked unanswerable');
+  }
   if (references.length === 0) return left('question without an answer');
   return [{ question, references, part: partOf(fields, ['A', 'B'], ['train', 'heldOut'], where, findings) }];
 }
+
+/** QuAC's answer where there is none. */
+const quacsNone = 'CANNOTANSWER';
 
 const isMarked = (values: unknown[]): boolean => values.some((one) => /^(?:true|1)$/iu.test(String(one)));
 

@@ -19,6 +19,7 @@ const names = {
   answers: ['answer', 'answertext', 'answers', 'otheranswers', 'reference', 'references', 'detectedanswers'],
   part: ['part'],
   impossible: ['isimpossible', 'unanswerable'],
+  choices: ['options', 'choices'],
   paragraphs: ['paragraphs'],
 } as const;
 

@@ -45,6 +45,18 @@ export class Findings {
     this.#groups.set(key, { file, why, places: [{ where: file, count: 1 }], more: 0 });
   }
 
+  /** The reasons why something was left out, with their counts: the most frequent first. */
+  reasons(): string[] {
+    const counts = new Map<string, number>();
+    for (const { why, places, more } of this.#groups.values()) {
+      counts.set(
+        why,
+        places.reduce((sum, { count }) => sum + count, (counts.get(why) ?? 0) + more),
+      );
+    }
+    return [...counts].sort(([, one], [, other]) => other - one).map(([why, count]) => `${count} × ${why}`);
+  }
+
   leftOut(): LeftOut[] {
     return [...this.#groups.values()].flatMap(({ file, why, places, more }) => [
       ...places.map(({ where, count }) => ({ where, why, count })),

@@ -20,7 +20,8 @@ export function tableRows(
   findings: Findings,
   needed: readonly (keyof typeof columnWords)[] = ['text', 'question', 'answers'],
 ): Placed[] {
-  const lines = text.replace(/\r\n?/gu, '\n');
+  // Excel takes the separator from such a line
+  const lines = text.replace(/\r\n?/gu, '\n').replace(/^"?sep=."?\n/iu, '');
   const delimiter = delimiterOf(lines);
   const { rows, broken } = parse(lines, delimiter);
   const [header = [], ...body] = rows;
