@@ -51,17 +51,44 @@ describe('prepareRound', () => {
   it('lists every problem of a corpus', async () => {
     const corpus = join(rig.folder, 'broken');
     await mkdir(corpus);
-    await writeFile(join(corpus, 'a.json'), JSON.stringify([{ ...document('bare', 'train'), items: [] }]));
+    await writeFile(join(corpus, 'a.json'), JSON.stringify(documents));
     await writeFile(join(corpus, 'canaries.jsonl'), '{"question":"ok?","answer":"yes"}\n{"question":\n');
     await writeFile(join(corpus, 'frozen.json'), '[{"question":"no answer?"}]');
     const refused = rig.prepare('broken', { corpus });
     await expect(refused).rejects.toMatchObject({ type: 'InvalidCorpus', nonRetryable: true });
-    await expect(refused).rejects.toThrow(/bare: has no questions/);
     await expect(refused).rejects.toThrow(/canaries\.jsonl, line 2: is not JSON/);
-    await expect(refused).rejects.toThrow(/frozen\.json, question 1: answer/);
+    await expect(refused).rejects.toThrow(/frozen\.json, question 1: is no question with an answer: write/);
     await expect(rig.prepare('absent', { corpus: join(rig.folder, 'no such file') })).rejects.toThrow(
       /cannot read it.*ENOENT/,
     );
+  });
+
+  it('refuses a corpus without a document that can be used', async () => {
+    const corpus = join(rig.folder, 'bare.json');
+    await writeFile(corpus, JSON.stringify([{ ...document('bare', 'train'), items: [] }]));
+    await expect(rig.prepare('bare', { corpus })).rejects.toThrow(/has no document to train on/);
+  });
+
+  it('reads a corpus under the roots alone', async () => {
+    for (const corpus of ['/etc/passwd', '../../etc/passwd', '/dev/zero']) {
+      await expect(rig.prepare(`outside ${corpus}`, { corpus })).rejects.toMatchObject({
+        type: 'InvalidCorpus',
+        nonRetryable: true,
+        message: expect.stringContaining('outside of the folders') as string,
+      });
+    }
+  });
+
+  it('keeps all references of a question, and runs without a document that is too long', async () => {
+    const corpus = join(rig.folder, 'long.json');
+    const [first] = documents;
+    if (first === undefined) throw new Error('no document');
+    const several = { ...first, items: first.items.map((item) => ({ ...item, otherAnswers: ['another', 'a third'] })) };
+    const long = { ...document('long', 'train'), text: 'word '.repeat(2000) };
+    await writeFile(corpus, JSON.stringify([several, long, ...documents.slice(1)]));
+    const prepared = await rig.prepare('long', { ...small, corpus, sources: { train: 10, heldOut: 2 } });
+    expect(prepared).toMatchObject({ trainSources: 2, heldOutSources: 2 });
+    expect(await rig.ledger.corpora.roundSources('long', 'train')).toEqual([several, documents[1]]);
   });
 });
 
