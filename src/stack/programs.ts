@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { taskQueues } from '../contract/index.js';
 import type { ChildSpec } from './child.js';
 import { repoRoot, venvOf, type Layout } from './layout.js';
@@ -68,7 +68,12 @@ export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv, model?: strin
     name: 'worker',
     command: process.execPath,
     args: [join(repoRoot, 'dist', 'workers', 'main.js')],
-    env: model === undefined ? env : { ...env, SELKIE_MODEL: model },
+    env: {
+      // it runs in the home of the stack; a round's corpus lies where whoever starts the stack works, or in the checkout
+      SELKIE_CORPUS_ROOTS: [process.cwd(), join(repoRoot, 'corpus')].join(delimiter),
+      ...env,
+      ...(model !== undefined && { SELKIE_MODEL: model }),
+    },
     cwd: layout.home,
     logFile: join(layout.logs, 'worker.log'),
     isReady: (log) => Promise.resolve(saysReady(log)),

@@ -1,3 +1,4 @@
+import { delimiter } from 'node:path';
 import { expect, it } from 'vitest';
 import { roundConfigSchema, runSettingsOf } from '../contract/index.js';
 import { readSettings } from './settings.js';
@@ -17,6 +18,12 @@ it('reads what the stack sets', () => {
   });
   expect(readSettings({ ...good, SELKIE_INFERENCE_KEY: '' }).inferenceKey).toBeUndefined();
   expect(readSettings(good).corpusDir).toMatch(/corpus\/sample$/);
+});
+
+it('lets rounds read where it runs and beside the sample corpus, or what it is told', () => {
+  expect(readSettings(good).corpusRoots).toEqual([process.cwd(), expect.stringMatching(/\/corpus$/)]);
+  const told = readSettings({ ...good, SELKIE_CORPUS_ROOTS: ['/srv/kb', '/srv/{tenant}'].join(delimiter) });
+  expect(told.corpusRoots).toEqual(['/srv/kb', '/srv/{tenant}']);
 });
 
 it('serves the queue of the model that its server has, or one that it is told', () => {
