@@ -3,6 +3,7 @@ import type { Domain, LeftOut, Problem, Source } from '../domains/domain.js';
 import type { CorpusFile } from '../domains/knowledge/sources.js';
 import { Findings } from '../domains/reading/findings.js';
 import type { Corpus, ProbeKind } from '../ledger/index.js';
+import { groupBy } from '../seal/group-by.js';
 import { corpusFiles } from './corpus/files.js';
 import { fitting, type Longest, type Room } from './corpus/lengths.js';
 import { probeKindOf, readProbes } from './corpus/probes.js';
@@ -10,6 +11,10 @@ import { anywhere, type Within } from './corpus/roots.js';
 
 /** Problems that one error message lists. */
 const listed = 50;
+
+/** Notes on a corpus travel in histories. */
+const mostNotes = 10;
+const longestNote = 300;
 
 export interface CorpusReading {
   corpus: Corpus;
@@ -79,6 +84,18 @@ export function expectUsable({ corpus: { origin }, problems }: CorpusReading): v
   const lines = stopping.slice(0, listed).map(({ where, what, fix }) => `${where}: ${what}: ${fix}`);
   if (stopping.length > listed) lines.push(`… and ${stopping.length - listed} more`);
   throw failure('InvalidCorpus', `the corpus "${origin}" cannot be used:\n${lines.join('\n')}`);
+}
+
+/** What a round that can start should say of its corpus: a line for each note, and for each reason why something is left out. */
+export function notesOf({ problems, leftOut }: CorpusReading): string[] {
+  const reasons = [...groupBy(leftOut, ({ why }) => why)].map(([why, places]) => {
+    const count = places.reduce((sum, one) => sum + one.count, 0);
+    const more = places.length > 3 ? ', …' : '';
+    const named = places.slice(0, 3).map(({ where }) => where);
+    return `left out ${count} × ${why}: ${named.join('; ')}${more}`;
+  });
+  const notes = problems.filter(({ stops }) => !stops).map(({ where, what, fix }) => `${where}: ${what}: ${fix}`);
+  return [...notes, ...reasons].slice(0, mostNotes).map((note) => Array.from(note).slice(0, longestNote).join(''));
 }
 
 const filesOfKind = (files: CorpusFile[], kind: ProbeKind): CorpusFile[] =>

@@ -120,6 +120,8 @@ export const activityContracts = {
       questionsA: z.int().positive(),
       questionsB: z.int().positive(),
       canaries: z.int().nonnegative(),
+      /** what whoever started the round should know of its corpus: what is left out, what cannot be examined */
+      notes: z.array(z.string().max(600)).max(10).default([]),
     }),
   },
   planTrials: {

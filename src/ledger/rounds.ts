@@ -23,6 +23,8 @@ const roundRowSchema = z.strictObject({
   new: modelRefSchema.nullable(),
   /** the release that the tenant's alias pointed at when the round was prepared */
   liveRelease: z.coerce.number().nullable(),
+  /** what the corpus leaves out or lacks */
+  corpusNotes: z.array(z.string()),
   status: z.enum(['running', 'completed', 'failed', 'cancelled']),
   reason: z.string(),
 });
@@ -45,7 +47,8 @@ const campaignStandSchema = z.strictObject({
 export type CampaignStand = z.infer<typeof campaignStandSchema>;
 
 const columns = `round_id as "roundId", tenant, config, config_digest as "configDigest", corpus_digest as "corpusDigest",
-  model, old_model as old, new_model as new, live_release::text as "liveRelease", status, reason`;
+  model, old_model as old, new_model as new, live_release::text as "liveRelease", corpus_notes as "corpusNotes",
+  status, reason`;
 
 export class Rounds {
   constructor(private readonly db: Db) {}
@@ -127,13 +130,20 @@ export class Rounds {
   /** Fixes what the round runs on. The first preparation stands; returns what stands. */
   async prepare(
     roundId: string,
-    { corpusDigest, model, old, liveRelease }: Pick<PreparedRound, 'corpusDigest' | 'model' | 'old' | 'liveRelease'>,
+    {
+      corpusDigest,
+      model,
+      old,
+      liveRelease,
+      corpusNotes = [],
+    }: Pick<PreparedRound, 'corpusDigest' | 'model' | 'old' | 'liveRelease'> &
+      Partial<Pick<PreparedRound, 'corpusNotes'>>,
   ): Promise<PreparedRound> {
     await run(
       this.db,
-      `update rounds set corpus_digest = $2, model = $3, old_model = $4, live_release = $5
+      `update rounds set corpus_digest = $2, model = $3, old_model = $4, live_release = $5, corpus_notes = $6
        where round_id = $1 and corpus_digest is null`,
-      [roundId, corpusDigest, json(model), json(old), liveRelease],
+      [roundId, corpusDigest, json(model), json(old), liveRelease, json(corpusNotes)],
     );
     return this.prepared(roundId);
   }

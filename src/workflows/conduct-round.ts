@@ -16,6 +16,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   await call('checkServer', { roundId }, `whether the model server has ${config.model}`);
   const prepared = await call('prepareRound', { roundId, model }, config.corpus);
   state.model = prepared.old;
+  state.corpusNotes = prepared.notes;
   round.show();
 
   const documents = prepared.trainSources + prepared.heldOutSources;

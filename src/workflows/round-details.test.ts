@@ -53,6 +53,13 @@ it('adds up phases that run side by side, and goes on showing the last to end', 
   expect(state.shownTotal.outcomes).toEqual({ scored: 3 });
 });
 
+it('says what the corpus leaves out, once it is read', () => {
+  const state = newState();
+  expect(roundMarkdown(state)).not.toContain('The corpus');
+  state.corpusNotes = ['left out 2 × is too long: <b>Ferry</b> `ledger`'];
+  expect(roundMarkdown(state)).toContain('### The corpus\n- `left out 2 × is too long: <b>Ferry</b> ledger`');
+});
+
 it('offers no signals to a round that is over', () => {
   const state = newState();
   expect(roundMarkdown(state)).toContain('`pause`');

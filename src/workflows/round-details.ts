@@ -22,6 +22,7 @@ export function roundMarkdown(state: RoundState): string {
       `| device | ${deviceSeconds.toFixed(1)} s |`,
       `| caps | ${caps.maxEditsPerRound} edits a round, ${caps.maxStepsPerTrial} steps and ${caps.maxDeviceSeconds} s a trial |`,
     ].join('\n'),
+    notesMarkdown(state),
     gate === null ? '' : gateMarkdown(gate),
     table === null ? '' : `### Result\n\n${table}`,
     ...state.warnings.map((warning) => `Warning: ${code(warning, 500)}`),
@@ -44,6 +45,9 @@ function flag({ paused, stopping }: RoundState['controls']): string {
 }
 
 const signed = (n: number): string => `${n >= 0 ? '+' : ''}${n.toFixed(3)}`;
+
+const notesMarkdown = ({ corpusNotes }: RoundState): string =>
+  corpusNotes.length === 0 ? '' : ['### The corpus', ...corpusNotes.map((note) => `- ${code(note, 600)}`)].join('\n');
 
 function rejectedMarkdown({ rejected }: RoundState): string {
   if (rejected.count === 0) return '';

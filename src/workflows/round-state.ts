@@ -33,6 +33,8 @@ const isPossible = ({ deviceSeconds, bestReward }: ShardResult): boolean =>
 export class RoundState {
   phase: RoundStatus['phase'] = roundPhases[0];
   model: ModelRef | null = null;
+  /** what its corpus leaves out or lacks */
+  corpusNotes: readonly string[] = [];
   selected: number | null = null;
   gate: GateView | null = null;
   /** the arms as markdown, once there is a report */

@@ -88,6 +88,9 @@ describe('prepareRound', () => {
     await writeFile(corpus, JSON.stringify([several, long, ...documents.slice(1)]));
     const prepared = await rig.prepare('long', { ...small, corpus, sources: { train: 10, heldOut: 2 } });
     expect(prepared).toMatchObject({ trainSources: 2, heldOutSources: 2 });
+    expect(prepared.notes).toEqual([expect.stringMatching(/^left out 4 × is too long.*: long \(long\)$/)]);
+    // the same from the ledger, for an attempt whose predecessor's answer was lost
+    expect(await rig.activities.prepareRound({ roundId: 'long', model })).toEqual(prepared);
     expect(await rig.ledger.corpora.roundSources('long', 'train')).toEqual([several, documents[1]]);
   });
 });

@@ -138,6 +138,7 @@ export class FakeLedger {
           questionsA: 3,
           questionsB: 3,
           canaries: 2,
+          notes: [],
         };
       },
       measureBaseline: () => ({ asked: 6, cached: 0 }),

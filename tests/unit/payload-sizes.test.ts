@@ -120,6 +120,7 @@ describe('the largest results of the other activities', () => {
       questionsA: 1e6,
       questionsB: 1e6,
       canaries: 1e6,
+      notes: Array.from({ length: 10 }, () => letters(600)),
     },
     buildPolicyTraining: { pairs: 1e6, training },
     proposeSelfEdit: { status: 'proposed', editDigest: sha256, examples: 4096, clamps: 99, training },

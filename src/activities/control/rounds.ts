@@ -13,7 +13,7 @@ import {
 } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
 import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/index.js';
-import { expectUsable, readCorpus, type CorpusReading } from '../corpus.js';
+import { expectUsable, notesOf, readCorpus, type CorpusReading } from '../corpus.js';
 import { anywhere, findCorpus } from '../corpus/roots.js';
 import { policyAlias } from './alias.js';
 import type { ControlDeps } from './deps.js';
@@ -88,7 +88,9 @@ export async function prepareRound(
   const { config } = round;
   if (round.corpusDigest === null) {
     // parsed outside of the transaction: reading files must not hold locks
-    const { corpus, usable } = await corpusOf(deps, config, model.maxLength);
+    const reading = await corpusOf(deps, config, model.maxLength);
+    const { corpus, usable } = reading;
+    const corpusNotes = notesOf(reading);
     const old: ModelRef = { base: model.model, baseDigest: model.digest, stack: config.startStack };
     const idsOf = (part: Source['part'], most: number): string[] =>
       usable
@@ -102,9 +104,10 @@ export async function prepareRound(
       await corpora.freeze(corpus);
       const live = await releases.live(policyAlias(config));
       const liveRelease = live?.releaseId ?? null;
-      const stored = await rounds.prepare(roundId, { corpusDigest: corpus.corpusDigest, model, old, liveRelease });
+      const { corpusDigest } = corpus;
+      const stored = await rounds.prepare(roundId, { corpusDigest, model, old, liveRelease, corpusNotes });
       // another attempt may have prepared it from files that changed since
-      if (stored.corpusDigest !== corpus.corpusDigest) return;
+      if (stored.corpusDigest !== corpusDigest) return;
       await rounds.insertSources(roundId, 'train', train);
       await rounds.insertSources(roundId, 'heldOut', idsOf('heldOut', config.sources.heldOut));
     });
@@ -140,13 +143,14 @@ async function corpusOf(
 
 async function summaryOf(
   { corpora }: ControlDeps['ledger'],
-  { roundId, corpusDigest, old }: PreparedRound,
+  { roundId, corpusDigest, corpusNotes, old }: PreparedRound,
 ): Promise<ActivityResult<'prepareRound'>> {
   return {
     old,
     corpusDigest,
     ...(await corpora.roundCounts(roundId)),
     canaries: (await corpora.probes(corpusDigest, 'canary')).length,
+    notes: corpusNotes,
   };
 }
 
