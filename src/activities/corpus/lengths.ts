@@ -22,14 +22,17 @@ export interface Longest {
  * model with a larger vocabulary needs fewer in those.
  */
 export function estimateTokens(text: string): number {
-  const count = (pattern: RegExp): number => text.match(pattern)?.length ?? 0;
-  const plain = count(/[A-Za-z]/gu);
-  const accented = count(/[\u00c0-\u024f\u1e00-\u1eff]/gu);
-  const digits = count(/\d/gu);
-  const other = new TextEncoder().encode(text.replace(/[\p{ASCII}\u00c0-\u024f\u1e00-\u1eff]/gu, '')).length;
-  const latin = accented > 0.005 * plain ? 0.4 : 0.22;
-  const marks = count(/[\p{ASCII}]/gu) - plain - digits;
-  return Math.ceil((plain + marks) * latin + accented + digits + other * 0.6);
+  let [latin, accented, digits, otherBytes] = [0, 0, 0, 0];
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x30 && unit <= 0x39) digits += 1;
+    else if (unit < 0x80) latin += 1;
+    else if ((unit >= 0xc0 && unit <= 0x24f) || (unit >= 0x1e00 && unit <= 0x1eff)) accented += 1;
+    // of a pair of units, which is four bytes, each is two
+    else otherBytes += unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
+  }
+  const perLetter = accented > 0.005 * latin ? 0.4 : 0.22;
+  return Math.ceil(latin * perLetter + accented + digits + otherBytes * 0.6);
 }
 
 /** Parts the documents that a model can read at once from those that it cannot, and says how long the longest is. */

@@ -26,6 +26,7 @@ const words = new Intl.Segmenter('und', { granularity: 'word' });
 
 /** The words of a text of any script, as far as it takes to see whether there are more than `most`. */
 export function hasMoreWords(text: string, most: number): boolean {
+  if (text.length <= most) return false;
   let count = 0;
   for (const { isWordLike } of words.segment(text)) {
     if (isWordLike === true) count += 1;
