@@ -42,7 +42,7 @@ const printed = (answers: string[]): string =>
   answers.map((text) => `'${text.replace(/[\\']/g, (mark) => `\\${mark}`)}'`).join(', ');
 
 const table = (documents: PlainDocument[], delimiter: string, listed: (answers: string[]) => string): string =>
-  Papa.unparse(rowsOf(documents, listed) as Record<string, unknown>[], { delimiter, newline: '\n' });
+  Papa.unparse(rowsOf(documents, listed), { delimiter, newline: '\n' });
 
 const asJson = (answers: string[]): string => JSON.stringify(answers);
 

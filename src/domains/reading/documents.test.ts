@@ -54,7 +54,7 @@ describe('documentsIn', () => {
       { d1: { document: context, questions: [{ question: 'Who designed it?', answer: 'Ada Quint' }] } },
     ],
     ['pandas', { context: { 0: context }, question: { 0: 'Who designed it?' }, answer: { 0: 'Ada Quint' } }],
-    ['a text in pieces', { context: [context], question: 'Who designed it?', answer: 'Ada Quint' }],
+    ['a text in pieces', { context: [[context]], question: 'Who designed it?', answer: 'Ada Quint' }],
   ])('reads %s', (_, value) => {
     expect(read(value)).toMatchObject(none);
   });
@@ -80,6 +80,11 @@ describe('documentsIn', () => {
       { where: 'kb.json, article 1, paragraph 2', why: 'document without a question that can be used', count: 1 },
       { where: 'kb.json, article 1, paragraph 3', why: 'has no text', count: 1 },
     ]);
+  });
+
+  it('takes the answers of numbered columns', () => {
+    const row = { context, question: 'Who?', 'Answer 1': 'Ada Quint', 'Answer 2': 'Quint', answer_start: 28 };
+    expect(read(row).documents[0]?.questions).toEqual([['Who?', 'Ada Quint', 'Quint']]);
   });
 
   it('takes numbers and truth values as answers', () => {

@@ -13,6 +13,7 @@ describe('jsonValues', () => {
     ['one value', '{"a": 1}', [{ a: 1 }]],
     ['a value over lines', '{\n  "a": 1\n}', [{ a: 1 }]],
     ['a value a line', '{"a": 1}\r\n\r\n{"a": 2}\r', [{ a: 1 }, { a: 2 }]],
+    ['values over lines', '{\n  "a": 1\n}\r\n{\n  "a": [\n2\n]}\n', [{ a: 1 }, { a: [2] }]],
     ['marks inside of joined files', '{"a": 1}\n\ufeff{"a": 2}', [{ a: 1 }, { a: 2 }]],
     ['what Python prints', "{'a': 1}\n{'a': \"it's\"}", [{ a: 1 }, { a: "it's" }]],
     ['commas and comments too many', '{"a": [1, 2,], // two\n}', [{ a: [1, 2] }]],

@@ -49,7 +49,17 @@ export function jsonValues(text: string, file: string, findings: Findings): Plac
   if (halves.length > 0) return [];
   const whole = parseJson(text);
   if (whole.ok) return [{ where: file, value: whole.value }];
-  return lineValues(text, file, findings) ?? notJson(file, whole.line, findings);
+  return lineValues(text, file, findings) ?? valuesInRow(text, file) ?? notJson(file, whole.line, findings);
+}
+
+/** Values over several lines, one after another, as `jq` prints them. Null where it is something else. */
+function valuesInRow(text: string, file: string): Placed[] | null {
+  const parsed = text
+    .replace(/\r\n?/gu, '\n')
+    .split(/(?<=^[}\]])\s*\n(?=[{[])/mu)
+    .map((value, i) => ({ where: `${file}, value ${i + 1}`, parsed: parseJson(value) }));
+  const values = parsed.flatMap(({ where, parsed: one }) => (one.ok ? [{ where, value: one.value }] : []));
+  return values.length > 1 && values.length === parsed.length ? values : null;
 }
 
 /** Null where it is not one value a line. */
