@@ -80,7 +80,7 @@ export const roundConfigSchema = z.strictObject({
   llmQueue: taskQueue.optional(),
   /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
-  /** `sample`, or a file or folder of SQuAD-style JSON or JSONL that the worker can read */
+  /** `sample`, or a file or folder of JSON, JSONL, CSV or TSV under the worker's `SELKIE_CORPUS_ROOTS` */
   corpus: z.string().min(1).default('sample'),
   /** how many documents of each part the round uses, in the corpus's order; 0 held-out sources: no examination */
   sources: z

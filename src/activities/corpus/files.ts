@@ -42,7 +42,11 @@ async function filesIn(root: string, within: Within, findings: Findings): Promis
   // links may lead in a circle
   const seen = new Set<string>([await realpath(root)]);
   const visit = async (folder: string, prefix: string, depth: number): Promise<void> => {
-    for (const name of (await readdir(folder)).sort()) {
+    const names = await readdir(folder).catch((error: unknown) => {
+      findings.problem(prefix === '' ? basename(root) : prefix, `cannot be read (${codeOf(error)})`, 'let the worker read it');
+      return [];
+    });
+    for (const name of names.sort()) {
       const file = `${prefix}${name}`;
       const path = await realpath(join(folder, name)).catch(() => null);
       if (name.startsWith('.')) findings.leave(file, 'hidden file or folder');
@@ -99,4 +103,4 @@ async function bytesOf(path: string, mostBytes: number): Promise<Uint8Array | st
   }
 }
 
-export const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unreadable';
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unreadable';

@@ -9,10 +9,13 @@ const at = (...parts: string[]): string => join(folder, ...parts);
 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'selkie-roots-')));
-  for (const name of ['kb/acme', 'kb/zenith', 'elsewhere']) await mkdir(at(name), { recursive: true });
-  for (const name of ['kb/acme/a.json', 'kb/zenith/z.json', 'elsewhere/secret.json']) await writeFile(at(name), '[]');
+  for (const name of ['kb/acme', 'kb/zenith', 'kb/.state', 'elsewhere']) await mkdir(at(name), { recursive: true });
+  for (const name of ['kb/acme/a.json', 'kb/zenith/z.json', 'elsewhere/secret.json', 'kb/.state/postgres.password'])
+    await writeFile(at(name), '[]');
   await symlink(at('elsewhere/secret.json'), at('kb/acme/link.json'));
   await symlink(at('kb/acme'), at('linked'));
+  // as Kubernetes mounts a ConfigMap
+  await symlink(at('kb/.state/postgres.password'), at('kb/mounted.json'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -28,6 +31,7 @@ describe('findCorpus', () => {
   it('follows links, of roots and of paths', async () => {
     expect((await findCorpus('a.json', [at('linked')], 'demo')).path).toBe(at('kb/acme/a.json'));
     expect((await findCorpus(at('linked/a.json'), [at('kb')], 'demo')).path).toBe(at('kb/acme/a.json'));
+    expect((await findCorpus('mounted.json', [at('kb')], 'demo')).path).toBe(at('kb/.state/postgres.password'));
   });
 
   it.each([
@@ -35,6 +39,8 @@ describe('findCorpus', () => {
     ['a way out', () => '../elsewhere/secret.json'],
     ['a link out', () => 'acme/link.json'],
     ['a device', () => '/dev/zero'],
+    ['a hidden file', () => '.state/postgres.password'],
+    ['a hidden folder by its path', () => at('kb/.state')],
     ['a folder beside', () => `${at('kb')}-other`],
   ])('refuses %s', async (_, name) => {
     await expect(findCorpus(name(), [at('kb')], 'demo')).rejects.toMatchObject({

@@ -9,7 +9,8 @@ export const anywhere: Within = () => true;
 
 /**
  * Finds the corpus that a round names, under one of the folders that rounds may read. A relative name is looked for in each
- * of them; `{tenant}` in a folder stands for the round's tenant, so that no tenant reads another's documents.
+ * of them; `{tenant}` in a folder stands for the round's tenant, so that no tenant reads another's documents. Nothing hidden is
+ * a corpus: beside documents there may be the state of a stack, with its passwords.
  *
  * @returns the real path, and which other paths may be read with it
  * @throws InvalidCorpus where it is outside of them, or not there
@@ -20,25 +21,36 @@ export async function findCorpus(
   tenant: string,
 ): Promise<{ path: string; within: Within }> {
   const named = roots.map((root) => resolve(root.replaceAll('{tenant}', tenant)));
-  const real = await Promise.all(named.map((root) => realpath(root).catch(() => null)));
-  const within: Within = (path) => real.some((root) => root !== null && isUnder(root, path));
-  const candidates = isAbsolute(name) ? [name] : named.map((root) => resolve(root, name));
+  const real = (await Promise.all(named.map((root) => realOf(root)))).filter((root) => root !== null);
+  const within: Within = (path) => real.some((root) => isUnder(root, path));
+  const candidates = named.map((root) => resolve(root, name));
   let inside = false;
   for (const candidate of candidates) {
-    const path = await realpath(candidate).catch(() => null);
-    if (path !== null && within(path)) return { path, within };
-    inside ||= path === null && named.some((root) => isUnder(root, resolve(candidate)));
+    const path = await realOf(candidate);
+    const isNamed = named.some((root) => isShownUnder(root, candidate));
+    if (path !== null && within(path) && (isNamed || real.some((root) => isShownUnder(root, path)))) {
+      return { path, within };
+    }
+    inside ||= path === null && isNamed;
   }
   // of a path outside it is not told whether there is something
   throw failure(
     'InvalidCorpus',
     inside
       ? `${name}: the worker cannot read it (ENOENT); it looked in ${named.join(', ')}`
-      : `${name}: is outside of the folders that rounds may read: ${named.join(', ')}. Put it there, or set SELKIE_CORPUS_ROOTS of the worker`,
+      : `${name}: is hidden or outside of the folders that rounds may read: ${named.join(', ')}. Put it there, or set SELKIE_CORPUS_ROOTS of the worker`,
   );
 }
+
+const realOf = (path: string): Promise<string | null> => realpath(path).catch(() => null);
 
 function isUnder(root: string, path: string): boolean {
   const way = relative(root, path);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
+
+const isShownUnder = (root: string, path: string): boolean =>
+  isUnder(root, path) &&
+  !relative(root, path)
+    .split(sep)
+    .some((part) => part.startsWith('.'));

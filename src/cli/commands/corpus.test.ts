@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -73,6 +73,14 @@ describe('selkie corpus check', () => {
   it('reads the sample by its name', async () => {
     expect(await run(['corpus', 'check', 'sample', '--json'])).toBe(0);
     expect(JSON.parse(output)).toMatchObject({ documents: 28, questions: 168, heldOut: 8, problems: [], leftOut: [] });
+  });
+
+  it('reads what the README shows', async () => {
+    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+    const file = join(folder, 'handbook.jsonl');
+    await writeFile(file, /handbook\.jsonl`[^]*?```json\n([^]*?)```/.exec(readme)?.[1] ?? '');
+    expect(await run(['corpus', 'check', file, '--json'])).toBe(0);
+    expect(JSON.parse(output)).toMatchObject({ documents: 2, questions: 4, heldOut: 1, problems: [], leftOut: [] });
   });
 
   it.each([
