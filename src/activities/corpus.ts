@@ -1,6 +1,6 @@
 import { canonicalDigest, failure } from '../contract/index.js';
 import type { Domain, LeftOut, Problem, Source } from '../domains/domain.js';
-import type { CorpusFile } from '../domains/knowledge/sources.js';
+import type { CorpusFile } from '../domains/reading/files.js';
 import { Findings } from '../domains/reading/findings.js';
 import type { Corpus, ProbeKind } from '../ledger/index.js';
 import { groupBy } from '../seal/group-by.js';

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import Papa from 'papaparse';
-import type { CorpusFile } from '../../src/domains/knowledge/sources.js';
+import type { CorpusFile } from '../../src/domains/reading/files.js';
 
 /** What a file holds, whatever its layout. */
 export interface PlainDocument {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeText } from '../../src/activities/corpus/decode.js';
-import { readSources, type CorpusFile } from '../../src/domains/knowledge/sources.js';
+import { readSources } from '../../src/domains/knowledge/sources.js';
+import type { CorpusFile } from '../../src/domains/reading/files.js';
 import { encodings, layouts, lineEnds, type PlainDocument } from '../support/corpus-layouts.js';
 
 // One corpus in every layout, encoding and line end is one corpus.

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { CorpusFile } from '../../domains/knowledge/sources.js';
-import { endingOf, endings } from '../../domains/reading/endings.js';
+import { endingOf, endings, type CorpusFile } from '../../domains/reading/files.js';
 import type { Findings } from '../../domains/reading/findings.js';
 import { decodeText } from './decode.js';
 import type { Within } from './roots.js';

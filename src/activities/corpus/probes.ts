@@ -1,6 +1,5 @@
-import type { CorpusFile } from '../../domains/knowledge/sources.js';
 import { referencesOf } from '../../domains/reading/answers.js';
-import { isTable, stemOf } from '../../domains/reading/endings.js';
+import { isTable, stemOf, type CorpusFile } from '../../domains/reading/files.js';
 import { isObject, textOf, valuesOf } from '../../domains/reading/fields.js';
 import type { Findings } from '../../domains/reading/findings.js';
 import { jsonValues, type Placed } from '../../domains/reading/json.js';

@@ -1,19 +1,13 @@
 import { textDigest } from '../../contract/index.js';
 import type { Item, Reading, Source } from '../domain.js';
 import { documentsIn, noDocument, type RawDocument, type RawQuestion } from '../reading/documents.js';
-import { isTable, stemOf } from '../reading/endings.js';
+import { isTable, stemOf, type CorpusFile } from '../reading/files.js';
 import { Findings } from '../reading/findings.js';
 import { isObject } from '../reading/fields.js';
 import { jsonValues } from '../reading/json.js';
 import { tableRows } from '../reading/tables.js';
 import { hasMoreWords, sameLine } from '../reading/text.js';
 import { readableTitle, titleOf } from '../reading/titles.js';
-
-/** One file of a corpus. Its ending tells tables; JSON and JSONL are told apart by what parses. */
-export interface CorpusFile {
-  file: string;
-  text: string;
-}
 
 /** A round asks for no longer answers. */
 const answerWords = 25;

@@ -54,9 +54,26 @@ describe('documentsIn', () => {
       { d1: { document: context, questions: [{ question: 'Who designed it?', answer: 'Ada Quint' }] } },
     ],
     ['pandas', { context: { 0: context }, question: { 0: 'Who designed it?' }, answer: { 0: 'Ada Quint' } }],
+    [
+      'paragraphs of text',
+      { paragraphs: [context], questions: [{ question: 'Who designed it?', answer: 'Ada Quint' }] },
+    ],
     ['a text in pieces', { context: [[context]], question: 'Who designed it?', answer: 'Ada Quint' }],
   ])('reads %s', (_, value) => {
     expect(read(value)).toMatchObject(none);
+  });
+
+  it('gives the paragraphs of an article its title and part, unless they have their own', () => {
+    const qas = [{ question: 'Who designed it?', answer: 'Ada Quint' }];
+    const paragraphs = [
+      { context, qas, title: '' },
+      { context, qas, title: 'Own', part: 'train' },
+    ];
+    const documents = documentsIn({ title: 'Shared', part: 'heldOut', paragraphs }, 'kb.json', new Findings());
+    expect(documents.map(({ title, part }) => [title, part])).toEqual([
+      ['Shared', 'heldOut'],
+      ['Own', 'train'],
+    ]);
   });
 
   it('leaves out what has no answer, and says why', () => {

@@ -55,16 +55,21 @@ export function documentsIn(value: unknown, where: string, findings: Findings, d
   return [];
 }
 
-const isArticle = (value: unknown): value is Fields =>
-  isObject(value) && Array.isArray(valuesOf(value, 'paragraphs')[0]);
+/** Paragraphs that are texts alone are the text of one document. */
+function isArticle(value: unknown): value is Fields {
+  const paragraphs = isObject(value) ? valuesOf(value, 'paragraphs')[0] : null;
+  return Array.isArray(paragraphs) && paragraphs.some(isObject);
+}
 
-/** SQuAD's nesting: paragraphs share a title. */
+/** SQuAD's nesting: paragraphs share a title, unless they have their own. */
 function documentsOfArticle(article: Fields, where: string, findings: Findings): RawDocument[] {
   const paragraphs = valuesOf(article, 'paragraphs')[0] as unknown[];
   return paragraphs.flatMap((paragraph, i) => {
     const at = `${where}, paragraph ${i + 1}`;
     if (isObject(paragraph) && textOf(paragraph, 'text') !== null) {
-      return documentOf({ title: textOf(article, 'title'), ...paragraph }, at, findings);
+      const shared = { title: textOf(article, 'title'), part: textOf(article, 'part') };
+      const own = Object.entries(paragraph).filter(([, value]) => value !== '' && value !== null);
+      return documentOf({ ...shared, ...Object.fromEntries(own) }, at, findings);
     }
     findings.leave(at, 'has no text');
     return [];

@@ -13,6 +13,7 @@ const names = {
     'article',
     'body',
     'story',
+    'paragraphs',
   ],
   question: ['question', 'questiontext', 'query', 'querytext', 'inputtext'],
   questions: ['questions', 'qas', 'qapairs', 'qa'],

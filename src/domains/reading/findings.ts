@@ -22,6 +22,8 @@ export class Findings {
 
   /** Something that a round can do with, and whoever starts it shall know. */
   note(where: string, what: string, fix: string): void {
+    // wherever else it is so, it is said once
+    if (this.problems.some((problem) => problem.what === what)) return;
     this.problems.push({ where, what, fix, stops: false });
   }
 

@@ -1,3 +1,10 @@
+/** One file of a corpus. Its ending tells tables; JSON and JSONL are told apart by what parses. */
+export interface CorpusFile {
+  /** its path in the corpus's folder */
+  file: string;
+  text: string;
+}
+
 /** The endings of files that are read, in any case, each perhaps with `.gz` behind it. */
 export const endings = ['json', 'jsonl', 'ndjson', 'csv', 'tsv', 'tab'] as const;
 type Ending = (typeof endings)[number];
