@@ -42,7 +42,6 @@ const domain = {
     leftOut: [],
     merged: 0,
   }),
-  answerTokens: 4,
   itemPrompt: (source: Source, item: Item, arm: Arm) => ({
     kind: 'text' as const,
     text: `${arm === 'inContext' ? source.text : ''} ${item.question}`,
