@@ -21,7 +21,9 @@ it('reads what the stack sets', () => {
 });
 
 it('lets rounds read where it runs and beside the sample corpus, or what it is told', () => {
-  expect(readSettings(good).corpusRoots).toEqual([process.cwd(), expect.stringMatching(/\/corpus$/)]);
+  const usual = [process.cwd(), expect.stringMatching(/\/corpus$/)];
+  expect(readSettings(good).corpusRoots).toEqual(usual);
+  expect(readSettings({ ...good, SELKIE_CORPUS_ROOTS: '' }).corpusRoots).toEqual(usual);
   const told = readSettings({ ...good, SELKIE_CORPUS_ROOTS: ['/srv/kb', '/srv/{tenant}'].join(delimiter) });
   expect(told.corpusRoots).toEqual(['/srv/kb', '/srv/{tenant}']);
 });

@@ -5,6 +5,12 @@ import { defaultModel, llmQueueOf } from '../contract/index.js';
 
 const sampleCorpus = fileURLToPath(new URL('../../corpus/sample', import.meta.url));
 
+/** Empty, as Compose passes what is not set: not said. */
+function rootsOf(paths = ''): string[] | null {
+  const roots = paths.split(delimiter).filter((path) => path !== '');
+  return roots.length > 0 ? roots : null;
+}
+
 const settingsSchema = z
   .object({
     DATABASE_URL: z
@@ -24,7 +30,7 @@ const settingsSchema = z
       .default(defaultModel),
     SELKIE_LLM_QUEUE: z.string().max(200).optional(),
     SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
-    SELKIE_CORPUS_ROOTS: z.string().min(1).optional(),
+    SELKIE_CORPUS_ROOTS: z.string().optional(),
   })
   .transform((env) => ({
     databaseUrl: env.DATABASE_URL,
@@ -36,10 +42,7 @@ const settingsSchema = z
     /** the folder of the sample corpus */
     corpusDir: env.SELKIE_CORPUS_DIR,
     /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpus */
-    corpusRoots: env.SELKIE_CORPUS_ROOTS?.split(delimiter).filter((root) => root !== '') ?? [
-      process.cwd(),
-      dirname(env.SELKIE_CORPUS_DIR),
-    ],
+    corpusRoots: rootsOf(env.SELKIE_CORPUS_ROOTS) ?? [process.cwd(), dirname(env.SELKIE_CORPUS_DIR)],
   }));
 
 /** What a control worker must be told, beside Temporal's own environment configuration. */

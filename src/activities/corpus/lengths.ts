@@ -1,8 +1,10 @@
-import type { Domain, LeftOut, Source } from '../../domains/domain.js';
+import type { Prompt } from '../../contract/index.js';
+import type { Domain, Item, LeftOut, PromptStyle, Source } from '../../domains/domain.js';
+import { questionsOf } from '../questions.js';
 
 /** How documents are put to a model. */
 export interface Room {
-  promptStyle: 'chat' | 'base';
+  promptStyle: PromptStyle;
   /** of one completion when an edit is written */
   maxTokens: number;
   /** tokens that the model reads and writes at once */
@@ -53,13 +55,7 @@ export function fitting(
   sources: Source[],
   { promptStyle, maxTokens, limit }: Room,
 ): { sources: Source[]; leftOut: LeftOut[]; longest: Longest | null } {
-  const written = Math.max(domain.answerTokens, maxTokens);
-  const lengths = sources.map((source) => {
-    const [item] = [...source.items].sort((one, other) => other.question.length - one.question.length);
-    const prompt = item === undefined ? null : domain.itemPrompt(source, item, 'inContext', promptStyle);
-    const text = prompt?.kind === 'chat' ? prompt.messages.map(({ content }) => content).join('\n') : prompt?.text;
-    return { source, tokens: estimateTokens(text ?? source.text) + written };
-  });
+  const lengths = sources.map((source) => ({ source, tokens: lengthOf(domain, source, promptStyle, maxTokens) }));
   const longest = lengths.reduce<(typeof lengths)[number] | null>(
     (most, one) => (most === null || one.tokens > most.tokens ? one : most),
     null,
@@ -76,3 +72,19 @@ export function fitting(
     longest: longest === null ? null : { document: longest.source.title, tokens: longest.tokens, limit },
   };
 }
+
+/** The document in the prompt of its longest question, and the answer or the edit after it. */
+function lengthOf(domain: Domain, source: Source, style: PromptStyle, maxTokens: number): number {
+  const [longest] = [...source.items].sort((one, other) => sizeOf(other) - sizeOf(one));
+  const asked = longest === undefined ? [] : questionsOf({ domain, style }, source, [longest], 'inContext');
+  return Math.max(
+    estimateTokens(source.text) + maxTokens,
+    ...asked.map(({ prompt, sampling }) => estimateTokens(textOf(prompt)) + Math.max(sampling.maxTokens, maxTokens)),
+  );
+}
+
+const sizeOf = ({ question, answer, otherAnswers = [] }: Item): number =>
+  question.length + Math.max(answer.length, ...otherAnswers.map(({ length }) => length));
+
+const textOf = (prompt: Prompt): string =>
+  prompt.kind === 'text' ? prompt.text : prompt.messages.map(({ content }) => content).join('\n');

@@ -9,7 +9,7 @@ import { tableRows } from '../reading/tables.js';
 import { hasMoreWords, sameLine } from '../reading/text.js';
 import { readableTitle, titleOf } from '../reading/titles.js';
 
-/** A round asks for no longer answers. */
+/** Of a longer reference an answer must say nearly all. */
 const answerWords = 25;
 
 /**
@@ -164,7 +164,7 @@ function tellLongAnswers(documents: Titled[], findings: Findings): void {
   if (first === undefined) return;
   findings.note(
     long.length === 1 ? first : `${first} and further on`,
-    `${long.length} ${long.length === 1 ? 'question has' : 'questions have'} no answer of ${answerWords} words or fewer, and a round asks for no longer ones`,
-    'add a short answer, or expect no match there',
+    `${long.length} ${long.length === 1 ? 'question has' : 'questions have'} only answers of more than ${answerWords} words, and a model must say nearly all of one`,
+    'add a short answer: the name, number or fact that is asked for',
   );
 }
