@@ -1,6 +1,8 @@
 /**
- * The closed list of application error types, shared with the runner (golden payload `errors.json`).
+ * The closed list of application error types, shared with the runner (`contract.json`).
  * `retryable` is what the thrower must set; an activity that meets anything else throws as it is and is retried.
+ * `awaited`: a dependency is absent or busy. Such a failure uses up no attempt: the workflow waits, visibly and without
+ * limit, and calls again. What is slow or refuses is counted.
  */
 export const errorTypes = {
   /** a workflow's input does not parse; the message lists every problem and the valid keys */
@@ -25,10 +27,16 @@ export const errorTypes = {
   OutOfMemory: { retryable: true },
   /** the model server refused the request for good (400, 401, 404, 422) */
   ServerRefused: { retryable: false },
-  /** the model server is busy (429, 503), waits for the time it names */
-  RateLimited: { retryable: true },
-  /** the model server does not answer; waits without limit of attempts */
-  ServerUnavailable: { retryable: true },
+  /** the model server is busy: it says so (429, 503), has others before us, or has answered a part in an attempt's time */
+  ServerBusy: { retryable: true, awaited: true },
+  /** the model server cannot be reached (refused, reset, no such host, 502, 504) */
+  ServerUnavailable: { retryable: true, awaited: true },
+  /** the model server took a request and answered nothing in the whole time of an attempt */
+  ServerSlow: { retryable: true },
+  /** the ledger's Postgres cannot be reached, is shutting down or has no room */
+  LedgerUnavailable: { retryable: true, awaited: true },
+  /** the artifact store cannot be read or written: its disk is full, broken or not mounted */
+  StoreUnavailable: { retryable: true, awaited: true },
   /** the server accepted the adapter (200) and answers as if it had none */
   AdapterNotApplied: { retryable: true },
   /** more infra failures than `maxFailedFraction` allows */
@@ -37,9 +45,12 @@ export const errorTypes = {
   RoundFailed: { retryable: false },
   /** a result does not parse with its schema */
   InvalidResult: { retryable: false },
-} as const satisfies Record<string, { retryable: boolean }>;
+} as const satisfies Record<string, { retryable: false } | { retryable: true; awaited?: true }>;
 
 export type ErrorType = keyof typeof errorTypes;
+export type AwaitedErrorType = {
+  [T in ErrorType]: (typeof errorTypes)[T] extends { awaited: true } ? T : never;
+}[ErrorType];
 export const nonRetryableErrorTypes = Object.entries(errorTypes)
   .filter(([, { retryable }]) => !retryable)
   .map(([type]) => type);

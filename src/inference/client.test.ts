@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeModelServer, type Fault } from '../../tests/support/fake-model-server.js';
 import { InferenceClient } from './client.js';
 import { retryAfterMs } from './errors.js';
@@ -14,7 +14,7 @@ let client: InferenceClient;
 
 beforeEach(async () => {
   server = await FakeModelServer.start({ base: 'base', answer: ({ prompt }) => `In the sea, says ${prompt.length}` });
-  client = new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 });
+  client = new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000, patienceMs: 0 });
 });
 afterEach(() => server.stop());
 
@@ -102,7 +102,7 @@ describe('adapters', () => {
 });
 
 describe('errors', () => {
-  const cases: [string, Fault, { type: string | null; nonRetryable?: boolean; nextRetryDelay?: number }][] = [
+  const cases: [string, Fault, { type: string | null; nonRetryable?: boolean; details?: unknown[] }][] = [
     ['bad request', { kind: 'status', status: 400 }, { type: 'ServerRefused', nonRetryable: true }],
     ['bad key', { kind: 'status', status: 401 }, { type: 'ServerRefused', nonRetryable: true }],
     ['no such model', { kind: 'status', status: 404 }, { type: 'ServerRefused', nonRetryable: true }],
@@ -110,13 +110,14 @@ describe('errors', () => {
     [
       'too many requests',
       { kind: 'status', status: 429, headers: { 'retry-after': '7' } },
-      { type: 'RateLimited', nonRetryable: false, nextRetryDelay: 7000 },
+      { type: 'ServerBusy', details: [{ afterMs: 7000 }] },
     ],
     [
       'overloaded',
       { kind: 'status', status: 503, headers: { 'retry-after': '2' } },
-      { type: 'RateLimited', nonRetryable: false, nextRetryDelay: 2000 },
+      { type: 'ServerBusy', details: [{ afterMs: 2000 }] },
     ],
+    ['no server behind the gateway', { kind: 'status', status: 503 }, { type: 'ServerBusy', details: [{}] }],
     ['gateway', { kind: 'status', status: 502 }, { type: 'ServerUnavailable', nonRetryable: false }],
     ['broken off', { kind: 'break' }, { type: 'ServerUnavailable', nonRetryable: false }],
     ['server error', { kind: 'status', status: 500 }, { type: null }],
@@ -149,11 +150,11 @@ describe('errors', () => {
     server = await FakeModelServer.start({ base: 'base' });
   });
 
-  it('a server that hangs is unavailable after the timeout', async () => {
+  it('a server that takes a request and says nothing is slow, not absent', async () => {
     const impatient = new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 50 });
     server.failNext({ kind: 'hang' });
     const error = await thrown(impatient.generate('base', text, greedy));
-    expect(error).toMatchObject({ type: 'ServerUnavailable', nonRetryable: false });
+    expect(error).toMatchObject({ type: 'ServerSlow', nonRetryable: false });
     expect(String(error)).toContain('within 0.05 s');
   });
 
@@ -172,6 +173,45 @@ describe('errors', () => {
     const error = await thrown(keyed.models());
     expect(server.requests[0]?.headers.authorization).toBe('Bearer sk-very-secret');
     expect(JSON.stringify(error) + String(error) + String((error as Error).stack)).not.toContain('sk-very-secret');
+  });
+});
+
+describe('a busy server', () => {
+  const patient = () => new InferenceClient({ baseUrl: server.baseUrl });
+  const busy = (times: number): void =>
+    server.failNext({ kind: 'status', status: 429, headers: { 'retry-after': '0.02' } }, { times });
+
+  it('is asked again after the time that it names', async () => {
+    busy(3);
+    expect((await patient().generate('base', text, greedy)).texts).toHaveLength(1);
+    expect(server.requests).toHaveLength(4);
+  });
+
+  it('says how many it refused, and lets a cancelled question go', async () => {
+    const cancel = new AbortController();
+    const asked = patient();
+    server.failNext({ kind: 'status', status: 503 });
+    const asking = thrown(asked.withSignal(cancel.signal).generate('base', text, greedy));
+    await vi.waitFor(() => expect(asked.refused).toBe(1));
+    const reason = new Error('the round was cancelled');
+    cancel.abort(reason);
+    expect(await asking).toBe(reason);
+    expect(asked.refused).toBe(0);
+  });
+
+  it("becomes the workflow's matter when it asks for more patience than there is", async () => {
+    server.failNext({ kind: 'status', status: 503, headers: { 'retry-after': '120' } });
+    expect(await thrown(patient().generate('base', text, greedy))).toMatchObject({
+      type: 'ServerBusy',
+      details: [{ afterMs: 120_000 }],
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('is waited for with an adapter too', async () => {
+    server.failNext({ kind: 'status', status: 503, headers: { 'retry-after': '0.02' } });
+    await patient().loadAdapter('selkie--1', '/store/1');
+    expect(server.adapters.size).toBe(1);
   });
 });
 

@@ -1,22 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import OpenAI, { type ClientOptions } from 'openai';
+import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import { failure, type Prompt } from '../contract/index.js';
-import { refusedStatus, requestFailure, UnreadableAnswer } from './errors.js';
+import { busyWith, refusedStatus, requestFailure, UnreadableAnswer } from './errors.js';
+import { Line } from './line.js';
 
 export interface InferenceOptions {
   /** where the server's OpenAI paths begin: `http://host:port/v1` */
   baseUrl: string;
   /** sent as a bearer token; a local server needs none */
   apiKey?: string | undefined;
-  /** for one request, its queueing on the server included */
+  /** questions open at once, of all attempts together */
+  open?: number;
+  /** for how long one question is asked again while the server is busy */
+  patienceMs?: number;
+  /** for a request that no attempt bounds */
   timeoutMs?: number;
-  /** aborts every request of this client */
-  signal?: AbortSignal;
 }
 
-/** Below the 300 s after which Node's fetch gives up on its own, with a message that helps nobody. */
-const defaultTimeoutMs = 240_000;
+/** As many open questions as the gpu-runner decodes side by side. */
+const defaults = { open: 64, patienceMs: 60_000, timeoutMs: 30_000 };
+/** Between the tries of a request that a busy server refuses without saying for how long. */
+const busyMs = { least: 100, first: 1000, longest: 15_000 };
+/** For a connection to be made; an answer may take as long as the attempt that asks. */
+const connectWithinMs = 10_000;
+/** The library's own timeout, which cannot be switched off. */
+const neverMs = 2 ** 31 - 1;
 /** Texts whose tokens are remembered: every adapter of a round is asked the same questions. */
 const rememberedTexts = 10_000;
 
@@ -65,32 +76,48 @@ const echoSchema = z.object({
 const tokensSchema = z.object({ tokens: z.array(z.int().nonnegative()) });
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
+/** What every view of one server shares. */
+interface Server {
+  api: OpenAI;
+  line: Line;
+  tokens: LRUCache<string, number[]>;
+  /** requests that the server told to come back, being busy */
+  refused: number;
+}
+
 /**
  * A model server that speaks the OpenAI API with vLLM's additions (`/tokenize`, `/v1/load_lora_adapter`): the
- * gpu-runner or vLLM. It never retries: retrying is the workflow's, where it is seen. Errors are of the contract's
- * list (`ServerUnavailable`, `RateLimited`, `ServerRefused`), or plain ones for an answer that cannot be read.
+ * gpu-runner or vLLM. Only a busy server is asked again, for a moment: all other retrying is the workflow's, where it is
+ * seen. Errors are of the contract's list (`ServerUnavailable`, `ServerBusy`, `ServerRefused`), or plain ones for an answer
+ * that cannot be read.
  */
 export class InferenceClient {
-  readonly #api: OpenAI;
   readonly #options: InferenceOptions;
-  readonly #tokens: LRUCache<string, number[]>;
+  readonly #server: Server;
+  /** ends every request of this client */
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(options: InferenceOptions, tokens = new LRUCache<string, number[]>({ max: rememberedTexts })) {
+  constructor(options: InferenceOptions);
+  constructor(options: InferenceOptions, server: Server, signal: AbortSignal);
+  constructor(options: InferenceOptions, server: Server = serverOf(options), signal?: AbortSignal) {
     this.#options = options;
-    this.#tokens = tokens;
-    const settings: ClientOptions = {
-      baseURL: options.baseUrl,
-      // the library insists on a key; a local server does not read it
-      apiKey: options.apiKey ?? 'none',
-      maxRetries: 0,
-      timeout: options.timeoutMs ?? defaultTimeoutMs,
-    };
-    this.#api = new OpenAI(settings);
+    this.#server = server;
+    this.#signal = signal;
   }
 
-  /** The same server, each request ending when `signal` aborts (an activity's cancellation). */
+  /** The same server and the same line before it, for an attempt that `signal` ends. */
   withSignal(signal: AbortSignal): InferenceClient {
-    return new InferenceClient({ ...this.#options, signal }, this.#tokens);
+    return new InferenceClient(this.#options, this.#server, signal);
+  }
+
+  /** Where an attempt takes turns with the others; a request itself is sent at once. */
+  get line(): Line {
+    return this.#server.line;
+  }
+
+  /** Requests, of all attempts, that the server told to come back, being busy. */
+  get refused(): number {
+    return this.#server.refused;
   }
 
   /** One model by the name that it is served under; an adapter is read in the tokens of its base. */
@@ -114,10 +141,10 @@ export class InferenceClient {
     };
     const doing = `asking ${model}`;
     if (prompt.kind === 'text') {
-      const answer = await this.#post('completions', { ...body, prompt: prompt.text }, completionsSchema, doing);
+      const answer = await this.#post('/completions', { ...body, prompt: prompt.text }, completionsSchema, doing);
       return { texts: answer.choices.map(({ text }) => text), completionTokens: answer.usage?.completion_tokens ?? 0 };
     }
-    const answer = await this.#post('chat/completions', { ...body, messages: prompt.messages }, chatSchema, doing);
+    const answer = await this.#post('/chat/completions', { ...body, messages: prompt.messages }, chatSchema, doing);
     return {
       texts: answer.choices.map(({ message }) => message.content ?? ''),
       completionTokens: answer.usage?.completion_tokens ?? 0,
@@ -151,7 +178,7 @@ export class InferenceClient {
       // the runner need not compute the rest; vLLM ignores the word and gives all
       logprob_start_len: before.length,
     };
-    const { choices } = await this.#post('completions', body, echoSchema, doing);
+    const { choices } = await this.#post('/completions', body, echoSchema, doing);
     const perToken = choices[0].logprobs.token_logprobs.slice(before.length, before.length + after.length);
     if (perToken.length !== after.length || !perToken.every((value) => value !== null)) {
       throw new UnreadableAnswer(`${doing}: the server gave ${perToken.length} of ${after.length} values`);
@@ -169,7 +196,7 @@ export class InferenceClient {
   /** The names that the server answers to: its model and the adapters loaded. */
   async models(): Promise<string[]> {
     const doing = 'listing the models of the server';
-    const answer = await this.#request(doing, (signal) => this.#api.get<unknown>('/models', { signal }));
+    const answer = await this.#request(doing, (signal) => this.#server.api.get<unknown>('/models', { signal }));
     return read(modelsSchema, answer, doing).data.map(({ id }) => id);
   }
 
@@ -178,7 +205,7 @@ export class InferenceClient {
     const doing = `loading the adapter ${name} from ${path} (the server must see the artifact store at this path)`;
     try {
       const body = { lora_name: name, lora_path: path };
-      await this.#request(doing, (signal) => this.#api.post<unknown>('/load_lora_adapter', { body, signal }));
+      await this.#request(doing, (signal) => this.#server.api.post<unknown>('/load_lora_adapter', { body, signal }));
     } catch (error) {
       // vLLM answers 400 to a duplicate name as to any other bad request; the names are content digests, so what it has is right
       if (refusedStatus(error) === 400 && (await this.models()).includes(name)) return;
@@ -191,7 +218,7 @@ export class InferenceClient {
     try {
       const body = { lora_name: name };
       await this.#request(`unloading the adapter ${name}`, (signal) =>
-        this.#api.post<unknown>('/unload_lora_adapter', { body, signal }),
+        this.#server.api.post<unknown>('/unload_lora_adapter', { body, signal }),
       );
     } catch (error) {
       if (refusedStatus(error) === 404) return;
@@ -206,34 +233,84 @@ export class InferenceClient {
   async #tokenize(model: string, asked: Record<string, unknown>): Promise<number[]> {
     const body = { model, ...asked };
     const key = JSON.stringify(body);
-    const known = this.#tokens.get(key);
+    const known = this.#server.tokens.get(key);
     if (known !== undefined) return known;
     const { tokens } = await this.#post(this.#tokenizeUrl, body, tokensSchema, `tokenising for ${model}`);
-    this.#tokens.set(key, tokens);
+    this.#server.tokens.set(key, tokens);
     return tokens;
   }
 
   async #post<T>(path: string, body: Record<string, unknown>, schema: z.ZodType<T>, doing: string): Promise<T> {
-    const url = path.startsWith('http') ? path : `/${path}`;
-    return read(schema, await this.#request(doing, (signal) => this.#api.post<unknown>(url, { body, signal })), doing);
+    const { api } = this.#server;
+    return read(schema, await this.#request(doing, (signal) => api.post<unknown>(path, { body, signal })), doing);
   }
 
-  /** The library's own timeout ends with the answer's headers; this one covers the body too. */
+  /** Sends a request, and again while the server is busy. */
   async #request<T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const cancelled = this.#options.signal;
-    cancelled?.throwIfAborted();
-    try {
-      return await send(cancelled === undefined ? deadline : AbortSignal.any([cancelled, deadline]));
-    } catch (error) {
-      cancelled?.throwIfAborted();
-      if (deadline.aborted) {
-        throw failure('ServerUnavailable', `${doing}: the model server did not answer within ${timeoutMs / 1000} s`);
+    const givenUpMs = Date.now() + (this.#options.patienceMs ?? defaults.patienceMs);
+    for (let usualMs = busyMs.first; ; usualMs = Math.min(usualMs * 2, busyMs.longest)) {
+      try {
+        return await this.#send(doing, send);
+      } catch (error) {
+        const busy = busyWith(error);
+        if (busy === null) throw error;
+        // up to a quarter longer, so that those refused together do not come back together
+        const waitMs = Math.max(busy.afterMs ?? usualMs, busyMs.least) * (1 + Math.random() / 4);
+        if (Date.now() + waitMs > givenUpMs) throw error;
+        await this.#comeBackAfter(waitMs);
       }
-      throw requestFailure(error, doing, this.#options.apiKey);
     }
   }
+
+  async #comeBackAfter(ms: number): Promise<void> {
+    this.#server.refused += 1;
+    try {
+      await sleep(ms, undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#server.refused -= 1;
+    }
+  }
+
+  async #send<T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeoutMs = defaults.timeoutMs, apiKey } = this.#options;
+    const deadline = this.#signal ?? AbortSignal.timeout(timeoutMs);
+    deadline.throwIfAborted();
+    try {
+      return await send(deadline);
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      if (deadline.aborted) {
+        throw failure('ServerSlow', `${doing}: the model server did not answer within ${timeoutMs / 1000} s`);
+      }
+      throw requestFailure(error, doing, apiKey);
+    }
+  }
+}
+
+/** Node's own fetch gives up on an answer after 300 s; who asks knows better how long it may take. */
+function patientFetch(): typeof fetch {
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectWithinMs } });
+  return (url, init) => fetch(url, { ...init, dispatcher });
+}
+
+function serverOf(options: InferenceOptions): Server {
+  const settings: ClientOptions = {
+    baseURL: options.baseUrl,
+    // the library insists on a key; a local server does not read it
+    apiKey: options.apiKey ?? 'none',
+    maxRetries: 0,
+    timeout: neverMs,
+    fetch: patientFetch() as unknown as NonNullable<ClientOptions['fetch']>,
+  };
+  return {
+    api: new OpenAI(settings),
+    line: new Line(options.open ?? defaults.open),
+    tokens: new LRUCache<string, number[]>({ max: rememberedTexts }),
+    refused: 0,
+  };
 }
 
 function read<T>(schema: z.ZodType<T>, answer: unknown, doing: string): T {

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { APIConnectionError, APIError } from 'openai';
-import { failure } from '../contract/index.js';
+import { busySchema, failure, type Busy } from '../contract/index.js';
 
 /** A server that asks for more patience than this is asked again all the same. */
 const longestRetryAfterMs = 3_600_000;
@@ -22,7 +22,9 @@ interface RefusalDetails {
  */
 export function requestFailure(error: unknown, doing: string, apiKey?: string): Error {
   if (error instanceof APIConnectionError) {
-    return failure('ServerUnavailable', `${doing}: the model server does not answer (${rootMessage(error)})`);
+    const { message, code } = rootOf(error);
+    if (tlsCodes.test(code)) return failure('ServerRefused', `${doing}: TLS to the model server fails (${message})`);
+    return failure('ServerUnavailable', `${doing}: the model server does not answer (${message})`);
   }
   if (error instanceof APIError && typeof error.status === 'number') {
     const message = apiKey ? error.message.replaceAll(apiKey, '[key]') : error.message;
@@ -30,15 +32,15 @@ export function requestFailure(error: unknown, doing: string, apiKey?: string): 
   }
   if (error instanceof TypeError && error.cause !== undefined) {
     // fetch reports a connection that broke within the answer's body this way
-    return failure('ServerUnavailable', `${doing}: the model server went away mid-answer (${rootMessage(error)})`);
+    return failure('ServerUnavailable', `${doing}: the model server went away mid-answer (${rootOf(error).message})`);
   }
-  return new Error(`${doing}: the model server's answer cannot be read (${rootMessage(error)})`, { cause: error });
+  return new Error(`${doing}: the model server's answer cannot be read (${rootOf(error).message})`, { cause: error });
 }
 
 function statusFailure(status: number, headers: Headers | undefined, message: string): Error {
   if (status === 429 || status === 503) {
     const afterMs = retryAfterMs(headers?.get('retry-after') ?? null, Date.now());
-    return failure('RateLimited', message, afterMs === null ? {} : { afterMs });
+    return failure('ServerBusy', message, { details: [(afterMs === null ? {} : { afterMs }) satisfies Busy] });
   }
   if (status === 408 || status === 502 || status === 504) return failure('ServerUnavailable', message);
   if (status >= 400 && status < 500) {
@@ -62,11 +64,20 @@ export function refusedStatus(error: unknown): number | null {
   return details?.status ?? null;
 }
 
+/** What a busy server said of the next try, or null for any other error. */
+export function busyWith(error: unknown): Busy | null {
+  if (!(error instanceof ApplicationFailure) || error.type !== 'ServerBusy') return null;
+  return busySchema.parse(error.details?.[0] ?? {});
+}
+
+/** A certificate does not get better by waiting. */
+const tlsCodes = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/;
+
 /** `fetch failed` alone helps nobody: the reason (ECONNREFUSED …) is at the end of the chain of causes. */
-function rootMessage(error: unknown): string {
+function rootOf(error: unknown): { message: string; code: string } {
   let root = error;
   while (root instanceof Error && root.cause !== undefined) root = root.cause;
-  if (!(root instanceof Error)) return String(root);
-  const code = (root as NodeJS.ErrnoException).code;
-  return root.message === '' ? (code ?? root.name) : root.message;
+  if (!(root instanceof Error)) return { message: String(root), code: '' };
+  const { code = '' } = root as NodeJS.ErrnoException;
+  return { message: root.message === '' ? code || root.name : root.message, code };
 }

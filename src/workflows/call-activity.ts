@@ -1,4 +1,4 @@
-import { proxyActivities, sleep } from '@temporalio/workflow';
+import { proxyActivities, sleep, uuid4 } from '@temporalio/workflow';
 import {
   activityContracts,
   type ActivityName,
@@ -6,9 +6,9 @@ import {
   type ActivityResult,
   type RunSettings,
 } from '../contract/index.js';
-import { isFailure } from './failures.js';
 import { summaryOf } from './markdown.js';
 import { parseResult } from './parse.js';
+import { awaitedOf, fractionOf, Patience } from './patience.js';
 import { activityOptions, type ProfileName } from './profiles.js';
 
 /** Calls an activity of the contract; `summary` stands beside its events in the Web UI, `profile` replaces its own. */
@@ -21,14 +21,11 @@ export type CallActivity = <N extends ActivityName>(
 
 type AnyActivities = Record<ActivityName, (request: unknown) => Promise<unknown>>;
 
-const longestWaitSeconds = 300;
-
 /**
  * The activities of one round, with its profiles and its tenant's share of the queues, every result parsed.
  *
- * A model server that is not there is no failed attempt: such a call ends at once, a timer says in the history what is
- * waited for, and the call is made anew, without limit and with all its attempts. The waits double up to five minutes, so
- * that two weeks of outage fit into one history.
+ * A dependency that is absent or busy is no failed attempt: such a call ends at once, a timer says in the history what is
+ * waited for, and the call is made anew, without limit and with all its attempts.
  */
 export function activitiesOf(settings: RunSettings): CallActivity {
   return async <N extends ActivityName>(
@@ -41,14 +38,16 @@ export function activitiesOf(settings: RunSettings): CallActivity {
     const anyName: ActivityName = name;
     const options = { ...activityOptions(name, settings, profile), summary: summaryOf(summary) };
     const activity = proxyActivities<AnyActivities>(options)[anyName];
-    const firstWait = settings.profiles.retryInitialSeconds;
-    for (let waitSeconds = firstWait; ; waitSeconds = Math.min(waitSeconds * 2, longestWaitSeconds)) {
+    const patience = new Patience(settings.profiles.retryInitialSeconds);
+    for (;;) {
       try {
         return parseResult(contract.result, await activity(request), name) as ActivityResult<N>;
       } catch (error) {
-        if (!isFailure(error, 'ServerUnavailable')) throw error;
+        const awaited = awaitedOf(error);
+        if (awaited === null) throw error;
+        const waitMs = patience.nextMs(awaited.busy) * (1 + fractionOf(uuid4()) / 4);
+        await sleep(waitMs, { summary: summaryOf(`${awaited.why}, then ${name} again`) });
       }
-      await sleep(waitSeconds * 1000, { summary: summaryOf(`the model server does not answer, then ${name} again`) });
     }
   };
 }

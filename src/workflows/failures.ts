@@ -7,7 +7,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/common';
-import { trainFailureSchema, type ErrorType } from '../contract/index.js';
+import { busySchema, trainFailureSchema, type Busy, type ErrorType } from '../contract/index.js';
 
 /** What is at the bottom of a failed activity or child: a type (the contract's, where the thrower used it) and words. */
 export interface Cause {
@@ -41,6 +41,13 @@ export function deviceSecondsOf(wrapped: TemporalFailure): number | null {
   if (!(failure instanceof ApplicationFailure)) return null;
   const details = trainFailureSchema.safeParse(failure.details?.[0]);
   return details.success ? details.data.deviceSeconds : null;
+}
+
+/** What a busy model server says of the next call; nothing where it says nothing. */
+export function busyOf(wrapped: TemporalFailure): Busy {
+  const failure = bottomOf(wrapped);
+  if (!(failure instanceof ApplicationFailure)) return {};
+  return busySchema.safeParse(failure.details?.[0]).data ?? {};
 }
 
 /** Whether the thrower gave the failure this type. */

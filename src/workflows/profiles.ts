@@ -5,10 +5,10 @@ import {
   nonRetryableErrorTypes,
   taskQueues,
   type ActivityName,
-  type ErrorType,
   type Profiles,
   type RunSettings,
 } from '../contract/index.js';
+import { awaitedTypes } from './patience.js';
 
 export type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryInitialSeconds'>;
 
@@ -58,9 +58,6 @@ const cancellationOf: Record<ProfileName, ActivityCancellationType> = {
   publishOnce: WAIT_CANCELLATION_COMPLETED,
 };
 
-/** Not retried by the server, which would use up attempts: see `activitiesOf`. */
-const waitedFor: ErrorType = 'ServerUnavailable';
-
 /**
  * The options of one activity in a round. Time is bounded by attempt, and attempts by number; there is no total clock
  * (schedule-to-close) because it would run while the work queues behind a busy device.
@@ -82,7 +79,8 @@ export function activityOptions(
       backoffCoefficient: 2,
       maximumInterval: '1 minute',
       maximumAttempts: profiles[profile].attempts,
-      nonRetryableErrorTypes: [...nonRetryableErrorTypes, waitedFor],
+      // what is waited for is not retried by the server, which would use up attempts: see `activitiesOf`
+      nonRetryableErrorTypes: [...nonRetryableErrorTypes, ...awaitedTypes],
     },
   };
 }

@@ -3,12 +3,15 @@ import {
   trialInputSchema,
   trialResultSchema,
   workflowTypes,
+  type ActivityName,
+  type ErrorType,
   type RunSettings,
   type TrialSpec,
   type TrialTask,
   roundConfigSchema,
   runSettingsOf,
 } from '../../src/contract/index.js';
+import { timerMsOf, timersOf } from '../support/histories.js';
 import { endlessTraining, fresh, resultOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 import { failing, type Answers, type ScriptedActivities } from '../support/scripted-activities.js';
@@ -166,11 +169,45 @@ describeWithTemporal('a trial', () => {
     expect(always.scripted.requests('trainAdapter')).toHaveLength(2);
   });
 
-  it('waits for a model server that is not there, for more attempts than its profile has', async () => {
-    const gone = Array.from({ length: 5 }, () => failing('ServerUnavailable', { retryable: true }));
-    const { result, scripted } = await tried((s, usual) => s.script('evaluateAdapter', ...gone, usual.evaluateAdapter));
-    expect(scripted.requests('evaluateAdapter')).toHaveLength(6);
+  it.each<[ErrorType, ActivityName, RegExp]>([
+    ['ServerUnavailable', 'evaluateAdapter', /^the model server does not answer, then evaluateAdapter again$/],
+    ['ServerBusy', 'proposeSelfEdit', /^the model server is busy, then proposeSelfEdit again$/],
+    ['LedgerUnavailable', 'recordOutcome', /^the ledger does not answer, then recordOutcome again$/],
+    ['StoreUnavailable', 'trainAdapter', /^the artifact store cannot be used, then trainAdapter again$/],
+  ])('waits for %s, more often than its profile has attempts, and says so', async (type, name, words) => {
+    const outages = 3;
+    const { result, scripted } = await tried((s, usual) => {
+      const away = Array.from({ length: outages }, () => failing(type, { retryable: true }));
+      s.script(name, ...away, usual[name]);
+    });
+    expect(scripted.requests(name)).toHaveLength(outages + 1);
     expect(result.outcome).toBe('scored');
+    const timers = (await rig.histories()).flatMap(timersOf);
+    expect(timers).toHaveLength(outages);
+    for (const timer of timers) expect(timer).toMatch(words);
+  });
+
+  it('waits for a server that answers 503 to everything, and then has all of its attempts', async () => {
+    const busy = failing('ServerBusy', { retryable: true, details: [{ afterMs: 300 }] });
+    const broken = failing('ServerSlow', { retryable: true });
+    const { result, scripted } = await tried((s, usual) =>
+      s
+        .script('proposeSelfEdit', busy, broken, busy, broken, usual.proposeSelfEdit)
+        .script('evaluateAdapter', busy, busy, usual.evaluateAdapter),
+    );
+    expect(scripted.requests('proposeSelfEdit')).toHaveLength(5);
+    expect(result.outcome).toBe('scored');
+    const waits = (await rig.histories()).flatMap(timerMsOf);
+    expect(waits).toHaveLength(4);
+    for (const ms of waits) expect(ms).toBeGreaterThanOrEqual(300);
+  });
+
+  it('counts the attempts of a server that is slow', async () => {
+    const { result, scripted } = await tried((s) =>
+      s.always('evaluateAdapter', failing('ServerSlow', { retryable: true })),
+    );
+    expect(scripted.requests('evaluateAdapter')).toHaveLength(2);
+    expect(result).toMatchObject({ outcome: 'infra_failure', reason: 'ServerSlow: scripted ServerSlow' });
   });
 
   it('is recorded as cancelled, after its trainer has let go', async () => {

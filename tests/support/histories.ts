@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { WorkflowClient } from '@temporalio/client';
 import { decodeTimeoutType } from '@temporalio/common';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import { bounds } from '../../src/contract/index.js';
@@ -54,6 +55,19 @@ export function timeoutsOf({ history }: RecordedHistory, activity: string): (str
     )
     .map((started) => decodeTimeoutType(started?.lastFailure?.timeoutFailureInfo?.timeoutType));
 }
+
+const timerEvents = ({ history }: RecordedHistory): HistoryEvent[] =>
+  (history.events ?? []).filter((event) => event.timerStartedEventAttributes);
+
+/** What the timers of a history say, in words for people. */
+export const timersOf = (recorded: RecordedHistory): string[] =>
+  timerEvents(recorded).map(({ userMetadata }) =>
+    String(JSON.parse(Buffer.from(userMetadata?.summary?.data ?? []).toString('utf8'))),
+  );
+
+/** How long they take. */
+export const timerMsOf = (recorded: RecordedHistory): number[] =>
+  timerEvents(recorded).map((event) => tsToMs(event.timerStartedEventAttributes?.startToFireTimeout));
 
 /** Holds histories to the budgets: few events, small payloads, no workflow task that failed. */
 export function expectWithinBudget(recorded: readonly RecordedHistory[]): void {

@@ -21,8 +21,11 @@ ErrorType = Literal[
     "DeviceBudgetExceeded",
     "OutOfMemory",
     "ServerRefused",
-    "RateLimited",
+    "ServerBusy",
     "ServerUnavailable",
+    "ServerSlow",
+    "LedgerUnavailable",
+    "StoreUnavailable",
     "AdapterNotApplied",
     "TooManyFailedTrials",
     "RoundFailed",
@@ -30,7 +33,15 @@ ErrorType = Literal[
 ]
 ERROR_TYPES: Final[tuple[ErrorType, ...]] = get_args(ErrorType)
 RETRYABLE: Final[frozenset[ErrorType]] = frozenset(
-    ("OutOfMemory", "RateLimited", "ServerUnavailable", "AdapterNotApplied")
+    (
+        "OutOfMemory",
+        "ServerBusy",
+        "ServerUnavailable",
+        "ServerSlow",
+        "LedgerUnavailable",
+        "StoreUnavailable",
+        "AdapterNotApplied",
+    )
 )
 
 
