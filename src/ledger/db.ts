@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { z } from 'zod';
+import { asOutage } from './outage.js';
 
 /** A pool, or the one client of a transaction. */
 export type Db = Pick<pg.ClientBase, 'query'>;
@@ -13,7 +14,7 @@ export async function rows<S extends z.ZodType>(
   sql: string,
   values: SqlValue[] = [],
 ): Promise<z.output<S>[]> {
-  const result = await db.query<Record<string, unknown>>(sql, values.map(storable));
+  const result = await ask(db, sql, values);
   return result.rows.map((row) => schema.parse(row));
 }
 
@@ -42,7 +43,16 @@ export async function row<S extends z.ZodType>(
 
 /** Runs a statement for its effect; how many rows it touched. */
 export async function run(db: Db, sql: string, values: SqlValue[] = []): Promise<number> {
-  return (await db.query(sql, values.map(storable))).rowCount ?? 0;
+  return (await ask(db, sql, values)).rowCount ?? 0;
+}
+
+/** @throws LedgerUnavailable where the server is away */
+async function ask(db: Db, sql: string, values: SqlValue[]): Promise<pg.QueryResult<Record<string, unknown>>> {
+  try {
+    return await db.query<Record<string, unknown>>(sql, values.map(storable));
+  } catch (error) {
+    throw asOutage(error);
+  }
 }
 
 /** A value for a `jsonb` parameter; null stays SQL's null. */

@@ -1,9 +1,12 @@
 export { answerSchema, type Answer } from './answers.js';
+export type { Completion } from './completions.js';
+export { connectionError } from './connection.js';
 export { probeKinds, probeSchema, type Corpus, type LongSource, type Probe, type ProbeKind } from './corpora.js';
 export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';
 export { migrate } from './migrate.js';
+export { LedgerUnavailable } from './outage.js';
 export type { Policy, PolicyOwner } from './policies.js';
 export type { Proposal, TrialProposal } from './proposals.js';
 export type { ListedRelease, Release } from './releases.js';

@@ -1,8 +1,11 @@
 import pg from 'pg';
 import { Answers } from './answers.js';
+import { Completions } from './completions.js';
+import { connectionError, connectionOf, queryBounds } from './connection.js';
 import { Corpora } from './corpora.js';
 import { run, type Db } from './db.js';
 import { Gates } from './gates.js';
+import { asOutage, LedgerUnavailable } from './outage.js';
 import { Policies } from './policies.js';
 import { Proposals } from './proposals.js';
 import { Releases } from './releases.js';
@@ -17,6 +20,7 @@ export class Queries {
   readonly rounds: Rounds;
   readonly runs: Runs;
   readonly corpora: Corpora;
+  readonly completions: Completions;
   readonly proposals: Proposals;
   readonly trials: Trials;
   readonly answers: Answers;
@@ -30,6 +34,7 @@ export class Queries {
     this.rounds = new Rounds(db);
     this.runs = new Runs(db);
     this.corpora = new Corpora(db);
+    this.completions = new Completions(db);
     this.proposals = new Proposals(db);
     this.trials = new Trials(db);
     this.answers = new Answers(db);
@@ -50,26 +55,33 @@ export class Ledger extends Queries {
   /**
    * Connects to a ledger that {@link migrate} has brought up to date.
    *
-   * @throws Error that names the server where it does not answer
+   * @throws LedgerUnavailable where the server does not answer
+   * @throws Error that says why the server refuses
    */
   static async connect(databaseUrl: string, { connections = 10 } = {}): Promise<Ledger> {
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: connections, connectionTimeoutMillis: 10_000 });
+    const pool = new pg.Pool({ ...connectionOf(databaseUrl), ...queryBounds, max: connections });
     // An idle connection that breaks is replaced by the next query, which reports what it meets; unheard, it would end the process.
-    pool.on('error', () => undefined);
+    pool.on('error', ignore);
     try {
-      await run(pool, 'select 1');
+      await pool.query('select 1');
     } catch (error) {
       await pool.end();
-      throw new Error(`the ledger's Postgres (${placeOf(databaseUrl)}) does not answer: check DATABASE_URL`, {
-        cause: error,
-      });
+      throw connectionError(error, databaseUrl);
     }
     return new Ledger(pool);
   }
 
-  /** Runs `work` in one transaction: all of its writes are seen at once, or none. */
+  /**
+   * Runs `work` in one transaction: all of its writes are seen at once, or none. A connection that is lost within it ends
+   * this transaction alone. (The libraries above `pg`, such as kysely, listen to such a connection no more than its pool
+   * does; those that do listen bring a driver or a query language of their own.)
+   */
   async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
+    const client = await this.pool.connect().catch((error: unknown) => {
+      throw asOutage(error);
+    });
+    // The query under way reports a lost connection; unheard, its event would end the process.
+    client.on('error', ignore);
     try {
       await run(client, 'begin');
       const result = await work(new Queries(client));
@@ -77,12 +89,17 @@ export class Ledger extends Queries {
       client.release();
       return result;
     } catch (error) {
-      // a connection that cannot even roll back is dropped, which rolls back too
-      await run(client, 'rollback').then(
-        () => client.release(),
-        () => client.release(true),
-      );
+      // a connection that is lost, or cannot even roll back, is dropped, which rolls back too
+      if (error instanceof LedgerUnavailable) client.release(true);
+      else {
+        await run(client, 'rollback').then(
+          () => client.release(),
+          () => client.release(true),
+        );
+      }
       throw error;
+    } finally {
+      client.off('error', ignore);
     }
   }
 
@@ -91,9 +108,6 @@ export class Ledger extends Queries {
   }
 }
 
-/** The server and database of a URL, without user and password. */
-function placeOf(databaseUrl: string): string {
-  if (!URL.canParse(databaseUrl)) return 'not a URL';
-  const { host, pathname } = new URL(databaseUrl);
-  return `${host}${pathname}`;
+function ignore(): void {
+  // whoever uses the connection is told as well
 }

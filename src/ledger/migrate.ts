@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { connectionError, connectionOf } from './connection.js';
+import { asOutage } from './outage.js';
 
 /** From the package's root, so that `dist/` finds the same SQL as `src/`. */
 const migrations = fileURLToPath(new URL('../../src/ledger/migrations', import.meta.url));
@@ -10,13 +12,17 @@ const migrations = fileURLToPath(new URL('../../src/ledger/migrations', import.m
  * then finds nothing to do.
  *
  * @returns the migrations that this call ran
+ * @throws LedgerUnavailable where the server does not answer
+ * @throws Error that says why the server refuses
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   // a client of ours, since the runner does not wait for the end of its own: a Postgres stopped next would end the process
-  const dbClient = new pg.Client({ connectionString: databaseUrl });
+  const dbClient = new pg.Client(connectionOf(databaseUrl));
   dbClient.on('error', ignore);
   try {
-    await dbClient.connect();
+    await dbClient.connect().catch((error: unknown) => {
+      throw connectionError(error, databaseUrl);
+    });
     const ran = await runner({
       dbClient,
       dir: migrations,
@@ -27,6 +33,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
       logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     });
     return ran.map(({ name }) => name);
+  } catch (error) {
+    throw asOutage(error);
   } finally {
     await dbClient.end();
   }

@@ -96,6 +96,12 @@ describe('the first write wins', () => {
     expect((await ledger.trials.get(trialId)).result).toEqual(recorded[0]);
   });
 
+  it('for a completion', async () => {
+    const stored = await Promise.all(times(20, (i) => ledger.completions.insert('step', { text: `${i}`, tokens: i })));
+    expect(new Set(stored.map(({ text }) => text)).size).toBe(1);
+    expect(await ledger.completions.find(['step', 'never asked'])).toEqual(new Map([['step', stored[0]]]));
+  });
+
   it('for a proposal and its answers', async () => {
     const stored = await Promise.all(times(20, (i) => ledger.proposals.insert(proposal(`edit ${i}`))));
     expect(new Set(stored.map(({ editDigest }) => editDigest)).size).toBe(1);

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { connectionError } from './connection.js';
+import { asOutage, LedgerUnavailable } from './outage.js';
+
+const coded = (code: string, message = code, more = {}): Error => Object.assign(new Error(message), { code, ...more });
+
+describe('asOutage', () => {
+  it.each<[string, Error]>([
+    ['nobody listens', coded('ECONNREFUSED')],
+    ['no address of the host answers', new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')])],
+    ['the connection broke', coded('ECONNRESET')],
+    ['no such host', coded('ENOTFOUND')],
+    ['no socket file', coded('ENOENT', 'connect ENOENT', { syscall: 'connect' })],
+    ['a shutdown', coded('57P01')],
+    ['a crash', coded('57P02')],
+    ['a start-up', coded('57P03')],
+    ['too many connections', coded('53300')],
+    ['a full disk', coded('53100')],
+    ['a broken disk', coded('58030')],
+    ['a connection failure', coded('08006')],
+    ['a server that is the standby now', coded('25006')],
+    ['a connection that was left idle in a transaction', coded('25P03')],
+    ['a lost connection', new Error('Connection terminated unexpectedly')],
+    ['a slow connection', new Error('Connection terminated due to connection timeout')],
+    ['a full pool', new Error('timeout exceeded when trying to connect')],
+    ['a server that stands still', new Error('Query read timeout')],
+    ['a connection that was lost before', new Error('Client has encountered a connection error and is not queryable')],
+  ])('%s: it is waited for', (_, error) => {
+    const outage = asOutage(error);
+    expect(outage).toBeInstanceOf(LedgerUnavailable);
+    expect(outage).toMatchObject({ name: 'LedgerUnavailable', cause: error });
+  });
+
+  it.each<[string, Error]>([
+    ['a wrong password', coded('28P01')],
+    ['no such database', coded('3D000')],
+    ['a statement that was too slow', coded('57014')],
+    ['a deadlock', coded('40P01')],
+    ['a constraint', coded('23505')],
+    ['no file of certificates', coded('ENOENT', 'open ENOENT', { syscall: 'open' })],
+    ['a bug', new TypeError('oops')],
+  ])('%s: it is counted', (_, error) => {
+    expect(asOutage(error)).toBe(error);
+  });
+});
+
+describe('connectionError', () => {
+  const url = 'postgres://selkie:hunter2@db.example:5432/ledger';
+
+  it.each<[string, Error, RegExp]>([
+    ['absent', coded('ECONNREFUSED', 'connect ECONNREFUSED 10.0.0.1:5432'), /does not answer: .*DATABASE_URL/],
+    ['slow', new Error('Connection terminated due to connection timeout'), /does not answer within 10 s/],
+    ['a password', coded('28P01', 'password authentication failed for user "selkie"'), /refuses the login/],
+    ['a database', coded('3D000', 'database "ledger" does not exist'), /has no such database/],
+    ['a certificate', coded('SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate'), /TLS fails: .*sslrootcert/],
+    ['no TLS', new Error('The server does not support SSL connections'), /does not speak TLS/],
+    ['anything else', new Error('oops'), /cannot be used \(oops\)/],
+  ])('tells %s apart, and names the server without its password', (_, error, words) => {
+    const { message } = connectionError(error, url);
+    expect(message).toMatch(words);
+    expect(message).toContain('Postgres (db.example:5432/ledger)');
+    expect(message).not.toContain('hunter2');
+  });
+});

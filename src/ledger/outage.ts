@@ -1,0 +1,50 @@
+import { z } from 'zod';
+
+/** Postgres is away and may come back by itself. Its name is an error type of the contract. */
+export class LedgerUnavailable extends Error {
+  override readonly name = 'LedgerUnavailable';
+}
+
+/** Of the network. */
+const networkCodes = new Set(
+  (
+    'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN EADDRNOTAVAIL ' +
+    'ENOTFOUND EAI_AGAIN'
+  ).split(' '),
+);
+
+/**
+ * SQLSTATEs by which Postgres says that it cannot serve for now: connection exceptions (08), no room or connections left
+ * (53), its own disk (58030), shutdowns, crashes and start-ups (57P0x), a connection that it ended for being idle (25P03),
+ * and a server that another has taken over from (25006).
+ */
+const awayStates = /^((08|53)...|57P0.|58030|25P03|25006)$/;
+
+/** What `pg` and its pool say without a code. */
+const awayMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed)/;
+
+const systemErrorSchema = z.object({ code: z.string(), syscall: z.string().optional() });
+
+/** The error as it is, or as `LedgerUnavailable` where the server is away. What is slow or refuses stays what it is. */
+export function asOutage(error: unknown): unknown {
+  if (!isAway(error)) return error;
+  return new LedgerUnavailable(`the ledger's Postgres is away: ${reasonOf(error)}`, { cause: error });
+}
+
+function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // several addresses of one host, none of which answered
+  if (error instanceof AggregateError) return error.errors.some(isAway);
+  const { code, syscall } = systemErrorSchema.safeParse(error).data ?? {};
+  if (code === undefined) return awayMessages.test(error.message);
+  // a socket file that is not there, and not a file of certificates
+  if (code === 'ENOENT') return syscall === 'connect';
+  return networkCodes.has(code) || awayStates.test(code);
+}
+
+/** In one line what a server said, or what became of the connection. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
