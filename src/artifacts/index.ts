@@ -1,1 +1,2 @@
+export { StoreUnavailable } from './outage.js';
 export { ArtifactStore, CorruptArtifact, type OpenArtifact } from './store.js';

@@ -45,6 +45,7 @@ describe('the artifact store', () => {
   it('is not misled by what a killed attempt left', async () => {
     const { sha256 } = await new ArtifactStore(join(root, 'elsewhere')).put(mediaTypes.dataset, dataset);
     await mkdir(join(root, 'tmp', 'killed'), { recursive: true });
+    await mkdir(join(root, 'sha256'));
     await writeFile(join(root, 'tmp', 'killed', 'data.jsonl'), '{"text":"Sel');
     await expect(store.open({ sha256 })).rejects.toThrow(/is not in the store/);
     const ref = await store.put(mediaTypes.dataset, dataset);

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import canonicalize from 'canonicalize';
 import { artifactManifestSchema, textDigest, type ArtifactManifest, type ArtifactRef } from '../contract/index.js';
+import { onDisk, StoreUnavailable } from './outage.js';
 
 const manifestName = 'manifest.json';
 
@@ -26,8 +27,8 @@ export interface OpenArtifact {
  * Content-addressed folders: `<root>/sha256/<first two>/<sha256>/`, the sha256 being that of the folder's canonical
  * `manifest.json`. The runner's store has the same rules, so that both may share a root.
  *
- * Covered: an attempt killed at any point, two attempts at once, bytes changed later. Not covered: removal of artifacts
- * that nothing refers to any more.
+ * Covered: an attempt killed at any point, two attempts at once, bytes changed later, a disk that is full or away. Not
+ * covered: removal of artifacts that nothing refers to any more.
  */
 export class ArtifactStore {
   readonly root: string;
@@ -36,8 +37,16 @@ export class ArtifactStore {
     this.root = resolve(root);
   }
 
-  /** Publishes files under their content's address. What is there whole is left as it is; what was damaged is replaced. */
-  async put(mediaType: string, files: Record<string, string | Uint8Array>): Promise<ArtifactRef> {
+  /**
+   * Publishes files under their content's address. What is there whole is left as it is; what was damaged is replaced.
+   *
+   * @throws StoreUnavailable where the disk is full or away
+   */
+  put(mediaType: string, files: Record<string, string | Uint8Array>): Promise<ArtifactRef> {
+    return onDisk(this.root, () => this.#put(mediaType, files));
+  }
+
+  async #put(mediaType: string, files: Record<string, string | Uint8Array>): Promise<ArtifactRef> {
     const contents = Object.entries(files)
       .map(([path, content]) => ({ path, content: typeof content === 'string' ? Buffer.from(content) : content }))
       .sort((one, other) => (one.path < other.path ? -1 : 1));
@@ -62,8 +71,13 @@ export class ArtifactStore {
    * Resolves an address, after checking the manifest against it and each file against the manifest.
    *
    * @throws CorruptArtifact where anything is missing or differs
+   * @throws StoreUnavailable where the disk cannot be read
    */
-  async open(ref: Pick<ArtifactRef, 'sha256'>): Promise<OpenArtifact> {
+  open(ref: Pick<ArtifactRef, 'sha256'>): Promise<OpenArtifact> {
+    return onDisk(this.root, () => this.#open(ref));
+  }
+
+  async #open(ref: Pick<ArtifactRef, 'sha256'>): Promise<OpenArtifact> {
     const folder = this.folderOf(ref);
     const manifest = await this.readManifest(ref, folder);
     for (const { path, sha256, bytes } of manifest.files) {
@@ -80,20 +94,20 @@ export class ArtifactStore {
       manifest,
       text: async (path) => {
         if (!names.has(path)) throw new CorruptArtifact(`artifact ${ref.sha256} has no file ${path}`);
-        return readFile(join(folder, path), 'utf8');
+        return onDisk(this.root, () => readFile(join(folder, path), 'utf8'));
       },
     };
   }
 
   private async look(ref: Pick<ArtifactRef, 'sha256'>): Promise<'absent' | 'whole' | 'damaged'> {
-    const there = await stat(this.folderOf(ref)).catch((error: unknown) => {
-      if (isMissing(error)) return null;
-      throw error;
-    });
-    if (there === null) return 'absent';
-    return this.open(ref).then(
+    if (!(await isThere(this.folderOf(ref)))) return 'absent';
+    return this.#open(ref).then(
       () => 'whole',
-      () => 'damaged',
+      (error: unknown) => {
+        // what cannot be read now may be whole
+        if (error instanceof CorruptArtifact) return 'damaged';
+        throw error;
+      },
     );
   }
 
@@ -103,9 +117,13 @@ export class ArtifactStore {
 
   private async readManifest({ sha256 }: Pick<ArtifactRef, 'sha256'>, folder: string): Promise<ArtifactManifest> {
     const file = join(folder, manifestName);
-    const text = await readFile(file, 'utf8').catch((error: unknown) => {
-      if (isMissing(error)) throw new CorruptArtifact(`artifact ${sha256} is not in the store ${this.root}`);
-      throw error;
+    const text = await readFile(file, 'utf8').catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
+      // a store that an artifact was put into has this folder: without it, its disk is not the one that is mounted
+      if (await isThere(join(this.root, 'sha256'))) {
+        throw new CorruptArtifact(`artifact ${sha256} is not in the store ${this.root}`);
+      }
+      throw new StoreUnavailable(`artifact ${sha256} is not in the store ${this.root}, which is empty: is it mounted?`);
     });
     if (textDigest(text) !== sha256) throw new CorruptArtifact(`${file} does not have the sha256 of its address`);
     const manifest = artifactManifestSchema.parse(JSON.parse(text));
@@ -165,6 +183,16 @@ async function digestOf(file: string): Promise<{ sha256: string; bytes: number }
     return { sha256: hash.digest('hex'), bytes: (await stat(file)).size };
   } catch (error) {
     if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
     throw error;
   }
 }
