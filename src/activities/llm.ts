@@ -1,13 +1,13 @@
-import { Context, log } from '@temporalio/activity';
+import { log } from '@temporalio/activity';
 import type { ActivityRequest, ActivityResult, LlmActivities } from '../contract/index.js';
 import { AdapterLeases } from '../inference/index.js';
 import { admit } from './callers.js';
 import { asFailure } from './failures.js';
+import { inAttempt } from './llm/attempt.js';
 import { measureBaseline } from './llm/baseline.js';
 import type { LlmDeps, LlmRun } from './llm/deps.js';
 import { evaluateAdapter } from './llm/evaluation.js';
 import { leftBehind } from './llm/left-behind.js';
-import { withHeartbeat } from './llm/progress.js';
 import { proposeSelfEdit } from './llm/proposal.js';
 import { screenSelfEdit } from './llm/screening.js';
 import { checkServer } from './llm/server.js';
@@ -31,9 +31,11 @@ export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivit
     async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
       try {
         const { request } = admit(name, given);
-        const signal = Context.current().cancellationSignal;
-        const countTokens = (model: string, text: string) => inference.withSignal(signal).countTokens(model, text);
-        return await withHeartbeat((progress) => work({ ...deps, leases, countTokens, signal, progress }, request));
+        return await inAttempt(inference, (attempt) => {
+          const asked = inference.withSignal(attempt.signal);
+          const countTokens = (model: string, text: string) => asked.countTokens(model, text);
+          return work({ ...deps, ...attempt, leases, countTokens }, request);
+        });
       } catch (error) {
         throw asFailure(error);
       }

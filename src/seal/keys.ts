@@ -72,6 +72,18 @@ export const proposalKey = (proposal: {
     seed: proposal.seed,
   });
 
+/** What a writer says to one prompt. `sampling` holds the seed of this completion. */
+export const completionKey = (completion: {
+  writer: ModelRef;
+  prompt: Prompt;
+  sampling: RoundConfig['sampling'] & { seed: number };
+}): string =>
+  canonicalDigest({
+    writer: modelDigest(completion.writer),
+    prompt: completion.prompt,
+    sampling: completion.sampling,
+  });
+
 /** A seed below 2^47 from its parts, which the contract's `seed` and a JavaScript number both hold exactly. */
 export const deriveSeed = (...parts: (string | number)[]): number =>
   Number(BigInt(`0x${textDigest(JSON.stringify(parts)).slice(0, 12)}`) >> 1n);

@@ -38,6 +38,8 @@ interface Reply {
 interface PlannedFault {
   fault: Fault;
   path: string;
+  /** requests that are answered before */
+  after: number;
   left: number;
 }
 
@@ -85,9 +87,9 @@ export class FakeModelServer {
     return `http://127.0.0.1:${this.port}/v1`;
   }
 
-  /** The next `times` requests whose path ends with `path` meet the fault. */
-  failNext(fault: Fault, { path = '', times = 1 } = {}): void {
-    this.#faults.push({ fault, path, left: times });
+  /** The next `times` requests whose path ends with `path` meet the fault, once `after` of them were answered. */
+  failNext(fault: Fault, { path = '', times = 1, after = 0 } = {}): void {
+    this.#faults.push({ fault, path, after, left: times });
   }
 
   /** Paths of the requests so far, in order. */
@@ -120,6 +122,10 @@ export class FakeModelServer {
   #takeFault(path: string): Fault | null {
     const planned = this.#faults.find((candidate) => candidate.left > 0 && path.endsWith(candidate.path));
     if (planned === undefined) return null;
+    if (planned.after > 0) {
+      planned.after -= 1;
+      return null;
+    }
     planned.left -= 1;
     return planned.fault;
   }

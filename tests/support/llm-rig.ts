@@ -17,7 +17,7 @@ import {
   type TrainResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
-import { InferenceClient } from '../../src/inference/index.js';
+import { InferenceClient, type InferenceOptions } from '../../src/inference/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
 import { askedRightly } from './asked.js';
 import { FakeModelServer, type FakeQuestion } from './fake-model-server.js';
@@ -39,7 +39,7 @@ const canaries = ['sky', 'grass', 'snow'].map((what) => ({
 export const quiet = { logger: new DefaultLogger('ERROR') };
 export const inActivity = async <T>(
   work: () => Promise<T>,
-  environment = new MockActivityEnvironment({}, quiet),
+  environment = new MockActivityEnvironment({ startToCloseTimeoutMs: 60_000 }, quiet),
 ): Promise<T> => environment.run(work);
 
 /** What a model says that knows exactly these references. */
@@ -74,11 +74,16 @@ export class LlmRig {
 
   async freshServer(): Promise<void> {
     this.server = await FakeModelServer.start({ base: 'base' });
+    this.askBy({});
+  }
+
+  /** The activities on a client of these options. */
+  askBy(options: Partial<InferenceOptions>): void {
     const llm = createLlmActivities({
       ledger: this.ledger,
       store: this.store,
       domain: scriptedDomain,
-      inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000 }),
+      inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000, ...options }),
     });
     this.llm = askedRightly(llm);
   }

@@ -28,11 +28,16 @@ export async function answersOf(
     const open = [...missing.values()];
     run.progress.begin(doing, open.length);
     await run.leases.withAdapter(model, probesOf(open), run.signal, (served) =>
-      concurrently(open, openQuestions, async (question) => {
-        const answer = await ask(run, served, digest, question);
-        for (const kept of await run.ledger.answers.insert([answer])) known.set(keyOf(kept), kept);
-        run.progress.step();
-      }),
+      concurrently(
+        open,
+        openQuestions,
+        async (question) => {
+          const answer = await run.turn(() => ask(run, served, digest, question));
+          for (const kept of await run.ledger.answers.insert([answer])) known.set(keyOf(kept), kept);
+          run.progress.step();
+        },
+        run.giveUp,
+      ),
     );
   }
   return { answers: questions.map((question) => found(known, question)), asked: missing.size };

@@ -35,6 +35,27 @@ describe('concurrently', () => {
     expect(begun).toEqual([1, 2]);
   });
 
+  it('tells the first failure alone, at once', async () => {
+    const told: unknown[] = [];
+    const end = new AbortController();
+    const work = concurrently(
+      [1, 2, 3],
+      3,
+      async (item) => {
+        if (item === 2) throw new Error('no');
+        await new Promise((_, reject) =>
+          end.signal.addEventListener('abort', () => reject(new Error(`ended ${item}`))),
+        );
+      },
+      (error) => {
+        told.push(error);
+        end.abort();
+      },
+    );
+    await expect(work).rejects.toThrow();
+    expect(told).toEqual([new Error('no')]);
+  });
+
   it('has nothing to do for no items', async () => {
     await concurrently([], 8, () => expect.fail('called'));
   });

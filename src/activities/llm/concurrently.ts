@@ -1,18 +1,24 @@
 /**
- * Runs `work` on every item, at most `limit` at once. After a failure nothing more begins, and what is under way is waited
- * for before it is thrown, so that nothing goes on behind the caller's back.
+ * Runs `work` on every item, at most `limit` at once. The first failure is told to `giveUp`, which ends what is under way;
+ * nothing more begins, and all that is under way is waited for, so that nothing goes on behind the caller's back.
  */
-export async function concurrently<T>(items: T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function concurrently<T>(
+  items: T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+  giveUp: (error: unknown) => void = () => undefined,
+): Promise<void> {
   const waiting = items.values();
-  let failed = false;
+  let failures = 0;
   const worker = async (): Promise<void> => {
     // the workers share the iterator: each takes the next item that none has
     for (const item of waiting) {
-      if (failed) return;
+      if (failures > 0) return;
       try {
         await work(item);
       } catch (error) {
-        failed = true;
+        failures += 1;
+        if (failures === 1) giveUp(error);
         throw error;
       }
     }

@@ -2,7 +2,7 @@ import type { ArtifactStore } from '../../artifacts/index.js';
 import type { Domain } from '../../domains/domain.js';
 import type { AdapterLeases, InferenceClient } from '../../inference/index.js';
 import type { Ledger } from '../../ledger/index.js';
-import type { Progress } from './progress.js';
+import type { Attempt } from './attempt.js';
 
 /** What the activities that ask a model server work with. */
 export interface LlmDeps {
@@ -12,11 +12,9 @@ export interface LlmDeps {
   inference: InferenceClient;
 }
 
-/** One activity's run: the dependencies, the worker's leases, its cancellation and its heartbeat. */
-export interface LlmRun extends Omit<LlmDeps, 'inference'> {
+/** One attempt of an activity: the dependencies, the worker's leases, its end and its heartbeat. */
+export interface LlmRun extends Omit<LlmDeps, 'inference'>, Attempt {
   leases: AdapterLeases;
   /** in a training row, by the tokenizer of a served model */
   countTokens: (model: string, text: string) => Promise<number>;
-  signal: AbortSignal;
-  progress: Progress;
 }

@@ -1,15 +1,20 @@
 import { Context } from '@temporalio/activity';
 
-/** What a heartbeat says: how many of the questions at hand are answered. */
+/** What a heartbeat says: how many of the questions at hand are answered, and what the others wait for. */
 export interface AskingHeartbeat {
   doing: string;
   done: number;
   of: number;
+  /** null while the model server is at work on them */
+  waitingFor: string | null;
 }
 
 export interface Progress {
   begin(doing: string, of: number): void;
+  /** one more is answered, and kept */
   step(): void;
+  /** steps of this attempt so far */
+  readonly kept: number;
 }
 
 /** Beats where the activity was started without a heartbeat timeout. */
@@ -17,12 +22,16 @@ const defaultTimeoutMs = 30_000;
 
 /**
  * Runs `work` with a heartbeat at its start, at every step, and in between: a question may queue for minutes behind a busy
- * device, and only a beat learns of a cancellation. A server that never answers is found by the client's own timeout.
+ * device, and only a beat learns of a cancellation.
  */
-export async function withHeartbeat<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
+export async function withHeartbeat<T>(
+  waitingFor: () => string | null,
+  work: (progress: Progress) => Promise<T>,
+): Promise<T> {
   const context = Context.current();
-  const now: AskingHeartbeat = { doing: 'preparing', done: 0, of: 0 };
-  const beat = (): void => context.heartbeat({ ...now });
+  const now = { doing: 'preparing', done: 0, of: 0 };
+  let kept = 0;
+  const beat = (): void => context.heartbeat({ ...now, waitingFor: waitingFor() } satisfies AskingHeartbeat);
   const timer = setInterval(beat, (context.info.heartbeatTimeoutMs ?? defaultTimeoutMs) / 3);
   try {
     beat();
@@ -33,7 +42,11 @@ export async function withHeartbeat<T>(work: (progress: Progress) => Promise<T>)
       },
       step() {
         now.done += 1;
+        kept += 1;
         beat();
+      },
+      get kept() {
+        return kept;
       },
     });
   } finally {

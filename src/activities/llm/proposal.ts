@@ -4,17 +4,15 @@ import {
   type ActivityRequest,
   type ActivityResult,
   type Example,
-  type ModelRef,
-  type Prompt,
-  type RoundConfig,
   type TrialSpec,
 } from '../../contract/index.js';
-import type { Directives, ProposalStep, Source } from '../../domains/domain.js';
+import type { Directives, Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.js';
 import { matchedEpochs, readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
 import type { LlmRun } from './deps.js';
 import { trainingOf } from './training.js';
+import { knownPrompts, write } from './writing.js';
 
 /** What a trial trains on. `proposal` is null for the passage alone. */
 type Edit =
@@ -125,48 +123,6 @@ async function proposalOf(
     examples,
   });
 }
-
-/** Steps that need nothing of the others are written at once; each samples with a seed of its own. */
-async function write(
-  { leases, signal, progress }: LlmRun,
-  writer: ModelRef,
-  steps: ProposalStep[],
-  source: Source,
-  sampling: RoundConfig['sampling'] & { seed: number },
-): Promise<Pick<Proposal, 'prompts' | 'completions' | 'tokens'>> {
-  progress.begin(`self-edit of ${source.sourceId}`, steps.length);
-  const probes = knownPrompts(steps)
-    .slice(0, 1)
-    .map((prompt) => ({ prompt, continuation: source.title }));
-  return leases.withAdapter(writer, probes, signal, async (served) => {
-    const prompts: Prompt[] = [];
-    const written: Promise<{ text: string; tokens: number }>[] = [];
-    const write = async (prompt: Prompt, step: number) => {
-      const { texts, completionTokens } = await served.generate(prompt, { ...sampling, seed: sampling.seed + step });
-      progress.step();
-      return { text: texts[0] ?? '', tokens: completionTokens };
-    };
-    for (const [index, { prompt }] of steps.entries()) {
-      const asked =
-        typeof prompt === 'function' ? prompt((await Promise.all(written)).map(({ text }) => text)) : prompt;
-      prompts.push(asked);
-      written.push(write(asked, index));
-    }
-    const all = await Promise.all(written);
-    return {
-      prompts,
-      completions: all.map(({ text }) => text),
-      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
-    };
-  });
-}
-
-/** The prompts that are known before anything is written: the first, and every one that waits for no other. */
-const knownPrompts = (steps: ProposalStep[]): Prompt[] =>
-  steps.flatMap(({ prompt }, step) => {
-    if (typeof prompt !== 'function') return [prompt];
-    return step === 0 ? [prompt([])] : [];
-  });
 
 const digestOf = ({ examples, directives }: { examples: Example[]; directives: Directives }): string =>
   canonicalDigest({ examples, directives });

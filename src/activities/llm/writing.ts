@@ -1,0 +1,72 @@
+import type { ModelRef, Prompt, RoundConfig } from '../../contract/index.js';
+import type { ProposalStep, Source } from '../../domains/domain.js';
+import type { AskableModel } from '../../inference/index.js';
+import type { Completion, Proposal } from '../../ledger/index.js';
+import { completionKey } from '../../seal/keys.js';
+import type { LlmRun } from './deps.js';
+
+type Written = Pick<Proposal, 'prompts' | 'completions' | 'tokens'>;
+type Sampling = RoundConfig['sampling'] & { seed: number };
+
+/**
+ * What the writer says to each step. Steps that need nothing of the others are written at once, and each samples with a
+ * seed of its own. Every completion is kept as it comes, and none that is kept is asked again.
+ */
+export async function write(
+  run: LlmRun,
+  writer: ModelRef,
+  steps: ProposalStep[],
+  source: Source,
+  sampling: Sampling,
+): Promise<Written> {
+  const { leases, signal, progress } = run;
+  progress.begin(`self-edit of ${source.sourceId}`, steps.length);
+  const probes = knownPrompts(steps)
+    .slice(0, 1)
+    .map((prompt) => ({ prompt, continuation: source.title }));
+  return leases.withAdapter(writer, probes, signal, async (served) => {
+    const prompts: Prompt[] = [];
+    const written: Promise<Completion>[] = [];
+    try {
+      for (const [step, { prompt }] of steps.entries()) {
+        const asked =
+          typeof prompt === 'function' ? prompt((await Promise.all(written)).map(({ text }) => text)) : prompt;
+        prompts.push(asked);
+        written.push(completionOf(run, served, writer, asked, { ...sampling, seed: sampling.seed + step }));
+      }
+      const all = await Promise.all(written);
+      return {
+        prompts,
+        completions: all.map(({ text }) => text),
+        tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
+      };
+    } catch (error) {
+      run.giveUp(error);
+      await Promise.allSettled(written);
+      throw error;
+    }
+  });
+}
+
+async function completionOf(
+  { ledger, progress, turn }: LlmRun,
+  served: AskableModel,
+  writer: ModelRef,
+  prompt: Prompt,
+  sampling: Sampling,
+): Promise<Completion> {
+  const key = completionKey({ writer, prompt, sampling });
+  const known = (await ledger.completions.find([key])).get(key);
+  if (known !== undefined) return known;
+  const { texts, completionTokens } = await turn(() => served.generate(prompt, sampling));
+  const kept = await ledger.completions.insert(key, { text: texts[0] ?? '', tokens: completionTokens });
+  progress.step();
+  return kept;
+}
+
+/** The prompts that are known before anything is written: the first, and every one that waits for no other. */
+export const knownPrompts = (steps: ProposalStep[]): Prompt[] =>
+  steps.flatMap(({ prompt }, step) => {
+    if (typeof prompt !== 'function') return [prompt];
+    return step === 0 ? [prompt([])] : [];
+  });

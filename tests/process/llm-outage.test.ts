@@ -1,0 +1,102 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, it } from 'vitest';
+import { inActivity, quiet, useLlmRig } from '../support/llm-rig.js';
+
+// What the activities that ask a model server make of one that is absent, busy or slow.
+
+const rig = useLlmRig();
+
+const within = (ms: number): MockActivityEnvironment =>
+  new MockActivityEnvironment({ startToCloseTimeoutMs: ms }, quiet);
+const planned = async (): Promise<string> => {
+  const { roundId } = await rig.prepareRound();
+  const edit = { kind: 'propose', writer: 'old', template: 'directed', seed: 5 } as const;
+  rig.server.answer = ({ prompt }) => (prompt.startsWith('Plan') ? '{"epochs":3}' : 'Seals swim.');
+  return rig.planTrial(roundId, { edit });
+};
+
+describe('a proposal of two steps', () => {
+  it('that loses the second asks only that one again', async () => {
+    const trialId = await planned();
+    rig.server.failNext({ kind: 'break' }, { after: 1 });
+    const propose = () => inActivity(() => rig.llm.proposeSelfEdit({ trialId }));
+    await expect(propose()).rejects.toMatchObject({ type: 'ServerUnavailable' });
+    expect(await propose()).toMatchObject({ status: 'proposed', training: { recipe: { epochs: 3 } } });
+    const asked = rig.server.asked('/v1/chat/completions').map(({ seed }) => seed);
+    expect(asked).toEqual([5, 6, 6]);
+  });
+
+  it('whose first step stands is judged by that when its time is over, and goes on', async () => {
+    const trialId = await planned();
+    rig.server.failNext({ kind: 'hang' }, { after: 1 });
+    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(500))).rejects.toMatchObject({
+      type: 'ServerBusy',
+      details: [{ progressed: true }],
+      message: expect.stringContaining('answered 1 of the questions') as string,
+    });
+    rig.server.failNext({ kind: 'hang' });
+    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(500))).rejects.toMatchObject({
+      type: 'ServerSlow',
+      nonRetryable: false,
+    });
+    expect(await inActivity(() => rig.llm.proposeSelfEdit({ trialId }))).toMatchObject({ status: 'proposed' });
+  });
+});
+
+describe('a baseline', () => {
+  it('of a server that is slow is asked bit by bit, and nothing twice', async () => {
+    const { roundId } = await rig.prepareRound();
+    rig.askBy({ open: 2 });
+    rig.server.delayMs = 100;
+    let attempts = 0;
+    let measured: unknown = null;
+    while (measured === null) {
+      attempts += 1;
+      measured = await inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), within(1000)).catch(
+        (error: unknown) => {
+          expect(error).toMatchObject({ type: 'ServerBusy', details: [{ progressed: true }] });
+          return null;
+        },
+      );
+    }
+    expect(attempts).toBeGreaterThan(1);
+    // at most what was open when an attempt ended is asked again
+    expect(rig.generations()).toBeLessThanOrEqual(19 + 2 * (attempts - 1));
+  });
+
+  it('of a server that is busy throughout is left to the workflow', async () => {
+    const { roundId } = await rig.prepareRound();
+    rig.askBy({ patienceMs: 0 });
+    rig.server.failNext({ kind: 'status', status: 503 }, { times: Infinity });
+    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toMatchObject({
+      type: 'ServerBusy',
+      details: [{}],
+    });
+  });
+
+  it('gives up all of its questions with the first that fails', async () => {
+    const { roundId } = await rig.prepareRound();
+    rig.server.failNext({ kind: 'status', status: 500 });
+    rig.server.failNext({ kind: 'hang' }, { times: Infinity });
+    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toThrow('500');
+  });
+
+  it('waits in line behind another, and says so', async () => {
+    const [first, second] = [await rig.prepareRound(), await rig.prepareRound()];
+    rig.askBy({ open: 1 });
+    rig.server.failNext({ kind: 'hang' }, { times: Infinity });
+    const before = new MockActivityEnvironment({ startToCloseTimeoutMs: 60_000 }, quiet);
+    const ahead = inActivity(() => rig.llm.measureBaseline({ roundId: first.roundId, learner: 'old', part: 0 }), before);
+    const environment = within(500);
+    const beats: unknown[] = [];
+    environment.on('heartbeat', (beat: unknown) => beats.push(beat));
+    await expect(
+      inActivity(() => rig.llm.measureBaseline({ roundId: second.roundId, learner: 'old', part: 0 }), environment),
+    ).rejects.toMatchObject({ type: 'ServerBusy', message: expect.stringContaining('in line') as string });
+    expect(beats).toContainEqual(
+      expect.objectContaining({ waitingFor: expect.stringMatching(/^queued: \d+ questions are in line/) as string }),
+    );
+    before.cancel('CANCELLED');
+    await expect(ahead).rejects.toThrow('CANCELLED');
+  });
+});
