@@ -13,7 +13,7 @@ export interface InferenceOptions {
   /** sent as a bearer token; a local server needs none */
   apiKey?: string | undefined;
   /** questions open at once, of all attempts together */
-  open?: number;
+  open?: number | undefined;
   /** for how long one question is asked again while the server is busy */
   patienceMs?: number;
   /** for a request that no attempt bounds */

@@ -54,12 +54,23 @@ export async function createControlWorkers(options: ControlWorkerOptions): Promi
   ];
 }
 
-/** Runs workers until the process is told to end (SIGTERM, SIGINT), or until one of them breaks, which ends them all. */
-export async function runTogether(workers: readonly Worker[]): Promise<void> {
-  const endAll = (): void => {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  };
-  await Promise.all(workers.map((worker) => worker.run().finally(endAll)));
+/**
+ * Runs workers until the process is told to end (SIGTERM, SIGINT), or until one of them breaks, which ends them all. Returns,
+ * or throws what broke the first, when all have ended: until then they use the connection.
+ */
+export async function runTogether(workers: readonly Pick<Worker, 'run' | 'getState' | 'shutdown'>[]): Promise<void> {
+  const broken: unknown[] = [];
+  await Promise.all(
+    workers.map(async (worker) => {
+      try {
+        await worker.run();
+      } catch (error) {
+        broken.push(error);
+      }
+      for (const other of workers) if (other.getState() === 'RUNNING') other.shutdown();
+    }),
+  );
+  if (broken.length > 0) throw broken[0];
 }
 
 const identityOf = (role: string): string => `${role}@${hostname()}:${process.pid}`;

@@ -40,7 +40,11 @@ export async function connectDependencies(
     },
     llm: {
       ...shared,
-      inference: new InferenceClient({ baseUrl: settings.inferenceUrl, apiKey: settings.inferenceKey }),
+      inference: new InferenceClient({
+        baseUrl: settings.inferenceUrl,
+        apiKey: settings.inferenceKey,
+        open: settings.openQuestions,
+      }),
     },
     close: () => ledger.close(),
   };

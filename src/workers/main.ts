@@ -3,21 +3,33 @@ import { NativeConnection, Runtime, type NativeConnectionOptions } from '@tempor
 import { createControlActivities } from '../activities/control.js';
 import { createLlmActivities } from '../activities/llm.js';
 import { taskQueues } from '../contract/index.js';
+import { LedgerUnavailable } from '../ledger/index.js';
 import { createControlWorkers, runTogether } from './control.js';
 import { connectDependencies } from './dependencies.js';
 import { createLogger, temporalLogger } from './logger.js';
 import { readSettings } from './settings.js';
+import { whenThere } from './when-there.js';
 
 // The control process. Its stdout is one JSON line, once it polls; its log is on stderr.
 const logger = createLogger();
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  Runtime.install({ logger: temporalLogger(logger) });
+  Runtime.install({
+    logger: temporalLogger(logger),
+    ...(settings.metrics === undefined
+      ? {}
+      : { telemetryOptions: { metrics: { prometheus: { bindAddress: settings.metrics } } } }),
+  });
+  const say = (message: string): void => logger.warn(message);
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await connect(connectionOptions);
+  const connection = await whenThere(() => connect(connectionOptions), isTemporalAway, say);
   try {
-    const dependencies = await connectDependencies(settings, { connection, namespace });
+    const dependencies = await whenThere(
+      () => connectDependencies(settings, { connection, namespace }),
+      (error) => error instanceof LedgerUnavailable,
+      say,
+    );
     try {
       const workers = await createControlWorkers({
         connection,
@@ -34,7 +46,8 @@ async function main(): Promise<void> {
       await dependencies.close();
     }
   } finally {
-    await connection.close();
+    // what a worker that was made and never ran still holds is no reason to hide why
+    await connection.close().catch((error: unknown) => logger.warn({ err: error }, 'the connection stays open'));
   }
 }
 
@@ -48,6 +61,12 @@ async function connect(options: NativeConnectionOptions): Promise<NativeConnecti
     });
   }
 }
+
+/** Nobody listens there, or nobody knows the host; a server that refuses us says so in other words. */
+const isTemporalAway = ({ cause }: Error): boolean =>
+  cause instanceof Error &&
+  cause.name === 'TransportError' &&
+  /tcp connect error|dns error|timed out/.test(cause.message);
 
 try {
   await main();

@@ -37,6 +37,16 @@ it('serves the queue of the model that its server has, or one that it is told', 
   expect(queueOf({ SELKIE_MODEL: 'qwen', SELKIE_LLM_QUEUE: 'two-servers' })).toBe(runSettingsOf(told).llmQueue);
 });
 
+it('serves metrics only where it is told, and to this machine alone unless told otherwise', () => {
+  expect(readSettings({ ...good, SELKIE_METRICS: '', SELKIE_OPEN_QUESTIONS: '' })).toMatchObject({
+    metrics: undefined,
+    openQuestions: undefined,
+  });
+  expect(readSettings({ ...good, SELKIE_METRICS: '9464' }).metrics).toBe('127.0.0.1:9464');
+  expect(readSettings({ ...good, SELKIE_METRICS: '0.0.0.0:9464' }).metrics).toBe('0.0.0.0:9464');
+  expect(() => readSettings({ ...good, SELKIE_METRICS: 'yes' })).toThrow(/SELKIE_METRICS is wrong: .*host:port/);
+});
+
 it('lists every variable that is missing or wrong, without its value', () => {
   const read = () => readSettings({ DATABASE_URL: 'mysql://root:hunter2@db/selkie' });
   expect(read).toThrow(/DATABASE_URL is wrong: the ledger: postgres:/);

@@ -11,6 +11,10 @@ function rootsOf(paths = ''): string[] | null {
   return roots.length > 0 ? roots : null;
 }
 
+/** An empty variable is what a file of variables leaves. */
+const unlessEmpty = <S extends z.ZodType>(schema: S) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+
 const settingsSchema = z
   .object({
     DATABASE_URL: z
@@ -29,8 +33,21 @@ const settingsSchema = z
       .transform((model) => model || defaultModel)
       .default(defaultModel),
     SELKIE_LLM_QUEUE: z.string().max(200).optional(),
+    SELKIE_OPEN_QUESTIONS: unlessEmpty(
+      z.coerce
+        .number({ error: 'how many questions this worker has open at the model server at once: a whole number' })
+        .int()
+        .min(1)
+        .max(10_000),
+    ),
     SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
     SELKIE_CORPUS_ROOTS: z.string().optional(),
+    SELKIE_METRICS: unlessEmpty(
+      z
+        .string()
+        .regex(/^([^:\s]+:)?\d{1,5}$/, "where the worker's metrics are read: port, or host:port")
+        .transform((place) => (place.includes(':') ? place : `127.0.0.1:${place}`)),
+    ),
   })
   .transform((env) => ({
     databaseUrl: env.DATABASE_URL,
@@ -39,10 +56,13 @@ const settingsSchema = z
     inferenceKey: env.SELKIE_INFERENCE_KEY,
     /** the queue of what its model server is asked: of the model that this server has, as rounds derive it too */
     llmQueue: env.SELKIE_LLM_QUEUE || llmQueueOf(env.SELKIE_MODEL),
+    openQuestions: env.SELKIE_OPEN_QUESTIONS,
     /** the folder of the sample corpus */
     corpusDir: env.SELKIE_CORPUS_DIR,
     /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpus */
     corpusRoots: rootsOf(env.SELKIE_CORPUS_ROOTS) ?? [process.cwd(), dirname(env.SELKIE_CORPUS_DIR)],
+    /** host and port of the Prometheus endpoint; undefined: none */
+    metrics: env.SELKIE_METRICS,
   }));
 
 /** What a control worker must be told, beside Temporal's own environment configuration. */

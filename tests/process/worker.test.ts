@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { workflowTypes } from '../../src/contract/index.js';
+import { Cable } from '../support/cable.js';
+import { anyPort } from '../support/port.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { describeWithTemporal, Rig, until } from '../support/rig.js';
 
@@ -76,9 +78,57 @@ describeWithTemporal('the control process', () => {
     expect(log()).toMatch(/DATABASE_URL is not set.*SELKIE_STORE is not set.*SELKIE_INFERENCE_URL is not set/s);
   });
 
-  it('says which server does not answer', async () => {
-    const { child, log } = startWorker({ ...env, TEMPORAL_ADDRESS: '127.0.0.1:9' });
+  it('waits for a server that is away, says which, and goes on when it is there', async () => {
+    const temporalPort = Number(rig.env.address.split(':')[1]);
+    const database = new URL(env['DATABASE_URL'] ?? '');
+    const [temporal, ledger] = [await Cable.to(temporalPort), await Cable.to(Number(database.port))];
+    database.port = String(ledger.port);
+    await temporal.unplug();
+    await ledger.unplug();
+    const { child, log } = startWorker({
+      ...env,
+      TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}`,
+      DATABASE_URL: database.href,
+    });
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until(() => Promise.resolve(/Temporal at 127\.0\.0\.1:\d+ does not answer/.test(log())));
+    await temporal.plugIn();
+    await until(() => Promise.resolve(/ledger's Postgres .* does not answer/.test(log())));
+    await ledger.plugIn();
+    await until(() => Promise.resolve(said.includes('"event":"ready"')), 60);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    await temporal.unplug();
+    await ledger.unplug();
+  });
+
+  it('ends, and says why, when a server refuses it', async () => {
+    const wrong = new URL(env['DATABASE_URL'] ?? '');
+    wrong.password = 'hunter2';
+    const { child, log } = startWorker({ ...env, DATABASE_URL: wrong.href });
     expect(await once(child, 'exit')).toEqual([1, null]);
-    expect(log()).toMatch(/Temporal at 127\.0\.0\.1:9 does not answer/);
+    expect(log()).toMatch(/refuses the login/);
+    expect(log()).not.toContain('hunter2');
+  });
+
+  it('can be told to end while it waits', async () => {
+    const { child, log } = startWorker({ ...env, TEMPORAL_ADDRESS: '127.0.0.1:9' });
+    await until(() => Promise.resolve(log().includes('does not answer')));
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  });
+
+  it('serves metrics where it is told to', async () => {
+    const port = await anyPort();
+    const { child, log } = startWorker({ ...env, SELKIE_METRICS: String(port) });
+    const read = (): Promise<string> => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
+    const metrics = await until(async () => {
+      const text = await read().catch(() => '');
+      return text.includes('temporal_worker_task_slots_available') && text;
+    }, 60).catch(() => expect.fail(log()));
+    expect(metrics).toContain('task_queue="selkie-llm"');
+    child.kill('SIGTERM');
+    await once(child, 'exit');
   });
 });
