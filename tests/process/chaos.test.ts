@@ -5,8 +5,9 @@ import { whileAnOutcomeWaits } from '../support/held-trials.js';
 import { killAndWait, playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
 import { checkpoints, tinyRound, until } from '../support/tiny-round.js';
 
-// The same round three times, each on a stack of its own: undisturbed, with the worker killed twice, the second time while it
-// writes an outcome, and with the runner killed in mid-training. All three must end with the same texts, weights and log-likelihoods.
+// The same round four times, each on a stack of its own: undisturbed, with the worker killed twice, the second time while it
+// writes an outcome, with the runner killed in mid-training, and with Postgres killed twice. All must end with the same
+// texts, weights and log-likelihoods.
 const roundId = 'demo.chaos.r0001';
 const config: RoundConfigInput = {
   ...tinyRound,
@@ -52,5 +53,21 @@ describe('a round survives kill -9', () => {
     const { trials, policy, keys } = await undisturbed();
     expect(disturbed).toMatchObject({ trials, policy, keys });
     expect(Math.max(...disturbed.resumedFrom)).toBeGreaterThan(0);
+  });
+
+  it('of Postgres: the worker lives on, and nothing differs', async () => {
+    let workers: unknown[] = [];
+    const disturbed = await play(async (client, stack) => {
+      const worker = () => stack.processes().find(({ name }) => name === 'worker');
+      const before = worker();
+      await untilTrials(client, roundId);
+      await killAndWait(stack, 'postgres');
+      await until(async () => (await checkpoints(stack)) > 0, 20);
+      await killAndWait(stack, 'postgres');
+      workers = [before, worker()];
+    });
+    const { trials, policy, keys } = await undisturbed();
+    expect(disturbed).toMatchObject({ trials, policy, keys });
+    expect(workers[1]).toEqual(workers[0]);
   });
 });

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { execa } from 'execa';
 import { queryNames, roundStatusSchema, type RoundConfigInput } from '../../src/contract/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
 import type { PartName, RunnerOptions, Stack } from '../../src/stack/index.js';
@@ -17,6 +19,10 @@ export interface Ending {
 export interface Play {
   /** what happens to the round on its way; when this ends, the round is approved and its end awaited */
   disturb?: (client: Client, stack: Stack, ledger: Ledger) => Promise<void>;
+  /** what happens while its gate is open; then it is approved */
+  atGate?: (stack: Stack) => Promise<void>;
+  /** after which a round that has not ended counts as stuck */
+  withinMs?: number;
   /** replaces what the rig says of the runner */
   runner?: RunnerOptions;
   /** done before the stack is stopped, however the round ended */
@@ -33,7 +39,7 @@ export async function playRound(roundId: string, config: RoundConfigInput, play:
   const round = async (): Promise<Ending> => {
     await startRound(client, roundId, config);
     await play.disturb?.(client, stack, ledger);
-    const result = await approvedResult(client, roundId);
+    const result = await approvedResult(client, roundId, () => play.atGate?.(stack) ?? Promise.resolve());
     const published = await publishedTrainings(stack);
     return {
       trials: await fingerprint(ledger, roundId),
@@ -43,7 +49,7 @@ export async function playRound(roundId: string, config: RoundConfigInput, play:
     };
   };
   try {
-    return await unlessStuck(stuckAfterMs, client, stack, round());
+    return await unlessStuck(play.withinMs ?? stuckAfterMs, client, stack, round());
   } finally {
     await play.cleanUp?.();
     await tiny.stop();
@@ -56,6 +62,17 @@ export async function killAndWait(stack: Stack, name: PartName): Promise<void> {
   const before = restarts();
   stack.kill(name, 'SIGKILL');
   await until(() => Promise.resolve(restarts() > before));
+}
+
+/** Stops a part with all of its processes, as a machine does that hangs, and lets it go on after a while. */
+export async function stopFor(stack: Stack, name: PartName, seconds: number): Promise<void> {
+  const pid = stack.processes().find((part) => part.name === name)?.pid;
+  if (pid == null) throw new Error(`${name} does not run`);
+  const { stdout } = await execa('ps', ['-o', 'pid=', '--ppid', String(pid)], { reject: false });
+  const pids = [pid, ...stdout.split('\n').filter(Boolean).map(Number)];
+  for (const one of pids) process.kill(one, 'SIGSTOP');
+  await sleep(seconds * 1000);
+  for (const one of pids) process.kill(one, 'SIGCONT');
 }
 
 /** Waits until the round's trials are under way. */

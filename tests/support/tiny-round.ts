@@ -98,8 +98,14 @@ export async function until<T>(ask: () => Promise<T | null | undefined | false>,
   }
 }
 
-/** Approves the round's gate when it opens, and waits for the round's end; a round that fails before throws. */
-export async function approvedResult(client: Client, roundId: string): Promise<RoundResult> {
+/**
+ * Approves the round's gate when it opens, after `atGate`, and waits for the round's end; a round that fails before throws.
+ */
+export async function approvedResult(
+  client: Client,
+  roundId: string,
+  atGate: () => Promise<void> = () => Promise.resolve(),
+): Promise<RoundResult> {
   const handle = client.workflow.getHandle(roundId);
   const result = handle.result();
   const gate = await Promise.race([
@@ -110,6 +116,7 @@ export async function approvedResult(client: Client, roundId: string): Promise<R
     }, 500),
   ]);
   if (gate !== null) {
+    await atGate();
     const { gateId, digest } = gate.spec;
     await handle.signal(signalNames.approve, { gateId, digest, approver: 'somebody else', note: 'looked at it' });
   }
