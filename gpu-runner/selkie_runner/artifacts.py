@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from .errors import ArtifactMissing, CorruptArtifact
+from .errors import ArtifactMissing, CorruptArtifact, StoreUnavailable
 from .files import atomic_folder, sha256_of_file
 
 DATASET = "application/x-ndjson"
@@ -50,6 +50,7 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: there is no such artifact in this store.
             CorruptArtifact: the bytes are not those of the address.
+            StoreUnavailable: the store is empty, so another disk is mounted there, or none.
         """
         match = _ADDRESS.match(uri_or_sha256)
         if match is None:
@@ -58,6 +59,8 @@ class ArtifactStore:
             )
         folder = self._folder(match[1])
         if not folder.is_dir():
+            if not (self.root / "sha256").is_dir():
+                raise StoreUnavailable(f"artifact {match[1]} is not in {self.root}, which is empty: is it mounted?")
             raise ArtifactMissing(
                 f"artifact {match[1]} is not in {self.root}; does this process share the right store?"
             )
@@ -114,8 +117,8 @@ def _describe(folder: Path) -> list[dict[str, Any]]:
 def _verify(folder: Path, sha256: str) -> None:
     try:
         manifest = (folder / _MANIFEST).read_bytes()
-    except OSError as error:
-        raise CorruptArtifact(f"{folder} has no readable {_MANIFEST}: {error}") from error
+    except FileNotFoundError as error:
+        raise CorruptArtifact(f"{folder} has no {_MANIFEST}: {error}") from error
     if hashlib.sha256(manifest).hexdigest() != sha256:
         raise CorruptArtifact(f"the manifest of {folder} does not match its address")
     for entry in cast(list[dict[str, Any]], json.loads(manifest)["files"]):

@@ -6,9 +6,10 @@ contract to say. Anything else that the engine raises is a defect.
 
 # ruff: noqa: N818 -- the names are those of the contract
 
+import errno
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
 
@@ -66,6 +67,12 @@ class ArtifactMissing(EngineError, FileNotFoundError):
     error_type = "CorruptArtifact"
 
 
+class StoreUnavailable(EngineError, OSError):
+    """The disk of the store, or of the work in progress, is full, broken or not mounted; it is waited for."""
+
+    error_type = "StoreUnavailable"
+
+
 class Diverged(EngineError, ArithmeticError):
     """The loss, the gradient or the trained weights became non-finite."""
 
@@ -76,6 +83,26 @@ class OutOfMemory(EngineError, MemoryError):
     """The device or the machine has too little memory; another attempt may find more."""
 
     error_type = "OutOfMemory"
+
+
+_AWAY: Final = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN),
+        *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EACCES),
+        *(errno.EPERM, errno.EBUSY, errno.EMFILE, errno.ENFILE),
+    }
+)
+
+
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Turn what goes wrong with a disk, and not with what is asked of it, into `StoreUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, EngineError) or error.errno not in _AWAY:
+            raise
+        raise StoreUnavailable(f"the disk cannot be used: {error}") from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The artifact store. The golden address is fixed: the TypeScript store must give the same files the same one."""
 
+import errno
 import hashlib
 import threading
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selkie_runner.artifacts import ArtifactRef, ArtifactStore
-from selkie_runner.errors import ArtifactMissing, CorruptArtifact
+from selkie_runner.errors import ArtifactMissing, CorruptArtifact, StoreUnavailable, disk_errors
 
 DATA = b'{"text":"Selkies live in the sea."}\n'
 DATA_SHA256 = "8ff2300567c1cc14c9c61d6732dae0612277e2472f21a416ca248b027d847c91"
@@ -83,12 +84,47 @@ def test_damage_is_found_and_healed_by_publishing_again(damage: str, tmp_path: P
 
 def test_what_is_not_there_says_so(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
+    (tmp_path / "sha256").mkdir()
     for address in ("artifact:sha256/" + "0" * 64, "0" * 64):
         with pytest.raises(ArtifactMissing, match="is not in"):
             store.open(address)
     for address in ("artifact:sha256/../../etc", "file:///etc/passwd", ""):
         with pytest.raises(ArtifactMissing, match="no artifact address"):
             store.open(address)
+
+
+def test_a_store_that_is_empty_is_another_disk_than_the_one_that_was_mounted(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="is it mounted"):
+        ArtifactStore(tmp_path).open("0" * 64)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_disk_that_fails_is_waited_for(number: int) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be used"), disk_errors():
+        raise OSError(number, "no")
+
+
+def test_what_is_asked_wrongly_of_a_disk_stays_what_it_is() -> None:
+    with pytest.raises(FileNotFoundError), disk_errors():
+        raise FileNotFoundError(errno.ENOENT, "no")
+    with pytest.raises(ArtifactMissing), disk_errors():
+        raise ArtifactMissing("not there")
+
+
+def test_an_artifact_that_cannot_be_read_now_is_not_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(tmp_path / "store")
+    ref = store.publish(_folder(tmp_path / "source"), "application/x-ndjson")
+
+    def stale(_: Path) -> bytes:
+        raise OSError(errno.ESTALE, "stale file handle")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", stale)
+        with pytest.raises(OSError, match="stale"):
+            store.publish(tmp_path / "source", "application/x-ndjson")
+    assert store.open(ref.uri).is_dir()
 
 
 def test_folder_that_cannot_be_an_artifact_is_refused(tmp_path: Path) -> None:

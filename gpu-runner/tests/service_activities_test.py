@@ -1,6 +1,7 @@
 """The activities on the tiny model, with each engine and no server: results, heartbeats, cancelling, resuming."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Generator
 from pathlib import Path
@@ -112,6 +113,19 @@ def test_a_damaged_publication_is_trained_again_to_the_same_address(bench: Bench
     again = asyncio.run(bench.train())
     assert again["adapter"] == first["adapter"]
     bench.runner.store.open(again["adapter"]["layer"]["uri"])
+
+
+def test_a_full_disk_is_waited_for_and_the_next_attempt_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("selkie_runner.artifacts.shutil.copyfile", full)
+        with pytest.raises(ApplicationError, match="No space left") as caught:
+            asyncio.run(bench.train())
+    assert (caught.value.type, caught.value.non_retryable) == ("StoreUnavailable", False)
+    bench.restart()
+    assert asyncio.run(bench.train())["steps"] == 8
 
 
 def test_heartbeats_tell_progress(bench: Bench):

@@ -233,7 +233,9 @@ def _state(handle: TrainingHandle) -> _State:
 
 
 def _portable(error: BaseException | None) -> Exception | None:
-    """What another process can read; a defect becomes its traceback."""
+    """What another process can read: a disk's errors keep their number, a defect becomes its traceback."""
     if error is None or isinstance(error, EngineError | CancelledError):
         return error
+    if isinstance(error, OSError):
+        return OSError(error.errno, str(error))
     return RuntimeError("".join(traceback.format_exception(error)))

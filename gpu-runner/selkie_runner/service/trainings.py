@@ -12,7 +12,15 @@ from typing import Final
 from .. import checkpoint
 from ..artifacts import ADAPTER, ArtifactStore
 from ..artifacts import ArtifactRef as StoredRef
-from ..errors import ArtifactMissing, CorruptArtifact, Diverged, EngineError, InvalidDataset, ModelNotFound
+from ..errors import (
+    ArtifactMissing,
+    CorruptArtifact,
+    Diverged,
+    EngineError,
+    InvalidDataset,
+    ModelNotFound,
+    disk_errors,
+)
 from ..jobs import Recipe, TrainingJob, TrainingResult
 from .contract import AdapterRef, ArtifactRef, TrainRequest, TrainResult
 from .engine import Engine
@@ -70,15 +78,16 @@ class Trainings:
         key = request.training_key
         outcome = "failed"
         try:
-            # the first look, before any lock: what is published costs no device and needs no base
-            result = await asyncio.to_thread(self._published.find, key)
-            if result is None:
-                self._check_base(request)
-                async with _locked(self._folder(key) / "lock"):
-                    result = await asyncio.to_thread(self._published.find, key)
-                    if result is None:
-                        result = await self._work_on(request, training)
-                    shutil.rmtree(self._folder(key), ignore_errors=True)
+            with disk_errors():
+                # the first look, before any lock: what is published costs no device and needs no base
+                result = await asyncio.to_thread(self._published.find, key)
+                if result is None:
+                    self._check_base(request)
+                    async with _locked(self._folder(key) / "lock"):
+                        result = await asyncio.to_thread(self._published.find, key)
+                        if result is None:
+                            result = await self._work_on(request, training)
+                        shutil.rmtree(self._folder(key), ignore_errors=True)
             outcome = "published"
             return result
         except (asyncio.CancelledError, RunnerStopping):
