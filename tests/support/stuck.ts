@@ -36,7 +36,7 @@ async function stateOf(client: Client, stack: Stack): Promise<string> {
     );
     workflows.push(`${workflowId}: RUNNING${raw.pendingWorkflowTask ? ', a task pending' : ''}`, ...activities);
   }
-  const logs = ['worker', 'runner', 'temporal'].map(
+  const logs = ['worker', 'runner', 'temporal', 'postgres'].map(
     (name) => `${name}.log\n${tailOf(join(stack.logs, `${name}.log`), logLines)}`,
   );
   return [...parts, ...workflows, ...logs].join('\n');
