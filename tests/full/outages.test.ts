@@ -40,8 +40,9 @@ describe.each(Object.entries(stoppedSeconds) as [PartName, number][])(
           await killAndWait(stack, part);
           stopped = stopFor(stack, part, 20);
         },
+        // a round that did not need the part has ended by then
+        cleanUp: () => stopped,
       });
-      await stopped;
       expect(disturbed).toMatchObject({ trials, policy, keys });
     });
   },
