@@ -118,6 +118,8 @@ describe('errors', () => {
       { type: 'ServerBusy', details: [{ afterMs: 2000 }] },
     ],
     ['no server behind the gateway', { kind: 'status', status: 503 }, { type: 'ServerBusy', details: [{}] }],
+    ['overloaded, in other words', { kind: 'status', status: 529 }, { type: 'ServerBusy' }],
+    ['a hosted gateway', { kind: 'status', status: 522 }, { type: 'ServerUnavailable' }],
     ['gateway', { kind: 'status', status: 502 }, { type: 'ServerUnavailable', nonRetryable: false }],
     ['broken off', { kind: 'break' }, { type: 'ServerUnavailable', nonRetryable: false }],
     ['server error', { kind: 'status', status: 500 }, { type: null }],
@@ -148,6 +150,11 @@ describe('errors', () => {
     const nowhere = new InferenceClient({ baseUrl: 'http://selkie.invalid/v1' });
     expect(await thrown(nowhere.models())).toMatchObject({ type: 'ServerUnavailable' });
     server = await FakeModelServer.start({ base: 'base' });
+  });
+
+  it('a server that does not speak TLS refuses', async () => {
+    const secure = new InferenceClient({ baseUrl: server.baseUrl.replace('http:', 'https:') });
+    expect(await thrown(secure.models())).toMatchObject({ type: 'ServerRefused', nonRetryable: true });
   });
 
   it('a server that takes a request and says nothing is slow, not absent', async () => {

@@ -10,6 +10,11 @@ export class UnreadableAnswer extends Error {
   override readonly name = 'UnreadableAnswer';
 }
 
+/** 529 is what some hosted APIs say for 503. */
+const busyStatuses = new Set([429, 503, 529]);
+/** What gateways say of a server behind them; 521 to 524 are a large one's own. */
+const absentStatuses = new Set([408, 502, 504, 521, 522, 523, 524]);
+
 /** What a failed request tells those who can mend it: a 404 for an adapter's name means that it has to be loaded again. */
 interface RefusalDetails {
   status: number;
@@ -38,11 +43,11 @@ export function requestFailure(error: unknown, doing: string, apiKey?: string): 
 }
 
 function statusFailure(status: number, headers: Headers | undefined, message: string): Error {
-  if (status === 429 || status === 503) {
+  if (busyStatuses.has(status)) {
     const afterMs = retryAfterMs(headers?.get('retry-after') ?? null, Date.now());
     return failure('ServerBusy', message, { details: [(afterMs === null ? {} : { afterMs }) satisfies Busy] });
   }
-  if (status === 408 || status === 502 || status === 504) return failure('ServerUnavailable', message);
+  if (absentStatuses.has(status)) return failure('ServerUnavailable', message);
   if (status >= 400 && status < 500) {
     return failure('ServerRefused', message, { details: [{ status } satisfies RefusalDetails] });
   }
@@ -71,7 +76,7 @@ export function busyWith(error: unknown): Busy | null {
 }
 
 /** A certificate does not get better by waiting. */
-const tlsCodes = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/;
+const tlsCodes = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/;
 
 /** `fetch failed` alone helps nobody: the reason (ECONNREFUSED …) is at the end of the chain of causes. */
 function rootOf(error: unknown): { message: string; code: string } {

@@ -30,6 +30,11 @@ const codeSchema = z.object({ code: z.string() });
 const refusals: [RegExp, string][] = [
   [/^28/, 'refuses the login: check user and password in DATABASE_URL, and pg_hba.conf'],
   [/^3D000$/, 'has no such database: create it, or check the name in DATABASE_URL'],
+  [/does not support SSL/, 'does not speak TLS: take sslmode out of DATABASE_URL, or switch TLS on there'],
+  [
+    /unsupported startup parameter/,
+    'is behind a PgBouncer that does not take our bounds: set ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeout there',
+  ],
   [/^42501$/, 'does not give this user the rights that the ledger needs'],
   [
     /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/,
@@ -48,9 +53,7 @@ export function connectionError(error: unknown, databaseUrl: string): Error {
     });
   }
   const code = codeSchema.safeParse(error).data?.code ?? '';
-  const refusal = /does not support SSL/.test(said)
-    ? 'does not speak TLS: take sslmode out of DATABASE_URL, or switch TLS on there'
-    : refusals.find(([pattern]) => pattern.test(code))?.[1];
+  const refusal = refusals.find(([pattern]) => pattern.test(code) || pattern.test(said))?.[1];
   return new Error(`${server} ${refusal ?? 'cannot be used'} (${said})`, { cause: error });
 }
 

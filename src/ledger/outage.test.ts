@@ -22,6 +22,7 @@ describe('asOutage', () => {
     ['a connection that was left idle in a transaction', coded('25P03')],
     ['a lost connection', new Error('Connection terminated unexpectedly')],
     ['a slow connection', new Error('Connection terminated due to connection timeout')],
+    ['a pooler that has no connection', coded('08P01', 'query_wait_timeout')],
     ['a full pool', new Error('timeout exceeded when trying to connect')],
     ['a server that stands still', new Error('Query read timeout')],
     ['a connection that was lost before', new Error('Client has encountered a connection error and is not queryable')],
@@ -38,6 +39,7 @@ describe('asOutage', () => {
     ['a deadlock', coded('40P01')],
     ['a constraint', coded('23505')],
     ['no file of certificates', coded('ENOENT', 'open ENOENT', { syscall: 'open' })],
+    ['a pooler that refuses', coded('08P01', 'unsupported startup parameter: statement_timeout')],
     ['a bug', new TypeError('oops')],
   ])('%s: it is counted', (_, error) => {
     expect(asOutage(error)).toBe(error);
@@ -54,6 +56,7 @@ describe('connectionError', () => {
     ['a database', coded('3D000', 'database "ledger" does not exist'), /has no such database/],
     ['a certificate', coded('SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate'), /TLS fails: .*sslrootcert/],
     ['no TLS', new Error('The server does not support SSL connections'), /does not speak TLS/],
+    ['a pooler', coded('08P01', 'unsupported startup parameter: statement_timeout'), /ignore_startup_parameters/],
     ['anything else', new Error('oops'), /cannot be used \(oops\)/],
   ])('tells %s apart, and names the server without its password', (_, error, words) => {
     const { message } = connectionError(error, url);

@@ -24,6 +24,9 @@ const awayStates = /^((08|53)...|57P0.|58030|25P03|25006)$/;
 const awayMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed)/;
 
+/** A pooler that refuses for good uses the state of a broken connection for it. */
+const poolerRefuses = /unsupported startup parameter|no such (user|database)|authentication|password/i;
+
 const systemErrorSchema = z.object({ code: z.string(), syscall: z.string().optional() });
 
 /** The error as it is, or as `LedgerUnavailable` where the server is away. What is slow or refuses stays what it is. */
@@ -40,6 +43,7 @@ function isAway(error: unknown): boolean {
   if (code === undefined) return awayMessages.test(error.message);
   // a socket file that is not there, and not a file of certificates
   if (code === 'ENOENT') return syscall === 'connect';
+  if (code === '08P01' && poolerRefuses.test(error.message)) return false;
   return networkCodes.has(code) || awayStates.test(code);
 }
 
