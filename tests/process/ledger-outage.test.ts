@@ -96,7 +96,7 @@ it('says why it does not connect', async () => {
   expect(password.message).toMatch(/refuses the login/);
   expect(password.message).not.toContain('hunter2');
   expect((await problemOf((wrong) => (wrong.pathname = '/none'))).message).toMatch(/has no such database/);
-  expect((await problemOf((wrong) => (wrong.search = '?sslmode=require'))).message).toMatch(/does not speak TLS/);
+  expect((await problemOf((wrong) => (wrong.search = '?sslmode=verify-full'))).message).toMatch(/does not speak TLS/);
   await cable.unplug();
   expect(await problemOf((wrong) => (wrong.port = String(cable.port)))).toMatchObject(away);
 });

@@ -1,5 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { inActivity, quiet, useLlmRig } from '../support/llm-rig.js';
 
 // What the activities that ask a model server make of one that is absent, busy or slow.
@@ -29,13 +29,13 @@ describe('a proposal of two steps', () => {
   it('whose first step stands is judged by that when its time is over, and goes on', async () => {
     const trialId = await planned();
     rig.server.failNext({ kind: 'hang' }, { after: 1 });
-    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(500))).rejects.toMatchObject({
+    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(2000))).rejects.toMatchObject({
       type: 'ServerBusy',
       details: [{ progressed: true }],
       message: expect.stringContaining('answered 1 of the questions') as string,
     });
     rig.server.failNext({ kind: 'hang' });
-    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(500))).rejects.toMatchObject({
+    await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(2000))).rejects.toMatchObject({
       type: 'ServerSlow',
       nonRetryable: false,
     });
@@ -47,12 +47,12 @@ describe('a baseline', () => {
   it('of a server that is slow is asked bit by bit, and nothing twice', async () => {
     const { roundId } = await rig.prepareRound();
     rig.askBy({ open: 2 });
-    rig.server.delayMs = 100;
+    rig.server.delayMs = 150;
     let attempts = 0;
     let measured: unknown = null;
     while (measured === null) {
       attempts += 1;
-      measured = await inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), within(1000)).catch(
+      measured = await inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), within(2000)).catch(
         (error: unknown) => {
           expect(error).toMatchObject({ type: 'ServerBusy', details: [{ progressed: true }] });
           return null;
@@ -87,7 +87,9 @@ describe('a baseline', () => {
     rig.server.failNext({ kind: 'hang' }, { times: Infinity });
     const before = new MockActivityEnvironment({ startToCloseTimeoutMs: 60_000 }, quiet);
     const ahead = inActivity(() => rig.llm.measureBaseline({ roundId: first.roundId, learner: 'old', part: 0 }), before);
-    const environment = within(500);
+    ahead.catch(() => undefined);
+    await vi.waitFor(() => expect(rig.server.requests.length).toBeGreaterThan(0), 10_000);
+    const environment = within(2000);
     const beats: unknown[] = [];
     environment.on('heartbeat', (beat: unknown) => beats.push(beat));
     await expect(
@@ -98,5 +100,13 @@ describe('a baseline', () => {
     );
     before.cancel('CANCELLED');
     await expect(ahead).rejects.toThrow('CANCELLED');
+  });
+});
+
+it('a check that the server does not answer counts, since it waits for nobody', async () => {
+  const { roundId } = await rig.prepareRound();
+  rig.server.failNext({ kind: 'hang' }, { times: Infinity });
+  await expect(inActivity(() => rig.llm.checkServer({ roundId }), within(500))).rejects.toMatchObject({
+    type: 'ServerSlow',
   });
 });
