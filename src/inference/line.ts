@@ -6,7 +6,6 @@ import PQueue from 'p-queue';
  */
 export class Line {
   readonly #queue: PQueue;
-  readonly #firstTurnMs = new WeakMap<AbortSignal, number>();
 
   constructor(open: number) {
     this.#queue = new PQueue({ concurrency: open });
@@ -17,17 +16,8 @@ export class Line {
     return this.#queue.size;
   }
 
-  /** When the attempt that `signal` ends had its first turn; null while all of its questions are in line. */
-  firstTurnMs(signal: AbortSignal): number | null {
-    return this.#firstTurnMs.get(signal) ?? null;
-  }
-
-  /** Asks one question, with all the requests that it takes, when it is its turn. */
+  /** Asks one question, with all the requests that it takes, when it is its turn; `signal` takes it out of the line. */
   turn<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    const now = (): Promise<T> => {
-      if (!this.#firstTurnMs.has(signal)) this.#firstTurnMs.set(signal, Date.now());
-      return ask();
-    };
-    return this.#queue.add(now, { signal });
+    return this.#queue.add(ask, { signal });
   }
 }

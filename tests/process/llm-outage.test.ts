@@ -52,12 +52,13 @@ describe('a baseline', () => {
     let measured: unknown = null;
     while (measured === null) {
       attempts += 1;
-      measured = await inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), within(2000)).catch(
-        (error: unknown) => {
-          expect(error).toMatchObject({ type: 'ServerBusy', details: [{ progressed: true }] });
-          return null;
-        },
-      );
+      measured = await inActivity(
+        () => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }),
+        within(2000),
+      ).catch((error: unknown) => {
+        expect(error).toMatchObject({ type: 'ServerBusy', details: [{ progressed: true }] });
+        return null;
+      });
     }
     expect(attempts).toBeGreaterThan(1);
     // at most what was open when an attempt ended is asked again
@@ -68,17 +69,21 @@ describe('a baseline', () => {
     const { roundId } = await rig.prepareRound();
     rig.askBy({ patienceMs: 0 });
     rig.server.failNext({ kind: 'status', status: 503 }, { times: Infinity });
-    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toMatchObject({
-      type: 'ServerBusy',
-      details: [{}],
-    });
+    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toMatchObject(
+      {
+        type: 'ServerBusy',
+        details: [{}],
+      },
+    );
   });
 
   it('gives up all of its questions with the first that fails', async () => {
     const { roundId } = await rig.prepareRound();
     rig.server.failNext({ kind: 'status', status: 500 });
     rig.server.failNext({ kind: 'hang' }, { times: Infinity });
-    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toThrow('500');
+    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toThrow(
+      '500',
+    );
   });
 
   it('waits in line behind another, and says so', async () => {
@@ -86,7 +91,10 @@ describe('a baseline', () => {
     rig.askBy({ open: 1 });
     rig.server.failNext({ kind: 'hang' }, { times: Infinity });
     const before = new MockActivityEnvironment({ startToCloseTimeoutMs: 60_000 }, quiet);
-    const ahead = inActivity(() => rig.llm.measureBaseline({ roundId: first.roundId, learner: 'old', part: 0 }), before);
+    const ahead = inActivity(
+      () => rig.llm.measureBaseline({ roundId: first.roundId, learner: 'old', part: 0 }),
+      before,
+    );
     ahead.catch(() => undefined);
     await vi.waitFor(() => expect(rig.server.requests.length).toBeGreaterThan(0), 10_000);
     const environment = within(2000);

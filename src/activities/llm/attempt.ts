@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { failure } from '../../contract/index.js';
-import type { InferenceClient } from '../../inference/index.js';
+import type { InferenceClient, Line } from '../../inference/index.js';
 import { withHeartbeat, type Progress } from './progress.js';
 
 /** One attempt of an activity that asks a model server. */
@@ -29,47 +29,74 @@ export async function inAttempt<T>(inference: InferenceClient, work: (attempt: A
   const signal = AbortSignal.any([cancellationSignal, end.signal]);
   // every open request listens to it
   setMaxListeners(0, signal);
-  const { line } = inference;
   const timer = setTimeout(() => end.abort(new TimeOver()), allowedMs);
+  const inLine = new PlaceInLine(inference.line, signal);
   let kept = (): number => 0;
   try {
     return await withHeartbeat(
-      () => waitingFor(inference, signal),
+      () => waitingFor(inference, inLine),
       (progress) => {
         kept = () => progress.kept;
-        return work({ signal, giveUp: (error) => end.abort(error), turn: (ask) => line.turn(signal, ask), progress });
+        return work({ signal, giveUp: (error) => end.abort(error), turn: (ask) => inLine.turn(ask), progress });
       },
     );
   } catch (error) {
     if (!(error instanceof TimeOver)) throw error;
-    const firstMs = line.firstTurnMs(signal);
-    throw timeOver({ allowedMs, kept: kept(), askedForMs: firstMs === null ? 0 : Date.now() - firstMs });
+    throw timeOver({ allowedMs, kept: kept(), waitedMs: inLine.waitedMs() });
   } finally {
     clearTimeout(timer);
   }
 }
 
-function waitingFor({ refused, line }: InferenceClient, signal: AbortSignal): string | null {
+/** Of one attempt: how long it waited for the first of its turns. */
+class PlaceInLine {
+  readonly #line: Line;
+  readonly #signal: AbortSignal;
+  #joinedMs: number | null = null;
+  #firstTurnMs: number | null = null;
+
+  constructor(line: Line, signal: AbortSignal) {
+    this.#line = line;
+    this.#signal = signal;
+  }
+
+  turn<T>(ask: () => Promise<T>): Promise<T> {
+    this.#joinedMs ??= Date.now();
+    return this.#line.turn(this.#signal, () => {
+      this.#firstTurnMs ??= Date.now();
+      return ask();
+    });
+  }
+
+  get isWaiting(): boolean {
+    return this.#joinedMs !== null && this.#firstTurnMs === null;
+  }
+
+  waitedMs(): number {
+    return this.#joinedMs === null ? 0 : (this.#firstTurnMs ?? Date.now()) - this.#joinedMs;
+  }
+}
+
+function waitingFor({ refused, line }: InferenceClient, inLine: PlaceInLine): string | null {
   if (refused > 0) return `the model server is busy: it told ${refused} requests of this worker to come back`;
-  if (line.length > 0 && line.firstTurnMs(signal) === null) return `queued: ${line.length} questions are in line`;
-  return null;
+  return inLine.isWaiting ? `queued: ${line.length} questions are in line` : null;
 }
 
 /**
  * An attempt that ran out of time is judged by progress: it counts only where the server had its questions for most of that
  * time and answered none. What it did answer is kept, and what waited in line for others says nothing of the server.
  */
-function timeOver({ allowedMs, kept, askedForMs }: { allowedMs: number; kept: number; askedForMs: number }): Error {
+function timeOver({ allowedMs, kept, waitedMs }: { allowedMs: number; kept: number; waitedMs: number }): Error {
   const seconds = Math.round(allowedMs / 1000);
   if (kept > 0) {
     const message = `the model server answered ${kept} of the questions in ${seconds} s; they are kept, and the rest is asked again`;
     return failure('ServerBusy', message, { details: [{ progressed: true }] });
   }
-  if (askedForMs < allowedMs / 2) {
+  if (waitedMs > allowedMs / 2) {
     return failure('ServerBusy', `the questions were in line behind others for most of ${seconds} s`);
   }
   return failure(
     'ServerSlow',
-    `the model server took the questions and answered none in ${seconds} s: look at its log and load, or give the activity more time (profiles.generate or profiles.evaluate, startToCloseSeconds)`,
+    `the model server took the questions and answered none in ${seconds} s: look at its log and load, or give the activity more time (startToCloseSeconds of its profile)`,
   );
 }
