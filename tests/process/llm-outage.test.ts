@@ -6,6 +6,7 @@ import { inActivity, quiet, useLlmRig } from '../support/llm-rig.js';
 
 const rig = useLlmRig();
 
+const questions = '/chat/completions';
 const within = (ms: number): MockActivityEnvironment =>
   new MockActivityEnvironment({ startToCloseTimeoutMs: ms }, quiet);
 const planned = async (): Promise<string> => {
@@ -18,7 +19,7 @@ const planned = async (): Promise<string> => {
 describe('a proposal of two steps', () => {
   it('that loses the second asks only that one again', async () => {
     const trialId = await planned();
-    rig.server.failNext({ kind: 'break' }, { after: 1 });
+    rig.server.failNext({ kind: 'break' }, { path: questions, after: 1 });
     const propose = () => inActivity(() => rig.llm.proposeSelfEdit({ trialId }));
     await expect(propose()).rejects.toMatchObject({ type: 'ServerUnavailable' });
     expect(await propose()).toMatchObject({ status: 'proposed', training: { recipe: { epochs: 3 } } });
@@ -28,13 +29,13 @@ describe('a proposal of two steps', () => {
 
   it('whose first step stands is judged by that when its time is over, and goes on', async () => {
     const trialId = await planned();
-    rig.server.failNext({ kind: 'hang' }, { after: 1 });
+    rig.server.failNext({ kind: 'hang' }, { path: questions, after: 1 });
     await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(2000))).rejects.toMatchObject({
       type: 'ServerBusy',
       details: [{ progressed: true }],
       message: expect.stringContaining('answered 1 of the questions') as string,
     });
-    rig.server.failNext({ kind: 'hang' });
+    rig.server.failNext({ kind: 'hang' }, { path: questions });
     await expect(inActivity(() => rig.llm.proposeSelfEdit({ trialId }), within(2000))).rejects.toMatchObject({
       type: 'ServerSlow',
       nonRetryable: false,
@@ -89,15 +90,15 @@ describe('a baseline', () => {
   it('waits in line behind another, and says so', async () => {
     const [first, second] = [await rig.prepareRound(), await rig.prepareRound()];
     rig.askBy({ open: 1 });
-    rig.server.failNext({ kind: 'hang' }, { times: Infinity });
+    rig.server.failNext({ kind: 'hang' }, { path: questions, times: Infinity });
     const before = new MockActivityEnvironment({ startToCloseTimeoutMs: 60_000 }, quiet);
     const ahead = inActivity(
       () => rig.llm.measureBaseline({ roundId: first.roundId, learner: 'old', part: 0 }),
       before,
     );
     ahead.catch(() => undefined);
-    await vi.waitFor(() => expect(rig.server.requests.length).toBeGreaterThan(0), 10_000);
-    const environment = within(2000);
+    await vi.waitFor(() => expect(rig.generations()).toBe(1), 10_000);
+    const environment = new MockActivityEnvironment({ startToCloseTimeoutMs: 2000, heartbeatTimeoutMs: 300 }, quiet);
     const beats: unknown[] = [];
     environment.on('heartbeat', (beat: unknown) => beats.push(beat));
     await expect(
