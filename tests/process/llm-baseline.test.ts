@@ -59,7 +59,9 @@ describe('measureBaseline', () => {
       if (questions === 9) rig.server.failNext({ kind: 'status', status: 500 });
       return prompt;
     };
-    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toThrow('500');
+    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }))).rejects.toThrow(
+      '500',
+    );
     const { asked, cached } = await inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }));
     expect(asked + cached).toBe(19);
     expect(cached).toBeGreaterThan(0);
@@ -75,9 +77,9 @@ describe('measureBaseline', () => {
       if (beats.length === 8) environment.cancel('CANCELLED');
     });
     rig.server.failNext({ kind: 'hang' }, { path: '/chat/completions', times: 100 });
-    await expect(inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), environment)).rejects.toThrow(
-      'CANCELLED',
-    );
+    await expect(
+      inActivity(() => rig.llm.measureBaseline({ roundId, learner: 'old', part: 0 }), environment),
+    ).rejects.toThrow('CANCELLED');
     expect(beats[0]).toEqual({ doing: 'preparing', done: 0, of: 0, waitingFor: null });
     expect(beats).toContainEqual({
       doing: 'baseline of the old policy',
