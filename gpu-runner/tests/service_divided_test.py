@@ -18,6 +18,7 @@ from selkie_runner.models import load_model
 from selkie_runner.service import divided as module
 from selkie_runner.service.activities import GpuActivities
 from selkie_runner.service.batched import BatchedEngine
+from selkie_runner.service.cores import Cores
 from selkie_runner.service.divided import DividedEngine, copies_fit, divided
 from selkie_runner.service.engine import SoloEngine
 from selkie_runner.service.meter import DeviceMeter
@@ -28,7 +29,7 @@ LOAD = partial(load_model, TINY, cache_dir(), "cpu")
 
 
 def test_trainings_in_processes_are_near_solo_and_metered(tmp_path: Path):
-    with running(tmp_path) as runner, divided(runner, 2, OPTIONS, LOAD) as engine:
+    with running(tmp_path) as runner, divided(runner, Cores(2), OPTIONS, LOAD) as engine:
         together = trained(runner, tmp_path / "work", engine)
         metrics = runner.metrics.text().decode()
         forget(runner.store)
@@ -46,7 +47,7 @@ def test_trainings_in_processes_are_near_solo_and_metered(tmp_path: Path):
 
 
 def test_a_runner_that_stops_keeps_what_was_trained(tmp_path: Path):
-    with running(tmp_path) as runner, divided(runner, 2, OPTIONS, LOAD) as engine:
+    with running(tmp_path) as runner, divided(runner, Cores(2), OPTIONS, LOAD) as engine:
         trainings = Trainings(runner, tmp_path / "work", engine)
         activities = GpuActivities(runner, trainings)
         data = dataset(runner.store, tmp_path / "data", TEXTS)

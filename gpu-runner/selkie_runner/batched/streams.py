@@ -14,13 +14,13 @@ import torch
 T = TypeVar("T")
 
 #: measured with two threads; with many, Python's own lock would be what they wait for, and OpenMP divides each product
-_MOST: Final = 4
+MOST_STREAMS: Final = 4
 
 
 def streams_of(device: torch.device) -> int:
     """How many things this thread can well compute side by side on the device."""
     threads = torch.get_num_threads()
-    return threads if device.type == "cpu" and threads <= _MOST else 1
+    return threads if device.type == "cpu" and threads <= MOST_STREAMS else 1
 
 
 def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
@@ -55,7 +55,7 @@ def use_threads(count: int) -> None:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST - 1, thread_name_prefix="stream", initializer=torch.get_num_threads)
+    return ThreadPoolExecutor(MOST_STREAMS - 1, thread_name_prefix="stream", initializer=torch.get_num_threads)
 
 
 def _without_gradients(piece: Callable[[], T]) -> T:

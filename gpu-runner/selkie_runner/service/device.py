@@ -97,18 +97,19 @@ class DeviceLoop:
 
     Attributes:
         part: what the step under way has of the device.
+        cores: what it is a part of; None where the device is no CPU, or nobody said.
         busy_seconds: time spent working, by lane, since the start; a step with a part of the device counts in part.
     """
 
     def __init__(self, name: str = "device") -> None:
         self.part = Part(threads=0, share=1.0)
+        self.cores: Cores | None = None
         self.busy_seconds: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._queues: dict[Lane, deque[Job[Any]]] = {lane: deque() for lane in LANES}
         self._used: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._unfinished: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._changed = threading.Condition()
         self._stopping = False
-        self._cores: Cores | None = None
         self._elsewhere = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -117,13 +118,13 @@ class DeviceLoop:
         return self
 
     def divide(self, cores: Cores, *, elsewhere: bool = False) -> "DeviceLoop":
-        """From now on share these threads with other loops.
+        """From now on compute with a part of these threads, which other loops may share.
 
         Args:
             elsewhere: the steps only wait for another process, which sees to it that it computes with `part.threads`.
         """
         with self._changed:
-            self._cores, self._elsewhere = cores, elsewhere
+            self.cores, self._elsewhere = cores, elsewhere
         return self
 
     def run(self, steps: Generator[object, None, T], *, lane: Lane, name: str) -> Job[T]:
@@ -198,15 +199,15 @@ class DeviceLoop:
         return min(waiting, key=lambda lane: self._used[lane])
 
     def _take_part(self) -> None:
-        if self._cores is None:
+        if self.cores is None:
             return
-        self.part = self._cores.claim(self)
+        self.part = self.cores.claim(self)
         if not self._elsewhere:
             use_threads(self.part.threads)
 
     def _release(self) -> None:
-        if self._cores is not None:
-            self._cores.release(self)
+        if self.cores is not None:
+            self.cores.release(self)
 
 
 def _one_step(function: Callable[[], T]) -> Generator[object, None, T]:

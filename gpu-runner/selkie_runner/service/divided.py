@@ -52,15 +52,14 @@ class DividedEngine:
 
 @contextmanager
 def divided(
-    runner: Runner, processes: int, options: EngineOptions, load: Callable[[], LoadedModel]
+    runner: Runner, cores: Cores, options: EngineOptions, load: Callable[[], LoadedModel]
 ) -> Generator[DividedEngine]:
-    """Start the processes, and let answers share the CPU with them; ends them in the end.
+    """Start a process for each thread, and let answers share the CPU with them; ends them in the end.
 
     Args:
-        processes: as many as threads of the CPU.
         load: gives a process its model.
     """
-    cores = Cores(processes)
+    processes = cores.threads
     runner.device.divide(cores)
     slots = -(-(options.slots or SLOTS["batched"]) // processes)
     setup = TrainerSetup(load, logging.getLevelName(logging.getLogger().level), slots, options.token_budget)
@@ -85,6 +84,7 @@ def _engine(
 ) -> Generator[BatchedEngine]:
     loop = DeviceLoop(f"trainer-{number}").divide(cores, elsewhere=True).start()
     trainer = TrainerProcess(setup, cores.threads, lambda: loop.part.threads)
+    cores.ours(lambda: trainer.pid)
     runner.metrics.watch(loop)
     try:
         yield BatchedEngine(loop, runner.metrics, trainer, checkpoint_every_steps)

@@ -16,11 +16,12 @@ import torch
 import uvicorn
 
 from ..artifacts import ArtifactStore
-from ..batched.streams import streams_of, use_threads
+from ..batched.streams import MOST_STREAMS, use_threads
 from ..errors import ModelNotFound
 from ..models import LoadedModel, load_model
 from ..registry import ModelSpec, load_registry
 from .activities import GpuActivities
+from .cores import Cores
 from .device import DeviceLoop, result_of
 from .divided import copies_fit, divided
 from .engine import Engine
@@ -28,6 +29,7 @@ from .engines import SLOTS, EngineOptions, build_engine
 from .http import create_app
 from .leftovers import sweep
 from .logs import event
+from .neighbours import Neighbours
 from .runner import Runner, ServingOptions, assemble
 from .trainings import Trainings
 from .worker import work
@@ -72,7 +74,7 @@ async def serve(options: Options) -> None:
         load = partial(load_model, _model_of(options), options.cache, options.device)
         model = await result_of(device.call(load, name="load model"))
         runner = assemble(model, device, ArtifactStore(options.store), options.serving)
-        threads = await result_of(device.call(lambda: streams_of(model.device), name="ask threads"))
+        threads = await result_of(device.call(torch.get_num_threads, name="ask threads"))
         with _engine(options, runner, threads, load) as engine:
             await _serve(options, runner, engine, listener, stopping)
     finally:
@@ -106,11 +108,14 @@ async def _serve(
 def _engine(
     options: Options, runner: Runner, threads: int, load: Callable[[], LoadedModel]
 ) -> AbstractContextManager[Engine]:
-    # what is to repeat bit for bit must not depend on what runs beside it
-    repeats = options.training.deterministic or options.serving.decode_batch == 1
     batched = options.training.engine == "batched" and runner.base is not None
-    if options.temporal and batched and not repeats and threads > 1 and copies_fit(runner.model, threads):
-        return divided(runner, threads, options.training, load)
+    # what is to repeat bit for bit must not depend on what runs beside it
+    repeats = options.training.deterministic or options.serving.decode_batch == 1 or not batched
+    if runner.model.device.type == "cpu":
+        cores = Cores(threads, Neighbours(), give_way=not repeats)
+        if options.temporal and not repeats and 1 < threads <= MOST_STREAMS and copies_fit(runner.model, threads):
+            return divided(runner, cores, options.training, load)
+        runner.device.divide(cores)
     return nullcontext(build_engine(runner, options.training))
 
 

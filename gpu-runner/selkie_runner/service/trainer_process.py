@@ -26,7 +26,7 @@ from ..models import LoadedModel
 from .logs import event, to_stderr
 
 #: answers, the worker and whatever else a person waits for come first
-_NICENESS: Final = 10
+_NICENESS: Final = 5
 _CLOSE_SECONDS: Final = 10
 
 # a process forked from a server that has imported everything begins in a blink, and inherits no thread of the parent
