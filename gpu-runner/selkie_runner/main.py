@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serving=ServingOptions(
             batched=given.engine == "batched",
             decode_batch=given.decode_batch,
+            max_rows=given.max_rows,
             max_adapters=given.max_adapters,
             adapter_roots=tuple(given.adapter_root or ()),
         ),
@@ -136,6 +137,13 @@ def _parser() -> argparse.ArgumentParser:
         default=64,
         metavar="N",
         help="rows that share a forward pass; with 1 answers repeat bit for bit (default: %(default)s)",
+    )
+    option(
+        "max-rows",
+        type=_positive,
+        default=8192,
+        metavar="N",
+        help="answers waited for or under way; beyond that a request gets status 429 (default: %(default)s)",
     )
     option(
         "max-adapters", type=_positive, default=64, metavar="N", help="adapters on the device (default: %(default)s)"

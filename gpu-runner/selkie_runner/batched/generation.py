@@ -5,6 +5,7 @@ base's weights are gone through once for all. What prompts share is read once (`
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -52,6 +53,7 @@ class _Row:
     layers: tuple[FrozenAdapter, ...] = ()
     #: positions that its slot holds in all layers
     length: int = 0
+    came: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, asked: DecodeRow | ScoreRow, adapter: AdapterSource, future: Future[Any]) -> "_Row":
@@ -127,11 +129,10 @@ class BatchedDecoder:
         with self._lock:
             return not self._active and not self._waiting
 
-    @property
-    def waiting(self) -> int:
-        """Rows that have not joined yet."""
+    def waiting(self) -> list[float]:
+        """When each row came that is still to join, by `time.monotonic`; the oldest first."""
         with self._lock:
-            return len(self._waiting)
+            return [row.came for row in self._waiting if not row.future.cancelled()]
 
     def generate(self, rows: Sequence[DecodeRow], adapter: AdapterSource = BASE) -> list[Future[DecodedRow]]:
         """Queue rows to answer. A future becomes the answer, or the error that this row met."""
@@ -207,7 +208,7 @@ class BatchedDecoder:
                     self._waiting.append(row)
                     continue
                 longest = max(length, row.most_length)
-                if not self._room(len(self._active) + len(joined), tokens + unread, longest):
+                if not self._room(len(joined), tokens + unread, longest):
                     self._waiting.append(row)
                     break
                 joined.append(row)
@@ -217,11 +218,16 @@ class BatchedDecoder:
         held = [row for row in joined if _hold(row)]
         return [row for row in held if row.answer is not None], [row for row in held if row.answer is None]
 
-    def _room(self, rows: int, tokens: float, length: int) -> bool:
-        """Whether one more row fits beside `rows` others, `tokens` with its own; a row alone always does."""
+    def _room(self, joined: int, tokens: float, length: int) -> bool:
+        """Whether one more row fits beside those under way and `joined` others, with whose prompts it has `tokens`.
+
+        A prompt that is longer than a pass should be is read when no other one is. A row alone always fits.
+        """
+        rows = len(self._active) + joined
         if not rows:
             return True
-        return rows < self._most_rows and tokens <= self._prompt_tokens and self._cache.fits(rows + 1, length)
+        fits = not joined or tokens <= self._prompt_tokens
+        return fits and rows < self._most_rows and self._cache.fits(rows + 1, length)
 
     def _begin(self, joining: Sequence[Sequence[_Row]]) -> list[list[Reading]]:
         """What joining rows read of their prompts, after what is known of them."""

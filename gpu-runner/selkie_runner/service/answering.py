@@ -20,7 +20,3 @@ class Answering(Protocol[Row_contra, Out]):
             DeviceStopped: the runner is shutting down.
         """
         ...
-
-    def waiting(self) -> int:
-        """Rows that no forward pass has taken yet."""
-        ...

@@ -7,6 +7,7 @@ takes again what has come in the meantime; batches of different adapters take tu
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
@@ -39,6 +40,7 @@ class Work(Protocol[Row_contra, Out_co]):
 @dataclass
 class _Item(Generic[Row, Out]):
     row: Row
+    came: float = field(default_factory=time.monotonic)
     future: Future[Out] = field(default_factory=Future[Out])
 
 
@@ -87,10 +89,11 @@ class Batcher(Generic[Row, Out]):
                 item.future.cancel()
             raise
 
-    def waiting(self) -> int:
-        """Rows that no batch has taken yet."""
+    def waiting(self) -> list[float]:
+        """When each row came that no batch has taken yet, by `time.monotonic`; the oldest first."""
         with self._lock:
-            return sum(map(len, self._waiting.values()))
+            items = [item for queue in self._waiting.values() for item in queue]
+        return sorted(item.came for item in items if not item.future.cancelled())
 
     def _start(self, adapter: ServedAdapter | None) -> None:
         try:

@@ -53,7 +53,10 @@ class _Sampling:
 
 async def complete(runner: Runner, adapter: ServedAdapter | None, request: CompletionRequest) -> Json:
     """Answer `/v1/completions`; raises `BadRequest` for what does not fit the model."""
-    prompts = [_read(runner, prompt, request.add_special_tokens) for prompt in request.prompts()]
+    # tokenising a long text takes its time, and others wait for this thread: heartbeats too
+    prompts = await asyncio.to_thread(
+        lambda: [_read(runner, prompt, request.add_special_tokens) for prompt in request.prompts()]
+    )
     if not prompts:
         raise BadRequest("prompt must not be an empty list")
     max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
@@ -84,7 +87,7 @@ async def complete(runner: Runner, adapter: ServedAdapter | None, request: Compl
 
 async def chat(runner: Runner, adapter: ServedAdapter | None, request: ChatRequest) -> Json:
     """Answer `/v1/chat/completions`; raises `BadRequest` for what does not fit the model."""
-    ids = chat_tokens(runner, request.messages, request.add_generation_prompt)
+    ids = await asyncio.to_thread(chat_tokens, runner, request.messages, request.add_generation_prompt)
     room = max(1, runner.model.max_length - len(ids))
     max_tokens = request.max_completion_tokens or request.max_tokens or room
     _check_length(runner, len(ids), max_tokens)

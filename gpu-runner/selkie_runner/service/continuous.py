@@ -59,6 +59,7 @@ class ContinuousDecoding:
 
     Attributes:
         generating, scoring: its two faces.
+        waiting: see `BatchedDecoder.waiting`.
     """
 
     def __init__(self, device: DeviceLoop, adapters: ServedAdapters, host: FrozenHost, decoder: BatchedDecoder) -> None:
@@ -68,12 +69,9 @@ class ContinuousDecoding:
         self._decoder = decoder
         self._lock = threading.Lock()
         self._turning = False
+        self.waiting = decoder.waiting
         self.generating: _Face[DecodeRow, DecodedRow] = _Face(self, decoder.generate)
         self.scoring: _Face[ScoreRow, ScoredRow] = _Face(self, decoder.score)
-
-    def waiting(self) -> int:
-        """Rows that have not joined yet."""
-        return self._decoder.waiting
 
     def source(self, adapter: ServedAdapter | None) -> AdapterSource:
         """What rows of this adapter are computed with."""
@@ -139,10 +137,6 @@ class _Face(Generic[Row, Out]):
             for future in futures:
                 future.cancel()
             raise
-
-    def waiting(self) -> int:
-        """See `Answering`."""
-        return self._decoding.waiting()
 
 
 def _stopped() -> DeviceStopped:

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from ..errors import EngineError, OutOfMemory
+from .admission import Busy
 from .completions import BadRequest, Json, chat, chat_tokens, complete, text_tokens
 from .device import DeviceStopped
 from .openai import (
@@ -25,8 +26,6 @@ from .openai import (
 from .runner import Runner
 from .served import AdapterExists, AdapterNotFound, AdapterOutside, ServedAdapter
 
-#: how often a request that waits looks whether its client is still there
-_DISCONNECT_SECONDS = 0.5
 _CLIENT_CLOSED_REQUEST = 499
 
 
@@ -38,7 +37,19 @@ def create_app(runner: Runner) -> FastAPI:
 
     @app.get("/health")
     async def health() -> Response:
-        return Response(status_code=200 if runner.device.alive else 503)
+        alive, waiting, cores = runner.device.alive, runner.admission.waiting(), runner.device.cores
+        said: Json = {
+            "status": "ok" if alive else "stopped",
+            "waiting": {"rows": waiting.rows, "oldestSeconds": round(waiting.oldest_seconds, 1)},
+        }
+        if cores is not None:
+            busy = cores.free() < cores.threads
+            said["cores"] = {
+                "status": "busy" if busy else "free",
+                "takenByOthers": round(cores.taken(), 1),
+                "threads": cores.threads,
+            }
+        return JSONResponse(said, 200 if alive else 503)
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -55,19 +66,23 @@ def create_app(runner: Runner) -> FastAPI:
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
-        return await _while_connected(request, complete(runner, _adapter(runner, body.model), body))
+        with runner.admission.admit(body.rows()):
+            return await _while_connected(request, complete(runner, _adapter(runner, body.model), body))
 
     @app.post("/v1/chat/completions")
     async def chat_completions(body: ChatRequest, request: Request) -> Response:
-        return await _while_connected(request, chat(runner, _adapter(runner, body.model), body))
+        with runner.admission.admit(body.rows()):
+            return await _while_connected(request, chat(runner, _adapter(runner, body.model), body))
 
     @app.post("/tokenize")
     async def tokenize(body: TokenizeTextRequest | TokenizeChatRequest) -> Json:
         _adapter(runner, body.model)
         if isinstance(body, TokenizeTextRequest):
-            tokens = text_tokens(runner, body.prompt, body.add_special_tokens)
+            tokens = await asyncio.to_thread(text_tokens, runner, body.prompt, body.add_special_tokens)
         else:
-            tokens = chat_tokens(runner, body.messages, body.add_generation_prompt, body.add_special_tokens)
+            tokens = await asyncio.to_thread(
+                chat_tokens, runner, body.messages, body.add_generation_prompt, body.add_special_tokens
+            )
         return {"count": len(tokens), "max_model_len": runner.model.max_length, "tokens": tokens}
 
     @app.post("/v1/load_lora_adapter")
@@ -109,18 +124,25 @@ def _card(runner: Runner, name: str, created: int, root: str, parent: str | None
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Json]) -> Response:
     """Answer with the work's result; give the work up when the client has gone, so that the device is free."""
-    task = asyncio.create_task(work)
+    task, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(request))
     try:
-        while not (await asyncio.wait({task}, timeout=_DISCONNECT_SECONDS))[0]:
-            if await request.is_disconnected():
-                return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        return JSONResponse(task.result())
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return JSONResponse(task.result()) if task.done() else Response(status_code=_CLIENT_CLOSED_REQUEST)
     finally:
         task.cancel()
+        gone.cancel()
 
 
-def _error(status: int, kind: str, message: str, param: str | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": status}}, status)
+async def _disconnected(request: Request) -> None:
+    """Return when the client has gone; to be asked after the body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _error(
+    status: int, kind: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": status}}, status, headers)
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -139,6 +161,11 @@ def _answer_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return _error(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
 
+    async def busy(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Busy)
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        return _error(429, HTTPStatus(429).phrase, str(error), headers=headers)
+
     def answering(status: int, kind: str) -> Any:
         async def answer(_: Request, error: Exception) -> Response:
             return _error(status, kind, str(error) or type(error).__name__)
@@ -147,6 +174,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Busy, busy)
     app.add_exception_handler(BadRequest, answering(400, "BadRequestError"))
     app.add_exception_handler(AdapterExists, answering(400, "InvalidUserInput"))
     app.add_exception_handler(AdapterOutside, answering(400, "InvalidUserInput"))

@@ -1,12 +1,13 @@
 """What Prometheus reads from `/metrics`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .admission import Admission
 from .device import LANES, DeviceLoop
 from .served import ServedAdapters
 
@@ -16,7 +17,7 @@ class Metrics:
 
     content_type: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self, device: DeviceLoop, adapters: ServedAdapters, waiting_rows: Callable[[], int]) -> None:
+    def __init__(self, device: DeviceLoop, adapters: ServedAdapters, admission: Admission) -> None:
         self.registry = CollectorRegistry()
         self.prompt_tokens = Counter(
             "selkie_prompt_tokens", "Tokens of prompts that were answered", registry=self.registry
@@ -25,7 +26,7 @@ class Metrics:
         self.training_steps = Counter("selkie_training_steps", "Optimizer steps taken", registry=self.registry)
         self.trainings = Counter("selkie_trainings", "Trainings by how they ended", ["outcome"], registry=self.registry)
         self._loops = [device]
-        self.registry.register(_State(self._loops, adapters, waiting_rows))
+        self.registry.register(_State(self._loops, adapters, admission))
 
     def watch(self, loop: DeviceLoop) -> None:
         """Count another thread of the device in."""
@@ -39,10 +40,10 @@ class Metrics:
 class _State(Collector):
     """Read at the moment of asking."""
 
-    def __init__(self, loops: Sequence[DeviceLoop], adapters: ServedAdapters, waiting_rows: Callable[[], int]) -> None:
+    def __init__(self, loops: Sequence[DeviceLoop], adapters: ServedAdapters, admission: Admission) -> None:
         self._loops = loops
         self._adapters = adapters
-        self._waiting_rows = waiting_rows
+        self._admission = admission
 
     def collect(self) -> Iterable[Metric]:
         busy = CounterMetricFamily("selkie_device_busy_seconds", "Time the device worked", labels=["lane"])
@@ -50,9 +51,17 @@ class _State(Collector):
         for lane in LANES:
             busy.add_metric([lane], sum(loop.busy_seconds[lane] for loop in self._loops))
             queued.add_metric([lane], sum(loop.queued()[lane] for loop in self._loops))
-        rows = GaugeMetricFamily("selkie_rows_waiting", "Prompts that wait for a batch", value=self._waiting_rows())
+        waiting = self._admission.waiting()
+        rows = GaugeMetricFamily("selkie_rows_waiting", "Prompts that wait for a batch", value=waiting.rows)
+        oldest = GaugeMetricFamily(
+            "selkie_rows_waiting_oldest_seconds", "How long the oldest of them has waited", value=waiting.oldest_seconds
+        )
+        cores = self._loops[0].cores
+        taken = GaugeMetricFamily(
+            "selkie_cores_taken", "Cores that other processes keep busy", value=0.0 if cores is None else cores.taken()
+        )
         loaded = GaugeMetricFamily("selkie_adapters", "Adapters that can be asked", value=len(self._adapters.all()))
         resident = GaugeMetricFamily(
             "selkie_adapters_resident", "Adapters whose weights are on the device", value=self._adapters.resident
         )
-        return [busy, queued, rows, loaded, resident]
+        return [busy, queued, rows, oldest, taken, loaded, resident]

@@ -59,6 +59,10 @@ class _Generation(_Request):
         listed = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return tuple(stop for stop in listed if stop)
 
+    def rows(self) -> int:
+        """How many rows it asks the device for."""
+        return self.n
+
 
 class CompletionRequest(_Generation):
     prompt: str | list[str] | list[TokenId] | list[list[TokenId]]
@@ -74,6 +78,12 @@ class CompletionRequest(_Generation):
         if self.max_tokens == 0 and not self.echo:
             raise ValueError("max_tokens must be at least 1 (0 is for echo: true, which only reads the prompt)")
         return self
+
+    def rows(self) -> int:
+        """Answers, and prompts whose own log-probabilities are asked."""
+        answers = 0 if self.max_tokens == 0 else self.n
+        scores = 1 if self.echo and self.logprobs is not None else 0
+        return len(self.prompts()) * (answers + scores)
 
     def prompts(self) -> list[str] | list[list[int]]:
         """The prompts, one or several, as texts or as token ids."""

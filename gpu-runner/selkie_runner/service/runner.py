@@ -10,6 +10,7 @@ from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder, adapter_dty
 from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
 from ..errors import InvalidTraining
 from ..models import LoadedModel
+from .admission import Admission
 from .answering import Answering
 from .batcher import Batcher
 from .continuous import ContinuousDecoding, FrozenHost
@@ -39,6 +40,7 @@ class Runner:
     adapters: ServedAdapters
     decoder: Answering[DecodeRow, DecodedRow]
     scorer: Answering[ScoreRow, ScoredRow]
+    admission: Admission
     metrics: Metrics
 
 
@@ -50,12 +52,14 @@ class ServingOptions:
         batched: let rows of all adapters share a forward pass; otherwise, and where the model's architecture is not one
             that the batched decoder computes, the rows of one adapter do.
         decode_batch: rows that share a forward pass; 1 makes answers repeat bit for bit.
+        max_rows: answers that are waited for or under way; a request beyond is told to come again later.
         max_adapters: served adapters whose weights stay on the device.
         adapter_roots: folders from which clients may load adapters; the store where empty.
     """
 
     batched: bool = True
     decode_batch: int = 64
+    max_rows: int = 8192
     max_adapters: int = 64
     adapter_roots: tuple[Path, ...] = ()
 
@@ -78,14 +82,17 @@ def assemble(
         decoder, scorer, waiting = decoding.generating, decoding.scoring, decoding.waiting
     else:
         alone = partial(Batcher, device, adapters, activate=model.adapters.activate, max_rows=options.decode_batch)
-        decoder = alone(partial(decode, model.model, model.tokenizer), name="decode")
-        scorer = alone(partial(score, model.model), name="score")
+        decoder = generating = alone(partial(decode, model.model, model.tokenizer), name="decode")
+        scorer = scoring = alone(partial(score, model.model), name="score")
 
-        def waiting() -> int:
-            return decoder.waiting() + scorer.waiting()
+        def waiting() -> list[float]:
+            return sorted([*generating.waiting(), *scoring.waiting()])
 
-    metrics = Metrics(device, adapters, waiting)
-    return Runner(model, model.model.num_parameters(), base, device, store, adapters, decoder, scorer, metrics)
+    admission = Admission(options.max_rows, waiting)
+    metrics = Metrics(device, adapters, admission)
+    return Runner(
+        model, model.model.num_parameters(), base, device, store, adapters, decoder, scorer, admission, metrics
+    )
 
 
 def _shared(model: LoadedModel) -> FrozenDecoder | None:
