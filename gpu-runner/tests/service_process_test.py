@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from service_support import cache_dir, dataset, tiny_model, train_payload
-from service_workflow import TrainOnce
+from service_workflow import DescribeOnce, TrainOnce
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 from temporalio.testing import WorkflowEnvironment
@@ -153,6 +153,10 @@ def test_killed_cancelled_and_stopped_in_mid_training(tmp_path: Path):
         await until(lambda: first.events("temporal_connected"))
         killed = await start(client, "a")
         await checkpointed("a")
+        # the only slot is taken, and still the runner says what it holds
+        described = await client.execute_workflow("describeOnce", "tiny", id="describe", task_queue="test")
+        assert described["digest"] == model.digest
+        assert not (root / "store" / "trainings").exists()
         first.popen.send_signal(signal.SIGKILL)
         with runner_process(root, address=address) as second:
             resumed = await killed.result()
@@ -176,14 +180,14 @@ def test_killed_cancelled_and_stopped_in_mid_training(tmp_path: Path):
             assert "the runner is shutting down" in pending.last_failure.message
 
     async def scenario() -> None:
-        with runner_process(root, address=address) as first:
+        with runner_process(root, "--slots", "1", address=address) as first:
             await until(lambda: first.events("temporal_waiting"))
             async with (
                 await WorkflowEnvironment.start_local(dev_server_existing_path=binary, port=port) as server,
                 Worker(
                     server.client,
                     task_queue="test",
-                    workflows=[TrainOnce],
+                    workflows=[TrainOnce, DescribeOnce],
                     workflow_runner=UnsandboxedWorkflowRunner(),
                 ),
             ):

@@ -1,4 +1,4 @@
-"""A workflow that trains, as small as can be: what the process test runs against a real server."""
+"""Workflows that train and ask, as small as can be: what the process test runs against a real server."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,4 +22,18 @@ class TrainOnce:
             heartbeat_timeout=timedelta(seconds=5),
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
+
+@workflow.defn(name="describeOnce")
+class DescribeOnce:
+    """One `describeModel`."""
+
+    @workflow.run
+    async def run(self, model: str) -> dict[str, Any]:
+        return await workflow.execute_activity(
+            "describeModel",
+            {"model": model},
+            task_queue="selkie-gpu-info",
+            start_to_close_timeout=timedelta(minutes=1),
         )

@@ -18,6 +18,9 @@ export const defaultModel = 'smollm2-135m-instruct';
 export const llmQueueOf = (model: string): string =>
   model === defaultModel ? taskQueues.llm : `${taskQueues.llm}.${model}`;
 
+/** Where a runner says what it is, beside its queue: on that one a question would stand behind trainings. */
+export const infoQueueOf = (gpuQueue: string): string => `${gpuQueue}-info`;
+
 export const workflowTypes = {
   campaign: 'sealCampaign',
   round: 'sealRound',

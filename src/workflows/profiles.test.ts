@@ -39,6 +39,8 @@ it('sends what needs a device or a model server to the queues of these', () => {
   const queueOf = (name: ActivityName) => activityOptions(name, settings).taskQueue;
   expect(queueOf('trainAdapter')).toBe(taskQueues.gpu);
   expect(activityOptions('trainAdapter', { ...settings, gpuQueue: 'qwen-h100' }).taskQueue).toBe('qwen-h100');
+  expect(queueOf('describeModel')).toBe('selkie-gpu-info');
+  expect(activityOptions('describeModel', { ...settings, gpuQueue: 'qwen-h100' }).taskQueue).toBe('qwen-h100-info');
   expect(queueOf('evaluateAdapter')).toBe(taskQueues.llm);
   const qwen = runSettingsOf(roundConfigSchema.parse({ model: 'qwen' }));
   expect(activityOptions('evaluateAdapter', qwen).taskQueue).toBe('selkie-llm.qwen');

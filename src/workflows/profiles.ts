@@ -1,6 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import {
   gpuActivityNames,
+  infoQueueOf,
   llmActivityNames,
   nonRetryableErrorTypes,
   taskQueues,
@@ -90,5 +91,6 @@ const seconds = (n: number): number => Math.ceil(n * 1000);
 function queueOf(name: ActivityName, { gpuQueue, llmQueue }: Pick<RunSettings, 'gpuQueue' | 'llmQueue'>): string {
   const among = (names: readonly ActivityName[]): boolean => names.includes(name);
   if (among(llmActivityNames)) return llmQueue;
+  if (name === 'describeModel') return infoQueueOf(gpuQueue);
   return among(gpuActivityNames) ? gpuQueue : taskQueues.control;
 }

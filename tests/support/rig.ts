@@ -6,6 +6,7 @@ import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import {
   activityContracts,
   gpuActivityNames,
+  infoQueueOf,
   llmActivityNames,
   searchAttributes,
   taskQueues,
@@ -61,6 +62,7 @@ export interface RigOptions {
 
 const queueOf = (name: ActivityName): string => {
   if ((llmActivityNames as readonly ActivityName[]).includes(name)) return taskQueues.llm;
+  if (name === 'describeModel') return infoQueueOf(taskQueues.gpu);
   return (gpuActivityNames as readonly ActivityName[]).includes(name) ? taskQueues.gpu : taskQueues.control;
 };
 
@@ -118,11 +120,12 @@ export class Rig {
     await this.#up?.env.teardown();
   }
 
-  /** Runs `body` while workers serve all three queues with these activities; without `gpu` nobody serves that one. */
+  /** Runs `body` while workers serve every queue with these activities; without `gpu` nobody serves a runner's. */
   async serving<T>(scripted: ScriptedActivities, body: () => Promise<T>, { gpu = true } = {}): Promise<T> {
     this.#scripted = scripted;
-    for (const queue of Object.values(taskQueues)) {
-      if (queue === taskQueues.gpu && !gpu) await this.#stop(queue);
+    const ofRunner = [taskQueues.gpu, infoQueueOf(taskQueues.gpu)];
+    for (const queue of [taskQueues.control, taskQueues.llm, ...ofRunner]) {
+      if (ofRunner.includes(queue) && !gpu) await this.#stop(queue);
       else if (!this.#workers.has(queue)) await this.#serve(queue);
     }
     return await body();

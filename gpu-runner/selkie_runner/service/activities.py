@@ -1,4 +1,4 @@
-"""The Temporal activities of the gpu queue: `trainAdapter` and `describeModel`."""
+"""The Temporal activities of the gpu queues: `trainAdapter` and `describeModel`."""
 
 import asyncio
 from typing import Any, Final, TypeVar

@@ -1,4 +1,4 @@
-"""The Temporal worker: connecting, waiting for a server that is not there yet, stopping without losing steps."""
+"""The Temporal workers: connecting, waiting for a server that is not there yet, stopping without losing steps."""
 
 import asyncio
 import logging
@@ -43,19 +43,29 @@ async def work(activities: GpuActivities, task_queue: str, slots: int, stopping:
             await _either(stopping.wait(), asyncio.sleep(delay))
 
 
+def info_queue_of(task_queue: str) -> str:
+    """The queue of what asks about a runner rather than for its device: `infoQueueOf` of `src/contract/names.ts`."""
+    return f"{task_queue}-info"
+
+
 async def _serve(activities: GpuActivities, task_queue: str, slots: int, stopping: asyncio.Event) -> None:
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", _DEFAULT_ADDRESS)
     client = await Client.connect(**config, runtime=_runtime())
-    worker = Worker(
+    identity = f"gpu-runner/{socket.gethostname()}/{os.getpid()}"
+    trainings = Worker(
         client,
         task_queue=task_queue,
-        activities=[activities.train_adapter, activities.describe_model],
+        activities=[activities.train_adapter],
         max_concurrent_activities=slots,
         max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=_GRACE,
-        identity=f"gpu-runner/{socket.gethostname()}/{os.getpid()}",
+        identity=identity,
+    )
+    # a queue of its own: on the other, questions would stand behind every training that waits for a slot
+    questions = Worker(
+        client, task_queue=info_queue_of(task_queue), activities=[activities.describe_model], identity=identity
     )
     event(
         logger,
@@ -66,11 +76,12 @@ async def _serve(activities: GpuActivities, task_queue: str, slots: int, stoppin
         taskQueue=task_queue,
         slots=slots,
     )
-    running = asyncio.create_task(worker.run())
-    await _either(stopping.wait(), asyncio.wait({running}))
-    if not running.done():
-        await worker.shutdown()
-    await running
+    workers = (trainings, questions)
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    await _either(stopping.wait(), asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
+    # where one has ended on its own, the other is begun anew with it
+    await asyncio.gather(*(worker.shutdown() for worker, task in zip(workers, running, strict=True) if not task.done()))
+    await asyncio.gather(*running)
 
 
 async def _either(*waits: Coroutine[Any, Any, object]) -> None:
