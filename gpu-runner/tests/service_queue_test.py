@@ -13,7 +13,10 @@ import pytest
 from service_support import running
 
 from selkie_runner.service import admission as admission_module
+from selkie_runner.service import completions as completions_module
+from selkie_runner.service import http as http_module
 from selkie_runner.service.admission import Admission, Busy
+from selkie_runner.service.completions import text_tokens
 from selkie_runner.service.cores import Cores
 from selkie_runner.service.http import create_app
 from selkie_runner.service.runner import Runner
@@ -120,6 +123,40 @@ def test_a_client_that_goes_frees_its_rows_at_once(tmp_path: Path, batched: bool
 
     with running(tmp_path, batched=batched, max_rows=8) as runner:
         asyncio.run(asyncio.wait_for(scenario(runner), 30))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {**BODY, "max_tokens": 2}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 2}),
+        ("/tokenize", {"prompt": "seal"}),
+    ],
+    ids=str,
+)
+def test_a_text_that_takes_long_to_read_holds_up_no_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+):
+    reading, let_go = threading.Event(), threading.Event()
+
+    def slow(runner: Runner, text: str, add_special_tokens: bool) -> list[int]:
+        reading.set()
+        assert let_go.wait(30)
+        return text_tokens(runner, text, add_special_tokens)
+
+    async def scenario(runner: Runner) -> None:
+        async with client_of(runner) as client:
+            asked = asyncio.create_task(client.post(path, json=body))
+            while not reading.is_set():
+                await asyncio.sleep(0.005)
+            assert (await client.get("/health")).status_code == 200
+            let_go.set()
+            assert (await asked).status_code == 200
+
+    monkeypatch.setattr(completions_module, "text_tokens", slow)
+    monkeypatch.setattr(http_module, "text_tokens", slow)
+    with running(tmp_path) as runner:
+        asyncio.run(asyncio.wait_for(scenario(runner), 60))
 
 
 class AsgiClient:
