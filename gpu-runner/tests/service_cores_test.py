@@ -40,7 +40,7 @@ class Machine:
 
 
 @pytest.mark.parametrize(
-    ("others", "threads"), [(0.0, 4), (0.4, 4), (0.6, 3), (1.0, 3), (1.9, 2), (3.0, 1), (4.0, 1)], ids=str
+    ("others", "threads"), [(0.0, 4), (0.5, 4), (0.7, 3), (1.0, 3), (1.9, 2), (3.0, 1), (4.0, 1)], ids=str
 )
 def test_threads_are_as_many_as_cores_are_free(others: float, threads: int):
     machine = Machine()

@@ -10,6 +10,8 @@ from typing import Final
 from .logs import event
 from .neighbours import Neighbours
 
+#: of a core; where others take more of it, one thread fewer is faster
+_SPARE: Final = 0.6
 #: a change is logged no more often
 _SAY_SECONDS: Final = 60.0
 
@@ -75,7 +77,7 @@ class Cores:
         """How many of the threads have a core to themselves; at least one."""
         if self._neighbours is None:
             return self.threads
-        return max(1, min(self.threads, int(self._neighbours.cores - self._neighbours.taken() + 0.5)))
+        return max(1, min(self.threads, int(self._neighbours.cores - self._neighbours.taken() + _SPARE)))
 
     def _say(self, free: int) -> None:
         before, at = self._said
