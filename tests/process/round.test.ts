@@ -9,13 +9,13 @@ import {
   startTinyStack,
   tinyRound,
   until,
-  type TinyStack,
+  type TestStack,
 } from '../support/tiny-round.js';
 import { payloadConverterPath, workflowBundle } from '../support/workflow-bundle.js';
 
 // One round from documents to a release over real Temporal, Postgres and PyTorch; then the same work disturbed.
 describe('a round on the whole stack', () => {
-  let tiny: TinyStack;
+  let tiny: TestStack;
   beforeAll(async () => {
     tiny = await startTinyStack();
   });

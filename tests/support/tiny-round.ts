@@ -20,8 +20,8 @@ import { Ledger } from '../../src/ledger/index.js';
 import { clientOf, layoutOf, startStack, type RunnerOptions, type Stack } from '../../src/stack/index.js';
 import { makeStackHome, removeStackHome } from './stack-home.js';
 
-/** A whole stack in a folder of its own, on a tiny random model in float32, decoding one row at a time. */
-export interface TinyStack {
+/** A whole stack in a folder of its own. */
+export interface TestStack {
   stack: Stack;
   client: Client;
   ledger: Ledger;
@@ -47,15 +47,19 @@ export const tinyRunner = (home: string): RunnerOptions => ({
 /** The folder that a stack keeps everything in. */
 export const homeOf = ({ store }: Stack): string => dirname(store);
 
-/** `runner` replaces what is said here of the runner. */
-export async function startTinyStack(runner: RunnerOptions = {}): Promise<TinyStack> {
+/** On a tiny random model in float32, decoding one row at a time; `runner` replaces what is said here of the runner. */
+export async function startTinyStack(runner: RunnerOptions = {}): Promise<TestStack> {
   const home = await makeStackHome();
   const tiny = { source: 'random:llama-words', chat: true, dtype: 'float32', maxLength: 1024 };
   await writeFile(modelsOf(home), JSON.stringify({ models: { tiny } }));
-  const stack = await startStack({
-    home,
-    runner: { ...tinyRunner(home), ...runner },
-  });
+  return startIn(home, { ...tinyRunner(home), ...runner });
+}
+
+/** As people start it: on the sample model, with a runner that is told nothing. */
+export const startSampleStack = async (): Promise<TestStack> => startIn(await makeStackHome(), {});
+
+async function startIn(home: string, runner: RunnerOptions): Promise<TestStack> {
+  const stack = await startStack({ home, runner });
   const client = await clientOf(stack);
   const ledger = await Ledger.connect(stack.databaseUrl);
   return {
