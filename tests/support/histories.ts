@@ -109,8 +109,11 @@ export const corpusFolder = fileURLToPath(new URL('../histories', import.meta.ur
 /** The type of workflow that a history is of. */
 export const typeOf = ({ history }: RecordedHistory): string => startOf(history).workflowType?.name ?? '';
 
-/** As `temporal workflow show --output json` prints it, in one line. */
-export const toJSON = (history: History): string => `${JSON.stringify(JSON.parse(historyToJSON(history)))}\n`;
+/** As `temporal workflow show --output json` prints it, in one line; stack traces name places of the machine. */
+export const toJSON = (history: History): string =>
+  `${JSON.stringify(JSON.parse(historyToJSON(history), withoutTraces))}\n`;
+
+const withoutTraces = (key: string, value: unknown): unknown => (key === 'stackTrace' ? undefined : value);
 
 /** All recorded histories, by file. */
 export async function readCorpus(): Promise<Map<string, RecordedHistory>> {

@@ -107,21 +107,20 @@ it('a round cancelled in mid-training', () =>
 it('a campaign whose trials fail in many ways', () =>
   record('campaign', all, async (scripted, ledger) => {
     const usual = ledger.answers;
-    scripted.script('evaluateAdapter', failing('ServerUnavailable', { retryable: true }), failing('AdapterNotApplied'));
+    scripted.script(
+      'evaluateAdapter',
+      failing('ServerUnavailable', { retryable: true }),
+      failing('AdapterNotApplied'),
+      ...Array.from({ length: 20 }, () => usual.evaluateAdapter),
+    );
     scripted.script(
       'trainAdapter',
       failing('OutOfMemory', { retryable: true }),
       usual.trainAdapter,
       usual.trainAdapter,
       failing('Diverged'),
+      ...Array.from({ length: 20 }, () => usual.trainAdapter),
     );
     const config = { rounds: 2, round: { ...round, controls: { rawPassage: false }, window: 1, maxFailedFraction: 1 } };
     await resultOf(await rig.start(workflowTypes.campaign, 'demo.campaign', config));
   }));
-
-it('a round whose phases run side by side', () =>
-  record(
-    'side-by-side',
-    [workflowTypes.round],
-    decided('demo.side-by-side', (handle, gate) => handle.signal(signalNames.approve, decisionOn(gate))),
-  ));
