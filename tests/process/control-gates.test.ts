@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { textDigest, type DecisionRecord, type GateResult } from '../../src/contract/index.js';
+import { policyAlias } from '../../src/activities/control/alias.js';
+import { defaultModel, textDigest, type DecisionRecord, type GateResult } from '../../src/contract/index.js';
 import { asking, askedRightly } from '../support/asked.js';
 import { small, useControlRig } from '../support/control-rig.js';
 
@@ -142,7 +143,10 @@ describe('a gate that is asked again', () => {
     const gate = await run('run-2').closeGate(claim('approved', decision('ann'), decision('bob')));
     expect(gate.outcome).toBe('approved');
     expect(await rig.activities.releasePolicy({ roundId, gate })).toMatchObject({ released: true });
-    expect(await rig.ledger.releases.live('again/policy')).toMatchObject({ roundId, gateInstance: 2 });
+    expect(await rig.ledger.releases.live(policyAlias({ tenant: 'again', model: defaultModel }))).toMatchObject({
+      roundId,
+      gateInstance: 2,
+    });
   });
 
   it.each(['approved', 'rejected'] as const)('after it was %s tells that, for good', async (outcome) => {
