@@ -101,14 +101,15 @@ describe('releasePolicy', () => {
   });
 
   it('releases nothing over a policy that the round was not compared with, and says so before', async () => {
+    const race = { ...input('race'), model: 'tiny' };
     const [one, two] = ['rel.race1', 'rel.race2'];
-    const digests = [await rig.reported(one, input('race')), await rig.reported(two, { ...input('race'), seed: 1 })];
+    const digests = [await rig.reported(one, race), await rig.reported(two, { ...race, seed: 1 })];
     expect(await rig.activities.checkRelease({ roundId: one })).toEqual({ blocked: null, replaces: null });
     const gates = [
       await rig.decide(one, digests[0] ?? '', 'approved'),
       await rig.decide(two, digests[1] ?? '', 'approved'),
     ];
-    const waits = await rig.reported('rel.race3', { ...input('race'), seed: 2 });
+    const waits = await rig.reported('rel.race3', { ...race, seed: 2 });
     await rig.activities.openGate(await rig.gateOf('rel.race3', waits));
     const ends = await Promise.all(
       [one, two].map((roundId, i) => {
@@ -121,10 +122,10 @@ describe('releasePolicy', () => {
     expect(released).toHaveLength(1);
     expect(released[0]?.overtaken).toEqual(['rel.race3.gate-release']);
     expect(ends.find((end) => !end.released)?.reason).toMatch(
-      /^release \d+ of rel\.race\d is live under race\/smollm2-135m-instruct\/policy, and the policy of rel\.race\d was not compared with it/,
+      /^release \d+ of rel\.race\d is live under race\/tiny\/policy, and the policy of rel\.race\d was not compared with it/,
     );
     // a round that begins afterwards, from the base, was not compared with it either
-    const after = await rig.reported('rel.race4', { ...input('race'), seed: 3 });
+    const after = await rig.reported('rel.race4', { ...race, seed: 3 });
     const { blocked, replaces } = await rig.activities.checkRelease({ roundId: 'rel.race4' });
     expect(blocked).toMatch(/was not compared with it/);
     expect(replaces).toMatch(/^release \d+ of rel\.race\d$/);
@@ -134,8 +135,8 @@ describe('releasePolicy', () => {
       reason: blocked,
     });
     // one that started from it takes its place
-    const live = await rig.ledger.releases.live('race/smollm2-135m-instruct/policy');
-    const next = await rig.reported('rel.race5', { ...input('race'), startStack: live?.model.stack ?? [] });
+    const live = await rig.ledger.releases.live('race/tiny/policy');
+    const next = await rig.reported('rel.race5', { ...race, startStack: live?.model.stack ?? [] });
     const fifth = await rig.decide('rel.race5', next, 'approved');
     expect(await rig.activities.releasePolicy({ roundId: 'rel.race5', gate: fifth })).toMatchObject({ released: true });
   });

@@ -110,7 +110,7 @@ describeWithTemporal('a gate among many', () => {
       expect(listed).toContainEqual({ gate: expect.objectContaining({ spec: gate.spec }) as unknown });
       expect(listed).toContainEqual({
         gateId: 'silent.gate-release',
-        problem: 'the gate "silent.gate-release" does not answer: is a worker running?',
+        problem: expect.stringContaining('the gate "silent.gate-release" does not answer: no worker answers') as string,
       });
       await silent.terminate();
       await round.signal(signalNames.reject, decisionOn(gate));

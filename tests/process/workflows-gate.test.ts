@@ -62,7 +62,7 @@ describeWithTemporal('the release gate', () => {
   it('is decided by the command line, which waits for the verdict', async () => {
     const { result } = await decided('by-cli', async (gate) => {
       const choice = { decision: 'approve', approver: 'ann', note: 'read it', digest: gate.spec.digest } as const;
-      const { verdict } = await decide(rig.temporal, 'by-cli', choice);
+      const { verdict } = await decide(rig.env.client, 'by-cli', choice);
       expect(verdict).toMatchObject({ approver: 'ann', note: 'read it', counted: true });
     });
     expect(result).toMatchObject({ gate: 'approved', released: true });

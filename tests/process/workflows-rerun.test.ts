@@ -122,26 +122,6 @@ describeWithTemporal('a reset', () => {
     return result;
   };
 
-  // the first events, some in between, and those around the gate
-  it.each([0, 1, 0.3, 0.6, 0.8, -4, -3, -2, -1])(
-    'of a round at its gate (to event %d) leads to one gate, and its approval releases',
-    async (where) => {
-      const { ledger, scripted } = fresh();
-      const id = `reset-${where}`;
-      await rig.serving(scripted, async () => {
-        const round = await rig.start(workflowTypes.round, id, config);
-        await openGateOf(round, ledger);
-        const points = await resetPoints(round);
-        const at = Number.isInteger(where) ? where : Math.floor(where * points.length);
-        rig.track(id, await reset(id, points.at(at)));
-        expect(await approveUntil(rig.client.getHandle(id))).toMatchObject({ gate: 'approved', released: true });
-        await gateEnds(id);
-      });
-      expect(ledger.released).toEqual([id]);
-      expect(ledger.instances.resultsOf(gateIdOf(id, 'release')).at(-1)).toMatchObject({ outcome: 'approved' });
-    },
-  );
-
   it('of a round at its gate, then a cancellation, leaves no gate behind', async () => {
     const { scripted, ledger } = fresh();
     await rig.serving(scripted, async () => {

@@ -1,15 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
-import {
-  gateIdOf,
-  queryNames,
-  shardIdOf,
-  signalNames,
-  workflowTypes,
-  type GateView,
-} from '../../src/contract/index.js';
-import { endOrphan, endWithParent } from '../../src/workers/orphans.js';
+import { gateIdOf, queryNames, signalNames, workflowTypes, type GateView } from '../../src/contract/index.js';
 import { decisionOn, endlessTraining, fresh, resultOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 
@@ -29,22 +21,6 @@ const workflowTaskCompleted = 7;
 
 describeWithTemporal('a workflow that is reset', () => {
   const rig = useRig();
-
-  /** Scripted activities, of which one looks for orphans on the real server. */
-  function played() {
-    const { ledger, scripted } = fresh();
-    scripted.always('endOrphans', async ({ parentId, workflowId }) => {
-      const children = [shardIdOf(parentId, 'edits', 0), gateIdOf(parentId, 'release')];
-      const server = { connection: rig.env.nativeConnection, namespace: 'default' };
-      for (const id of workflowId === undefined ? children : [workflowId]) await endOrphan(server, id, parentId);
-      return {};
-    });
-    scripted.always('endWithParent', async ({ workflowId, parentId }) => {
-      await endWithParent({ connection: rig.env.nativeConnection, namespace: 'default' }, workflowId, parentId);
-      return {};
-    });
-    return { ledger, scripted };
-  }
 
   /** Every event that a run may be reset to. */
   async function resetPoints(handle: WorkflowHandle): Promise<number[]> {
@@ -95,7 +71,7 @@ describeWithTemporal('a workflow that is reset', () => {
     return Promise.all(all.map(([handle, own], i) => reset(handle, own[i] ?? own.at(-1))));
   }
 
-  const trains = (scripted: ReturnType<typeof played>['scripted']) => (id: string) =>
+  const trains = (scripted: ReturnType<typeof fresh>['scripted']) => (id: string) =>
     Promise.resolve(scripted.requests('proposeSelfEdit').some(({ trialId }) => trialId.startsWith(`${id}.`)));
 
   /** Again and again, as somebody would who sees the gate open: that of before the reset may be ending just now. */
@@ -109,7 +85,7 @@ describeWithTemporal('a workflow that is reset', () => {
   }
 
   it('to any event of its trials, and cancelled: nothing of it runs on', async () => {
-    const { ledger, scripted } = played();
+    const { ledger, scripted } = fresh();
     scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
       const rounds = await resetEverywhere(workflowTypes.round, 'cancelled', () => round, trains(scripted));
@@ -121,7 +97,7 @@ describeWithTemporal('a workflow that is reset', () => {
   });
 
   it('to any event at its gate, and approved: it ends as it should, by one gate', async () => {
-    const { ledger, scripted } = played();
+    const { ledger, scripted } = fresh();
     await rig.serving(scripted, async () => {
       const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(id, 'release')));
       const rounds = await resetEverywhere(workflowTypes.round, 'approved', ofTenant, opened);
@@ -134,7 +110,7 @@ describeWithTemporal('a workflow that is reset', () => {
   });
 
   it('and terminated: its children find out that nobody waits for them', async () => {
-    const { ledger, scripted } = played();
+    const { ledger, scripted } = fresh();
     const soon = { ...round, profiles: { ...round.profiles, heartbeatSeconds: 1 } };
     scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
@@ -142,7 +118,7 @@ describeWithTemporal('a workflow that is reset', () => {
       await Promise.all(inTrials.map((handle) => handle.terminate()));
       await nothingRunsUnder('left');
     });
-    const atGate = played();
+    const atGate = fresh();
     await rig.serving(atGate.scripted, async () => {
       const opened = (id: string) => Promise.resolve(atGate.ledger.gates.has(gateIdOf(id, 'release')));
       const rounds = await resetEverywhere(workflowTypes.round, 'leftgate', () => soon, opened);
@@ -153,7 +129,7 @@ describeWithTemporal('a workflow that is reset', () => {
   });
 
   it('to any event of a campaign, and cancelled: its round does not run on', async () => {
-    const { scripted } = played();
+    const { scripted } = fresh();
     scripted.always('trainAdapter', endlessTraining);
     await rig.serving(scripted, async () => {
       const reached = (id: string) => trains(scripted)(`${id}.r0001`);
@@ -165,7 +141,7 @@ describeWithTemporal('a workflow that is reset', () => {
   });
 
   it('to any event of a campaign at the gate of its round, and approved: the campaign ends as it should', async () => {
-    const { ledger, scripted } = played();
+    const { ledger, scripted } = fresh();
     await rig.serving(scripted, async () => {
       const opened = (id: string) => Promise.resolve(ledger.gates.has(gateIdOf(`${id}.r0001`, 'release')));
       const campaigns = await resetEverywhere(

@@ -96,7 +96,7 @@ describeWithTemporal('a round', () => {
     );
     expect(failure.type).toBe('InvalidConfig');
     expect(failure.message).toMatch(/3 problems/);
-    expect(failure.message).toMatch(/unknown key "tenat"; valid keys: tenant, model/);
+    expect(failure.message).toMatch(/unknown key "tenat" \(did you mean "tenant"\?\); valid keys: tenant, model/);
     expect(failure.message).toMatch(/editsPerSource: /);
     expect(failure.message).toMatch(/caps: unknown key "maxSteps"; valid keys: maxEditsPerRound/);
     expect(scripted.calls).toEqual([]);

@@ -1,20 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import type { Client, WorkflowClient, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundlePath } from '@temporalio/worker';
 import {
   activityContracts,
+  gateIdOf,
   gpuActivityNames,
   infoQueueOf,
   llmActivityNames,
   searchAttributes,
+  shardIdOf,
   taskQueues,
   type ActivityName,
   type RoundConfigInput,
 } from '../../src/contract/index.js';
 import { findTemporal } from '../../src/stack/temporal/index.js';
 import { takeReferencesForPayloads } from '../../src/workers/foreign-references.js';
+import { endOrphan, endWithParent } from '../../src/workers/orphans.js';
 import { expectWithinBudget, historiesOf, replay, type RecordedHistory } from './histories.js';
 import type { ScriptedActivities } from './scripted-activities.js';
 import { quietRuntime } from './quiet-runtime.js';
@@ -82,11 +85,6 @@ export class Rig {
     return this.#parts.env;
   }
 
-  /** As the command line has it. */
-  get temporal(): Client {
-    return this.env.client;
-  }
-
   get client(): WorkflowClient {
     return this.env.client.workflow;
   }
@@ -123,12 +121,27 @@ export class Rig {
   /** Runs `body` while workers serve every queue with these activities; without `gpu` nobody serves a runner's. */
   async serving<T>(scripted: ScriptedActivities, body: () => Promise<T>, { gpu = true } = {}): Promise<T> {
     this.#scripted = scripted;
+    this.#lookForOrphans(scripted);
     const ofRunner = [taskQueues.gpu, infoQueueOf(taskQueues.gpu)];
     for (const queue of [taskQueues.control, taskQueues.llm, ...ofRunner]) {
       if (ofRunner.includes(queue) && !gpu) await this.#stop(queue);
       else if (!this.#workers.has(queue)) await this.#serve(queue);
     }
     return await body();
+  }
+
+  /** What runs, and under which parent, only the server knows. */
+  #lookForOrphans(scripted: ScriptedActivities): void {
+    const server = { connection: this.env.nativeConnection, namespace: this.env.namespace ?? 'default' };
+    scripted.always('endOrphans', async ({ parentId, workflowId }) => {
+      const children = [shardIdOf(parentId, 'edits', 0), gateIdOf(parentId, 'release')];
+      for (const id of workflowId === undefined ? children : [workflowId]) await endOrphan(server, id, parentId);
+      return {};
+    });
+    scripted.always('endWithParent', async ({ workflowId, parentId }) => {
+      await endWithParent(server, workflowId, parentId);
+      return {};
+    });
   }
 
   async #serve(taskQueue: string): Promise<void> {
