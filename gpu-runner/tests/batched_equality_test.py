@@ -61,7 +61,10 @@ recipes = st.builds(
     weight_decay=st.sampled_from([0.0, 0.1]),
     frozen_below=st.sampled_from([0.0, 0.5]),
 )
-#: a job as (recipe, seed, first of `TEXTS`, how many of them, frozen layers below)
+#: `TEXTS` without rows of one token. Attention to one key does not depend on the query, so the gradient of a query's
+#: weights is the rounding of zero there, which AdamW turns into a step. `batched_gradients_test` compares such rows.
+LONGER_TEXTS = [text if len(text) > 1 else "xyz" for text in TEXTS]
+#: a job as (recipe, seed, first of `LONGER_TEXTS`, how many of them, frozen layers below)
 drafts = st.tuples(recipes, st.integers(0, 99), st.integers(0, 2), st.integers(1, 3), st.integers(0, 2))
 Draft = tuple[Recipe, int, int, int, int]
 
@@ -84,7 +87,7 @@ def fp64_base() -> LoadedModel:
 
 def job_of(draft: Draft, folder: Path, layers: list[Path]) -> TrainingJob:
     chosen, seed, first, count, depth = draft
-    return TrainingJob("key", layers[:depth], texts(folder, TEXTS[first : first + count]), chosen, seed)
+    return TrainingJob("key", layers[:depth], texts(folder, LONGER_TEXTS[first : first + count]), chosen, seed)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { taskQueues, workflowTypes, type RoundConfigInput } from '../../src/contract/index.js';
+import { infoQueueOf, taskQueues, workflowTypes, type RoundConfigInput } from '../../src/contract/index.js';
 import { FakeModelServer } from '../support/fake-model-server.js';
 import { resultOf } from '../support/play.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
@@ -63,7 +63,7 @@ describeWithTemporal('two models side by side', () => {
     const { describeModel } = new FakeLedger().answers;
     gpu = await Worker.create({
       connection: rig.env.nativeConnection,
-      taskQueue: taskQueues.gpu,
+      taskQueue: infoQueueOf(taskQueues.gpu),
       activities: { describeModel },
     });
     gpuEnded = gpu.run();
