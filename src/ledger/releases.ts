@@ -27,7 +27,8 @@ export class Releases {
     return rows(
       this.db,
       listedSchema,
-      `select r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId", r.digest,
+      `select r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId",
+         r.gate_instance as "gateInstance", r.digest,
          to_char(r.released_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "releasedAt",
          a.release_id is not null as live
        from releases r left join aliases a using (release_id)
