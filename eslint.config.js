@@ -2,49 +2,27 @@ import js from '@eslint/js';
 import boundaries from 'eslint-plugin-boundaries';
 import tseslint from 'typescript-eslint';
 
-// The house's order: a folder imports only from those before it. Workflow code sees types of activities only.
-const rooms = [
-  'contract',
-  'seal',
-  'domains',
-  'governance',
-  'ledger',
-  'artifacts',
-  'inference',
-  'activities',
-  'workflows',
-  'workers',
-  'stack',
-  'cli',
-  'report',
-];
+// The house's order: a folder imports only from those that its line names. Workflow code sees types of activities only.
+const pure = ['lib', 'contract', 'seal', 'domains', 'governance'];
+const effects = ['ledger', 'artifacts', 'inference'];
 const mayImport = {
-  contract: [],
-  seal: ['contract'],
-  domains: ['contract', 'seal'],
-  governance: ['contract', 'seal'],
-  ledger: ['contract', 'seal', 'domains', 'governance'],
-  artifacts: ['contract'],
-  inference: ['contract', 'seal'],
-  activities: ['contract', 'seal', 'domains', 'governance', 'ledger', 'artifacts', 'inference'],
-  workflows: ['contract', 'seal', 'domains', 'governance'],
-  workers: ['contract', 'seal', 'domains', 'governance', 'ledger', 'artifacts', 'inference', 'activities', 'workflows'],
-  stack: ['contract', 'seal', 'domains', 'governance', 'ledger', 'artifacts', 'inference', 'activities', 'workers'],
-  report: ['contract', 'seal', 'domains', 'governance', 'ledger', 'artifacts', 'inference', 'activities', 'stack'],
-  cli: [
-    'contract',
-    'seal',
-    'domains',
-    'governance',
-    'ledger',
-    'artifacts',
-    'inference',
-    'activities',
-    'workers',
-    'stack',
-    'report',
-  ],
+  lib: [],
+  contract: ['lib'],
+  seal: ['lib', 'contract'],
+  domains: ['lib', 'contract', 'seal'],
+  governance: ['lib', 'contract', 'seal'],
+  ledger: pure,
+  artifacts: ['lib', 'contract'],
+  inference: ['lib', 'contract', 'seal'],
+  experiment: [...pure, 'ledger'],
+  activities: [...pure, ...effects, 'experiment'],
+  workflows: pure,
+  workers: [...pure, ...effects, 'activities', 'workflows'],
+  stack: [...pure, ...effects, 'activities', 'workers'],
+  bench: [...pure, ...effects, 'experiment', 'activities', 'stack'],
+  cli: [...pure, ...effects, 'experiment', 'activities', 'workers', 'stack', 'bench'],
 };
+const rooms = Object.keys(mayImport);
 
 export default tseslint.config(
   { ignores: ['dist/', '.selkie/', '.venv/', 'node_modules/', 'gpu-runner/'] },

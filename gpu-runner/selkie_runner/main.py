@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import EngineError
-from .service.engines import ENGINES, SLOTS, EngineOptions
-from .service.logs import event, to_stderr
+from .logs import event, to_stderr
 from .service.process import Options, serve
 from .service.runner import ServingOptions
+from .service.training.choose import ENGINES, SLOTS, EngineOptions
 
 _EXAMPLES = """\
 examples:

@@ -13,9 +13,9 @@ import {
   type ActivityRequest,
 } from '../contract/index.js';
 import { releaseGate } from '../governance/gates.js';
-import { createControlActivities } from './control.js';
+import { createControlActivities } from './ledger/index.js';
 import { askersOf } from './callers.js';
-import { createLlmActivities } from './llm.js';
+import { createLlmActivities } from './llm/index.js';
 
 const roundId = 'demo.r0001';
 const trialId = trialIdOf(shardIdOf(roundId, 'edits', 0), 1);

@@ -15,11 +15,11 @@ import { roundCommand } from './commands/round.js';
 import { selectCommand } from './commands/select.js';
 import { upCommand } from './commands/up.js';
 import { isSet, loopbackDirect, repoRoot } from '../stack/index.js';
-import { refuseBlanks } from './blank.js';
+import { refuseBlanks } from './text/blank.js';
 import { exitCodes } from './errors.js';
 import { explain } from './explain.js';
 import { jsonLine } from './output.js';
-import { safeLines } from './safe-text.js';
+import { safeLines } from './text/safe-text.js';
 
 /** The whole command line. */
 export function program(): Command {

@@ -1,4 +1,4 @@
-import { safeJson, safeLines } from './safe-text.js';
+import { safeJson, safeLines } from './text/safe-text.js';
 
 /** Results go to standard output, as text or with `--json` as one JSON document; progress goes to standard error. */
 export function print(value: unknown, text: string, json: boolean | undefined): void {

@@ -1,6 +1,6 @@
 import { isGrpcServiceError, type Client } from '@temporalio/client';
 import { ZodError } from 'zod';
-import { shellWord } from '../contract/index.js';
+import { shellWord } from '../lib/shell-word.js';
 
 /** so many of the latest events are searched for the failure; a task that fails again writes no further one */
 const eventsSearched = 20;

@@ -2,10 +2,10 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
 import { gateProblems } from './gates.js';
-import { closestOf } from './closest.js';
+import { closestOf } from '../lib/closest.js';
 import { bounds, defaultModel, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
-import { brokenTexts, hasControls } from './visible.js';
+import { brokenTexts, hasControls } from '../lib/visible.js';
 
 export const templateIds = [
   'implications',

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import canonicalize from 'canonicalize';
-import { wellFormed } from './visible.js';
+import { wellFormed } from '../lib/visible.js';
 
 /** Levels of a value that count towards its digest; no schema of ours has a tenth of them. */
 const levels = 200;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { sha256Schema } from './artifacts.js';
-import { personOf } from './person.js';
-import { hasControls } from './visible.js';
+import { personOf } from '../lib/person.js';
+import { hasControls } from '../lib/visible.js';
 
 /** Milliseconds that a date can be made of: any other number is no time. */
 const timeSchema = z.int().min(0).max(8.64e15);

@@ -1,5 +1,5 @@
 import { bounds } from './names.js';
-import { hasControls, withoutUnseen } from './visible.js';
+import { hasControls, withoutUnseen } from '../lib/visible.js';
 
 /**
  * Workflow ids are pure functions of business keys, parts joined by dots: a slash breaks links in the Web UI.
@@ -53,3 +53,7 @@ export function idProblem(id: string, of: 'round' | 'campaign'): string | null {
     ? null
     : `the id of a ${of} may have ${most} bytes and this one has ${bytes}: what it starts gets longer ids, of at most ${longestIdBytes}`;
 }
+
+/** Under what name a tenant's live policy of a model is found. */
+export const policyAlias = ({ tenant, model }: { tenant: string; model: string }): string =>
+  `${tenant}/${model}/policy`;

@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  bounds,
-  gateResultSchema,
-  gateViewSchema,
-  personOf,
-  roundConfigSchema,
-  type GateSpec,
-} from '../contract/index.js';
+import { bounds, gateResultSchema, gateViewSchema, roundConfigSchema, type GateSpec } from '../contract/index.js';
+import { personOf } from '../lib/person.js';
 import { hostileLike, hostileText, hostileValue } from '../../tests/support/hostile.js';
 import {
   applyDecision,

@@ -3,9 +3,6 @@ import {
   canonicalDigest,
   decisionMessageSchema,
   gateIdOf,
-  personOf,
-  visible,
-  wellFormed,
   type DecisionMessage,
   type DecisionRecord,
   type GateOutcome,
@@ -14,6 +11,8 @@ import {
   type GateView,
   type RoundConfig,
 } from '../contract/index.js';
+import { personOf } from '../lib/person.js';
+import { visible, wellFormed } from '../lib/visible.js';
 
 /** A gate as plain JSON. It is bounded: counted decisions, the latest {@link kept} others and malformed messages. */
 export interface GateState {

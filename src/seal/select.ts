@@ -1,5 +1,5 @@
 import { canonicalDigest } from '../contract/index.js';
-import { groupBy } from './group-by.js';
+import { groupBy } from '../lib/group-by.js';
 import type { Selection, TrialRecord } from './records.js';
 import { mean } from './statistics.js';
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, startTimeOf } from './processes.js';
+import { isAlive, startTimeOf } from './processes/processes.js';
 
 const longestPauseMs = 20;
 

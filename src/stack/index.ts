@@ -1,15 +1,16 @@
-export { checkDisk, freeBytes, freeBytesNeeded } from './disk.js';
+export { checkDisk, freeBytes, freeBytesNeeded } from './machine/disk.js';
 export { messageOf, StackError, UnreachableError } from './errors.js';
-export { loopbackDirect } from './loopback.js';
+export { loopbackDirect } from './machine/loopback.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
-export { readFrom, sizeOf } from './log-file.js';
-export { watchMemory, type MemoryWatch } from './memory.js';
-export { choosablePorts, freePortNumbers, type Ports } from './ports.js';
-export { postgresProblem } from './postgres-probe.js';
+export { readFrom, sizeOf } from './processes/log-file.js';
+export { watchMemory, type MemoryWatch } from './processes/memory.js';
+export { choosablePorts, freePortNumbers, type Ports } from './machine/ports.js';
+export { postgresProblem } from './postgres/probe.js';
 export type { RunnerOptions } from './programs.js';
-export { partNames, type PartName } from './records.js';
+export { partNames, type PartName } from './processes/records.js';
 export { runningStack, type Endpoints, type StackState } from './state.js';
-export { startStack, type RunningPart, type Stack, type StackOptions } from './stack.js';
+export type { RunningPart, StackOptions } from './part.js';
+export { startStack, type Stack } from './stack.js';
 export { stopStack } from './stop.js';
 export {
   clientOf,

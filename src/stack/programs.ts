@@ -1,6 +1,6 @@
 import { delimiter, join } from 'node:path';
 import { taskQueues } from '../contract/index.js';
-import type { ChildSpec } from './child.js';
+import type { ChildSpec } from './processes/child.js';
 import { repoRoot, venvOf, type Layout } from './layout.js';
 
 /** What may differ between the demo, a real run and a test on a tiny model. */

@@ -1,36 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkDisk } from './disk.js';
+import { checkDisk } from './machine/disk.js';
 import { StackError } from './errors.js';
 import { layoutOf, type Layout } from './layout.js';
-import type { Ports } from './ports.js';
-import type { RunnerOptions } from './programs.js';
-import { claimRecord, partNames, readRecord, removeRecord, type PartName } from './records.js';
+import type { RunningPart, StackOptions } from './part.js';
+import { claimRecord, partNames, readRecord, removeRecord, type PartName } from './processes/records.js';
 import { removeState, runningStack, supervisorName, writeState, type Endpoints } from './state.js';
 import { stopRecorded } from './stop.js';
 import { Supervisor } from './supervisor.js';
-
-export interface StackOptions {
-  /** the folder for all run state; by default `SELKIE_HOME` or `.selkie` */
-  home?: string;
-  /** fixed ports; the others are the defaults where these are free */
-  ports?: Partial<Ports>;
-  runner?: RunnerOptions;
-  /** what to start; by default everything */
-  parts?: readonly PartName[];
-  /** environment above the process's own */
-  env?: NodeJS.ProcessEnv;
-  /** told what happens, a line at a time */
-  onProgress?: (line: string) => void;
-  /** told when a part ended too often and stays down */
-  onFailure?: (error: StackError) => void;
-}
-
-export interface RunningPart {
-  name: PartName;
-  /** null while it is down */
-  pid: number | null;
-  restarts: number;
-}
 
 export interface Stack extends Endpoints {
   /** true: another process started it and keeps it; `stop` then leaves it running */

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { StackError } from './errors.js';
 import { layoutOf, type Layout } from './layout.js';
-import { readRecord } from './records.js';
+import { readRecord } from './processes/records.js';
 
 /** Where a stack's parts can be reached; null for a part that it does not have. */
 const endpointsSchema = z.strictObject({

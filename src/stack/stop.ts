@@ -1,5 +1,5 @@
 import type { Layout } from './layout.js';
-import { partNames, readRecord, removeRecord, stopProcess } from './records.js';
+import { partNames, readRecord, removeRecord, stopProcess } from './processes/records.js';
 import { removeState, supervisorName } from './state.js';
 
 const partGraceMs = 15_000;

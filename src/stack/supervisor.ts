@@ -3,16 +3,16 @@ import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
-import { SupervisedChild, type ChildEvents, type ChildSpec } from './child.js';
+import { SupervisedChild, type ChildEvents, type ChildSpec } from './processes/child.js';
 import { messageOf, StackError, UnreachableError } from './errors.js';
 import { repoRoot, type Layout } from './layout.js';
-import { loopbackDirect } from './loopback.js';
-import { choosePorts, type Ports } from './ports.js';
-import { ownPostgres } from './postgres.js';
-import { postgresProblem } from './postgres-probe.js';
+import { loopbackDirect } from './machine/loopback.js';
+import { choosePorts, type Ports } from './machine/ports.js';
+import { ownPostgres } from './postgres/server.js';
+import { postgresProblem } from './postgres/probe.js';
 import { runnerSpec, workerSpec } from './programs.js';
-import type { PartName } from './records.js';
-import type { RunningPart, StackOptions } from './stack.js';
+import type { PartName } from './processes/records.js';
+import type { RunningPart, StackOptions } from './part.js';
 import type { Endpoints } from './state.js';
 import {
   externalTarget,

@@ -1,6 +1,6 @@
 import type { NativeConnection } from '@temporalio/worker';
-import type { ControlDeps } from '../activities/control.js';
-import type { LlmDeps } from '../activities/llm.js';
+import type { ControlDeps } from '../activities/ledger/index.js';
+import type { LlmDeps } from '../activities/llm/index.js';
 import { ArtifactStore } from '../artifacts/index.js';
 import { knowledgeDomain } from '../domains/knowledge/index.js';
 import { InferenceClient } from '../inference/index.js';

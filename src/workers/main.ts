@@ -1,7 +1,7 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
-import { createControlActivities } from '../activities/control.js';
-import { createLlmActivities } from '../activities/llm.js';
+import { createControlActivities } from '../activities/ledger/index.js';
+import { createLlmActivities } from '../activities/llm/index.js';
 import { taskQueues } from '../contract/index.js';
 import { LedgerUnavailable } from '../ledger/index.js';
 import { createControlWorkers, runTogether } from './control.js';

@@ -5,7 +5,7 @@ import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { shardIdOf, trialIdOf, type RoundConfigInput } from '../../src/contract/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
-import type { SupervisedChild } from '../../src/stack/child.js';
+import type { SupervisedChild } from '../../src/stack/processes/child.js';
 import { layoutOf, type Stack } from '../../src/stack/index.js';
 import { playRound, type Ending, type Play } from '../support/played-round.js';
 import { firstLogOf, secondLogOf, startSecondRunner } from '../support/second-runner.js';

@@ -1,6 +1,6 @@
 // Claims a name as soon as others are there that do the same; prints whether it got it, and keeps it until it is let go.
 import { once } from 'node:events';
-import { claimRecord } from '../../dist/stack/records.js';
+import { claimRecord } from '../../dist/stack/processes/records.js';
 
 process.stdout.write('here\n');
 await once(process.stdin, 'data');

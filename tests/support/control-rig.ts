@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { createControlActivities } from '../../src/activities/control.js';
-import { questionsOf } from '../../src/activities/questions.js';
+import { createControlActivities } from '../../src/activities/ledger/index.js';
+import { questionsOf } from '../../src/domains/questions.js';
 import { ArtifactStore } from '../../src/artifacts/index.js';
 import {
   canonicalDigest,

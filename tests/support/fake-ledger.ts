@@ -1,8 +1,8 @@
 import { activityInfo } from '@temporalio/activity';
 import type { Caller } from '../../src/activities/callers.js';
-import { closeGate, openGate, recordDecisions } from '../../src/activities/control/gates.js';
-import { checkRelease, releasePolicy } from '../../src/activities/control/release.js';
-import type { ControlDeps } from '../../src/activities/control.js';
+import { closeGate, openGate, recordDecisions } from '../../src/activities/ledger/gates.js';
+import { checkRelease, releasePolicy } from '../../src/activities/ledger/release.js';
+import type { ControlDeps } from '../../src/activities/ledger/index.js';
 import {
   briefOf,
   roundIdOf,
@@ -25,7 +25,7 @@ import {
   type TrialResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
-import { counted, emptyTally } from '../../src/workflows/tally.js';
+import { counted, emptyTally } from '../../src/workflows/trial/tally.js';
 import { FakeGates, FakeReleases } from './fake-gates.js';
 import type { Answers } from './scripted-activities.js';
 

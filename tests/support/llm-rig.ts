@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { createLlmActivities } from '../../src/activities/llm.js';
+import { createLlmActivities } from '../../src/activities/llm/index.js';
 import { ArtifactStore } from '../../src/artifacts/index.js';
 import {
   mediaTypes,

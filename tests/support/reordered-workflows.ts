@@ -1,7 +1,7 @@
 // The workflows with one mistake that a deploy might bring: a trial is screened before it is proposed. The replay of the
 // recorded histories must go red on it (tests/unit/histories.test.ts).
 import { emptyResult, trialInputSchema, type TrialResult } from '../../src/contract/index.js';
-import { activitiesOf } from '../../src/workflows/call-activity.js';
+import { activitiesOf } from '../../src/workflows/runtime/call-activity.js';
 
 export { approvalGate, sealCampaign, sealRound, sealShard } from '../../src/workflows/index.js';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { SupervisedChild } from '../../src/stack/child.js';
+import { SupervisedChild } from '../../src/stack/processes/child.js';
 import { layoutOf, type Stack } from '../../src/stack/index.js';
 import { runnerSpec } from '../../src/stack/programs.js';
 import { anyPort } from './port.js';

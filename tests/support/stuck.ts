@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '../../src/stack/index.js';
-import { tailOf } from '../../src/stack/log-file.js';
+import { tailOf } from '../../src/stack/processes/log-file.js';
 
 const logLines = 15;
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import grader from '../../src/report/bench/grader.js';
+import grader from '../../src/bench/grader.js';
 import { hasSharedData, sharedFile } from '../support/shared-data.js';
 
 const verdicts = 'seal/rank_iter0.json';

@@ -13,11 +13,11 @@ import {
   textDigest,
 } from '../../src/contract/index.js';
 import { applyDecision, gateResult, gateView, openGate, releaseGate } from '../../src/governance/gates.js';
-import { campaignMarkdown } from '../../src/workflows/campaign-details.js';
-import { newControls } from '../../src/workflows/controls.js';
-import { gateMarkdown } from '../../src/workflows/gate-details.js';
-import { roundMarkdown } from '../../src/workflows/round-details.js';
-import { RoundState } from '../../src/workflows/round-state.js';
+import { campaignMarkdown } from '../../src/workflows/campaign/details.js';
+import { newControls } from '../../src/workflows/runtime/run-signals.js';
+import { gateMarkdown } from '../../src/workflows/gate/details.js';
+import { roundMarkdown } from '../../src/workflows/round/details.js';
+import { RoundState } from '../../src/workflows/round/state.js';
 import { hostileLike, hostileText, hostileValue } from '../support/hostile.js';
 
 // What comes from outside, drawn from hostile values: no schema, reducer or view throws on any of it.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { draftConfirm, draftControls, draftEdits, place } from '../../src/activities/control/plan.js';
+import { draftConfirm, draftControls, draftEdits, place } from '../../src/experiment/trial-plan.js';
 import {
   activityContracts,
   bounds,

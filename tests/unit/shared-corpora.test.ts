@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkCorpus } from '../../src/cli/commands/corpus.js';
-import type { CorpusCheck } from '../../src/cli/corpus-text.js';
+import type { CorpusCheck } from '../../src/cli/corpus/text.js';
 import { repoRoot } from '../../src/stack/layout.js';
 
 // Public files as they are in the wild. They lie beside the checkout and are no part of the project.

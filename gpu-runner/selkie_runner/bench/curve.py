@@ -8,19 +8,19 @@ from typing import Any
 
 import torch
 
-from ..batched.adapter import TARGETS, AdapterLayout
-from ..batched.decoder import FrozenDecoder
-from ..batched.memory import bytes_per_job
-from ..dataset import load_rows
-from ..export import write_adapter
-from ..jobs import TrainingJob
-from ..lora import LoraWeights, initial_weights
-from ..models import LoadedModel
-from ..schedule import total_steps
-from ..solo import target_shapes
-from .batched_side import BatchedSide
+from ..batched.base import FrozenDecoder
+from ..batched.lora.layout import TARGETS, AdapterLayout
+from ..batched.training.memory import bytes_per_job
+from ..jobs.dataset import load_rows
+from ..jobs.job import TrainingJob
+from ..jobs.schedule import total_steps
+from ..lora.peft_folder import write_adapter
+from ..lora.weights import LoraWeights, initial_weights
+from ..models.loading import LoadedModel
+from ..reference.trainer import target_shapes
 from .edits import Edits, jobs_of, seal_recipe
 from .result import Say
+from .subject import BatchedSide
 
 SLOTS = (1, 2, 4, 8, 16, 32, 64)
 STACKS = (0, 1, 3)

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ..batched import BatchedDecoder, FrozenDecoder
-from ..decode import DecodeRow
-from ..models import LoadedModel
+from ..models.loading import LoadedModel
+from ..rows import DecodeRow
 from .engine import add_dtype_option, base
 from .environment import describe
 from .questions import Adapter, Asked, load_questions, place, random_adapters

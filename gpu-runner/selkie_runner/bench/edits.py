@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dataset import FILE, load_rows
-from ..jobs import Recipe, Targets, TrainingJob
-from ..models import LoadedModel
+from ..jobs.dataset import FILE, load_rows
+from ..jobs.job import Recipe, Targets, TrainingJob
+from ..models.loading import LoadedModel
 
 _REPOSITORY = Path(__file__).parents[3]
 _SEAL = Path("data/seal/rank_iter0.json")

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import torch
 
-from ..batched.decoder import FrozenDecoder
+from ..batched.base import FrozenDecoder
 from ..hardware import has_fast_bf16
-from ..jobs import Targets, TrainingJob
-from ..models import LoadedModel
-from ..registry import Dtype
-from .bases import SMOLLM2, random_base, real_base, smollm2_tokenizer
-from .batched_side import BatchedSide
+from ..jobs.job import Targets, TrainingJob
+from ..models.loading import LoadedModel
+from ..models.registry import Dtype
+from .base_models import SMOLLM2, random_base, real_base, smollm2_tokenizer
 from .curve import curve
 from .edits import jobs_of, load_edits
 from .environment import describe
 from .floor import Floor
 from .hf_trainer import Timed, tokens_of_steps, train_one_by_one
 from .result import BenchResult, Say, Side, interleaved, medians
+from .subject import BatchedSide
 
 SUMMARY = "training: the batched engine against the Hugging Face Trainer and the bare matrix products"
 

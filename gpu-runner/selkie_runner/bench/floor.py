@@ -11,10 +11,10 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from ..batched.adapter import TARGETS, AdapterLayout, AdapterView
-from ..batched.decoder import QKV, FrozenDecoder, Projection
-from ..batched.products import times_transposed
-from ..jobs import Targets
+from ..batched.base import QKV, FrozenDecoder, Projection
+from ..batched.kernels.products import times_transposed
+from ..batched.lora.layout import TARGETS, AdapterLayout, AdapterView
+from ..jobs.job import Targets
 from .hf_trainer import Timed
 from .result import finish
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from ..batched.decoder import FrozenDecoder
-from ..jobs import Targets, TrainingJob
-from ..models import LoadedModel
-from .bases import SHAPES, random_base
-from .batched_side import BatchedSide
+from ..batched.base import FrozenDecoder
+from ..jobs.job import Targets, TrainingJob
+from ..models.loading import LoadedModel
+from .base_models import SHAPES, random_base
 from .edits import Edits, jobs_of, load_edits, mean_edit_tokens
 from .environment import describe
 from .floor import best_rate
 from .hf_trainer import Timed, train_one_by_one
 from .result import BenchResult, Say, Side, interleaved, medians
+from .subject import BatchedSide
 
 SUMMARY = "training on a GPU: step time, share of the card's matrix rate, edits per hour, against eager solo"
 

@@ -17,10 +17,10 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from ..dataset import Row, load_rows
-from ..jobs import TrainingJob
-from ..models import LoadedModel
-from ..schedule import rows_of_step
+from ..jobs.dataset import Row, load_rows
+from ..jobs.job import TrainingJob
+from ..jobs.schedule import rows_of_step
+from ..models.loading import LoadedModel
 from .result import finish
 
 _TARGETS: dict[str, list[str] | str] = {"qv": ["q_proj", "v_proj"], "all-linear": "all-linear"}

@@ -15,13 +15,16 @@ from typing import Any
 
 import torch
 
-from ..batched import grouped, lora, passes, step
-from ..batched.training import AdapterTraining
-from .batched_side import BatchedSide
+from ..batched.lora import grouped
+from ..batched.lora import linear as lora
+from ..batched.training import forward_backward as step
+from ..batched.training import passes
+from ..batched.training.job_state import AdapterTraining
 from .edits import jobs_of, load_edits
 from .engine import add_dtype_option, base
 from .environment import describe
 from .result import BenchResult, Say, Side, interleaved, medians
+from .subject import BatchedSide
 
 SUMMARY = "where the time of a training step goes"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from ..batched.adapter import TARGETS, AdapterLayout
-from ..batched.decoder import FrozenDecoder
-from ..batched.frozen import FrozenAdapter
-from ..batched.source import Layers
-from ..batched.wide import adapter_dtype
-from ..lora import LoraWeights
-from ..models import LoadedModel
+from ..batched.base import FrozenDecoder
+from ..batched.inference.adapter_source import Layers
+from ..batched.lora.frozen import FrozenAdapter
+from ..batched.lora.layout import TARGETS, AdapterLayout
+from ..batched.lora.mixed_precision import adapter_dtype
+from ..lora.weights import LoraWeights
+from ..models.loading import LoadedModel
 from .edits import SAMPLE
 
 _RANK, _ALPHA = 32, 64.0

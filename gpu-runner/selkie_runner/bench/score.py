@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..batched import BatchedDecoder, FrozenDecoder
-from ..decode import ScoreRow
-from ..models import LoadedModel
+from ..models.loading import LoadedModel
+from ..rows import ScoreRow
 from .engine import add_dtype_option, base
 from .environment import describe
 from .questions import Adapter, Asked, Ids, load_questions, place, random_adapters

@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .admission import Admission
-from .device import LANES, DeviceLoop
-from .served import ServedAdapters
+from .device.loop import LANES, DeviceLoop
+from .http.admission import Admission
+from .inference.served_adapters import ServedAdapters
 
 
 class Metrics:

@@ -15,24 +15,24 @@ from typing import Final
 import torch
 import uvicorn
 
-from ..artifacts import ArtifactStore
-from ..batched.streams import MOST_STREAMS, use_threads
+from ..batched.kernels.parallel import MOST_STREAMS, use_threads
 from ..errors import ModelNotFound
-from ..models import LoadedModel, load_model
-from ..registry import ModelSpec, load_registry
-from .activities import GpuActivities
-from .cores import Cores
-from .device import DeviceLoop, result_of
-from .divided import copies_fit, divided
-from .engine import Engine
-from .engines import SLOTS, EngineOptions, build_engine
-from .http import create_app
-from .leftovers import sweep
-from .logs import event
-from .neighbours import Neighbours
+from ..logs import event
+from ..models.loading import LoadedModel, load_model
+from ..models.registry import ModelSpec, load_registry
+from ..store.artifacts import ArtifactStore
+from .cleanup import sweep
+from .device.cpu_share import Cores
+from .device.loop import DeviceLoop, result_of
+from .device.neighbours import Neighbours
+from .http.app import create_app
 from .runner import Runner, ServingOptions, assemble
-from .trainings import Trainings
-from .worker import work
+from .temporal.activities import GpuActivities
+from .temporal.worker import work
+from .training.choose import SLOTS, EngineOptions, build_engine
+from .training.engine import Engine
+from .training.manager import Trainings
+from .training.process_pool import copies_fit, divided
 
 #: requests under way when the process is told to stop have this long
 _HTTP_GRACE_SECONDS: Final = 5

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..artifacts import ArtifactStore
 from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder, adapter_dtype
-from ..decode import DecodedRow, DecodeRow, ScoredRow, ScoreRow, decode, score
 from ..errors import InvalidTraining
-from ..models import LoadedModel
-from .admission import Admission
-from .answering import Answering
-from .batcher import Batcher
-from .continuous import ContinuousDecoding, FrozenHost
-from .device import DeviceLoop
-from .logs import event
+from ..logs import event
+from ..models.loading import LoadedModel
+from ..reference.decoding import decode, score
+from ..rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
+from ..store.artifacts import ArtifactStore
+from .device.loop import DeviceLoop
+from .http.admission import Admission
+from .inference.continuous import ContinuousDecoding, FrozenHost
+from .inference.per_adapter import Batcher
+from .inference.protocol import Answering
+from .inference.served_adapters import ServedAdapters
 from .metrics import Metrics
-from .served import ServedAdapters
 
 logger = logging.getLogger(__name__)
 

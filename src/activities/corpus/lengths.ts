@@ -1,6 +1,6 @@
 import type { Prompt } from '../../contract/index.js';
 import type { Domain, Item, LeftOut, PromptStyle, Source } from '../../domains/domain.js';
-import { questionsOf } from '../questions.js';
+import { questionsOf } from '../../domains/questions.js';
 
 /** How documents are put to a model. */
 export interface Room {

@@ -1,6 +1,6 @@
 import type { Arm, Domain, Item, PromptStyle, Source } from '../../domains/domain.js';
 import type { Probe } from '../../ledger/index.js';
-import { questionsOf, type Question } from '../questions.js';
+import { questionsOf, type Question } from '../../domains/questions.js';
 
 /** A question in one arm. */
 export interface Asked extends Question {

@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-import { benches } from '../../report/index.js';
+import { benches } from '../../bench/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { print, say } from '../output.js';
 

@@ -1,15 +1,15 @@
 import { Command } from '@commander-js/extra-typings';
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { readCorpus, type CorpusPlace } from '../../activities/corpus.js';
+import { readCorpus, type CorpusPlace } from '../../activities/corpus/index.js';
 import { anywhere } from '../../activities/corpus/roots.js';
 import { roundConfigSchema } from '../../contract/index.js';
 import { knowledgeDomain } from '../../domains/knowledge/index.js';
 import { repoRoot } from '../../stack/index.js';
-import { canRun, corpusText, type CorpusCheck } from '../corpus-text.js';
+import { canRun, corpusText, type CorpusCheck } from '../corpus/text.js';
 import { CliError, exitCodes } from '../errors.js';
-import { languagesOf } from '../languages.js';
-import { positive } from '../numbers.js';
+import { languagesOf } from '../text/languages.js';
+import { positive } from '../text/numbers.js';
 import { print } from '../output.js';
 
 /** What the default model reads at once. */

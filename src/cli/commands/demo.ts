@@ -4,7 +4,7 @@ import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { roundIdOf, type RoundResult } from '../../contract/index.js';
 import { Ledger } from '../../ledger/index.js';
-import { buildDemoSummary, type DemoSummary } from '../../report/index.js';
+import { buildDemoSummary, type DemoSummary } from '../demo/summary.js';
 import { clientOf, layoutOf, startStack, watchMemory, type Stack } from '../../stack/index.js';
 import { startApprovalBot } from '../demo/bot.js';
 import { campaignResults, editSeconds, isUnderWay, startDemo, viewCampaign } from '../demo/campaign.js';
@@ -14,7 +14,7 @@ import { outcomesText, resultTable } from '../demo/table.js';
 import { CliError, exitCodes } from '../errors.js';
 import { trialsDoing } from '../round/in-flight.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
-import { positive } from '../numbers.js';
+import { positive } from '../text/numbers.js';
 import { clock, print, say } from '../output.js';
 
 /** A look, with a sample of the memory, took 30 ms of the processor, which the trainings want. */

@@ -2,8 +2,8 @@ import { Command } from '@commander-js/extra-typings';
 import type { ListedRelease } from '../../ledger/index.js';
 import { withLedger } from '../ledger.js';
 import { print } from '../output.js';
-import { safeText } from '../safe-text.js';
-import { listTable } from '../table.js';
+import { safeText } from '../text/safe-text.js';
+import { listTable } from '../text/table.js';
 
 /** `selkie release list` */
 export function releaseCommand(): Command {

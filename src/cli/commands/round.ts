@@ -1,7 +1,8 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { campaignId, shellWord } from '../../contract/index.js';
+import { campaignId } from '../../contract/index.js';
+import { shellWord } from '../../lib/shell-word.js';
 import { withSession } from '../connect.js';
-import { atMost } from '../numbers.js';
+import { atMost } from '../text/numbers.js';
 import { print } from '../output.js';
 import { readRoundConfig } from '../round/config.js';
 import { controlRound, controls, type Control } from '../round/control.js';
@@ -10,7 +11,7 @@ import { fromReleased, sayWhatIsLive, startRound } from '../round/start.js';
 import { viewText } from '../round/text.js';
 import { viewRound } from '../round/view.js';
 import { watchRound } from '../round/watch.js';
-import { stampNow } from '../stamp.js';
+import { stampNow } from '../text/stamp.js';
 
 const mostListed = 1000;
 

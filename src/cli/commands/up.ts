@@ -16,9 +16,9 @@ import {
 } from '../../stack/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
-import { positive } from '../numbers.js';
+import { positive } from '../text/numbers.js';
 import { print, say } from '../output.js';
-import { readTextFile } from '../text-file.js';
+import { readTextFile } from '../text/text-file.js';
 
 const pollMs = 200;
 /** more than all parts may take together, one after the other */

@@ -13,7 +13,7 @@ import {
 } from '../../contract/index.js';
 import { CliError } from '../errors.js';
 import { causesOf, queryStatus } from '../round/view.js';
-import { stampNow } from '../stamp.js';
+import { stampNow } from '../text/stamp.js';
 
 export const demoTenant = 'demo';
 

@@ -1,6 +1,6 @@
 import type { RoundStatus } from '../../contract/index.js';
 import { clock } from '../output.js';
-import { safeText } from '../safe-text.js';
+import { safeText } from '../text/safe-text.js';
 import { statusLine } from '../round/text.js';
 
 const plainEveryMs = 15_000;

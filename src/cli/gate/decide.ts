@@ -2,15 +2,15 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  hasControls,
-  personOf,
   roundResultSchema,
-  shellWord,
   signalNames,
   type DecisionMessage,
   type DecisionRecord,
   type GateView,
 } from '../../contract/index.js';
+import { hasControls } from '../../lib/visible.js';
+import { personOf } from '../../lib/person.js';
+import { shellWord } from '../../lib/shell-word.js';
 import { recordKey } from '../../governance/gates.js';
 import { CliError, exitCodes } from '../errors.js';
 import { causesOf } from '../round/view.js';

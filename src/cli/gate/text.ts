@@ -1,5 +1,6 @@
-import { shellWord, type GateView } from '../../contract/index.js';
-import { safeText } from '../safe-text.js';
+import { type GateView } from '../../contract/index.js';
+import { shellWord } from '../../lib/shell-word.js';
+import { safeText } from '../text/safe-text.js';
 import type { Decided } from './decide.js';
 import type { Listed } from './view.js';
 

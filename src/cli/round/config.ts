@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { parseConfig, roundConfigProblems, roundConfigSchema, type RoundConfig } from '../../contract/index.js';
 import { CliError, exitCodes } from '../errors.js';
-import { readTextFile } from '../text-file.js';
+import { readTextFile } from '../text/text-file.js';
 
 /**
  * Reads `--config`: a file's name or JSON; throws a CliError that lists every problem.

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shellWord, signalNames, workflowTypes } from '../../contract/index.js';
+import { signalNames, workflowTypes } from '../../contract/index.js';
+import { shellWord } from '../../lib/shell-word.js';
 import { CliError, exitCodes } from '../errors.js';
 import { queryStatus } from './view.js';
 

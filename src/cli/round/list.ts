@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { workflowTypes } from '../../contract/index.js';
-import { safeText } from '../safe-text.js';
-import { listTable } from '../table.js';
+import { safeText } from '../text/safe-text.js';
+import { listTable } from '../text/table.js';
 
 /** A round in the list: what the server knows of it without asking its worker. */
 export interface ListedRound {

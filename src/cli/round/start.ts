@@ -1,12 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import { policyAlias } from '../../activities/control/alias.js';
-import { idProblem, shellWord, taskQueues, workflowTypes, type RoundConfig } from '../../contract/index.js';
+import { policyAlias } from '../../contract/index.js';
+import { idProblem, taskQueues, workflowTypes, type RoundConfig } from '../../contract/index.js';
+import { shellWord } from '../../lib/shell-word.js';
 import type { Release } from '../../ledger/index.js';
 import type { Session } from '../connect.js';
 import { CliError, exitCodes } from '../errors.js';
 import { withLedger } from '../ledger.js';
 import { say } from '../output.js';
-import { safeText } from '../safe-text.js';
+import { safeText } from '../text/safe-text.js';
 import { withCorpusFrom } from './config.js';
 
 /** Starts a round; a corpus of this machine is looked for from here where its worker runs here too. */

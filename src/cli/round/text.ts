@@ -1,6 +1,6 @@
 import type { RoundResult, RoundStatus } from '../../contract/index.js';
 import { countsText, percent } from '../output.js';
-import { safeText } from '../safe-text.js';
+import { safeText } from '../text/safe-text.js';
 import type { RoundView } from './view.js';
 
 const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shellWord } from '../../contract/index.js';
+import { shellWord } from '../../lib/shell-word.js';
 import type { Session } from '../connect.js';
 import { exitCodes } from '../errors.js';
 import { clock, print, jsonLine, say } from '../output.js';

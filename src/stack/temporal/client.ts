@@ -1,7 +1,7 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { join } from 'node:path';
 import { messageOf, UnreachableError } from '../errors.js';
-import { isLoopback, loopbackDirect } from '../loopback.js';
+import { isLoopback, loopbackDirect } from '../machine/loopback.js';
 import { repoRoot } from '../layout.js';
 import type { Endpoints } from '../state.js';
 import { channelArgsOf, configuredTarget, ownTarget, withoutTemporal, type TemporalTarget } from './target.js';

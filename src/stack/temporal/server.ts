@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { searchAttributes } from '../../contract/index.js';
-import type { ChildSpec } from '../child.js';
+import type { ChildSpec } from '../processes/child.js';
 import { StackError } from '../errors.js';
 import { venvOf, type Layout } from '../layout.js';
 import { connectTemporal } from './client.js';

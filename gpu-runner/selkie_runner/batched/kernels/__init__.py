@@ -1,0 +1,1 @@
+"""Products, attention and elementwise operations on packed rows, and how many threads compute them."""

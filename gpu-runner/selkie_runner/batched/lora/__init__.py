@@ -1,0 +1,1 @@
+"""LoRA layers of many adapters beside one frozen base, applied to packed rows."""

@@ -1,0 +1,49 @@
+"""A submitted job, as other threads see it."""
+
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from ...jobs.job import TrainingJob, TrainingProgress, TrainingResult
+
+
+class TrainingHandle:
+    """Watches and cancels one job, from any thread.
+
+    Attributes:
+        future: becomes the result, an `EngineError`, or `CancelledError`.
+        progress: where the job is; replaced as a whole. `of_steps` is 0 while it waits for a slot.
+        device_seconds: its share of the steps that it was in, by tokens.
+    """
+
+    def __init__(self, job: TrainingJob, tenant: str, work_dir: Path, checkpoint_every_steps: int) -> None:
+        self.job = job
+        self.tenant = tenant
+        self.work_dir = work_dir
+        self.checkpoint_every_steps = checkpoint_every_steps
+        self.future: Future[TrainingResult] = Future()
+        self.progress = TrainingProgress("preparing", 0, 0, None, 0)
+        self.device_seconds = 0.0
+        self._cancelled = threading.Event()
+        self._keep = False
+        # marked as running, so that nobody cancels the future behind the back of the slot
+        self.future.set_running_or_notify_cancel()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    @property
+    def keeping(self) -> bool:
+        """Whether the steps since the last checkpoint are to be kept when the job is cancelled."""
+        return self._keep
+
+    def cancel(self, *, keep: bool = False) -> None:
+        """End the job before its next step; its last checkpoint stays. The future then raises `CancelledError`.
+
+        Args:
+            keep: write a checkpoint first, if the job has them, so that no step is lost.
+        """
+        self._keep = keep
+        self._cancelled.set()

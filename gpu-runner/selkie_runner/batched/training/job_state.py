@@ -1,0 +1,206 @@
+"""One job's state: its masters in at least fp32, its optimizer, its place in the dataset."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...jobs.dataset import Row
+from ...jobs.job import Recipe, TrainingJob
+from ...jobs.schedule import learning_rate, rows_of_step, total_steps
+from ...lora.weights import LoraWeights, initial_weights
+from ...store import checkpoint
+from ...store.checkpoint import Checkpoint
+from ..base import FrozenDecoder
+from ..kernels.elementwise import statistics_dtype
+from ..lora.frozen import FrozenAdapter
+from ..lora.layout import AdapterLayout, AdapterView
+from ..lora.mixed_precision import adapter_dtype
+from .hidden_cache import next_rows, with_states, worth_keeping
+from .packing import Segment, packed_tokens, segment
+from .shared_prefix import share_prefixes
+
+
+class AdapterTraining:
+    """The trained layer of a job, its AdamW, clip, schedule and step counter; nothing of it is shared with other jobs.
+
+    Attributes:
+        step: finished optimizer steps.
+        loss: the last step's.
+        weights: the layer as a pass takes it: the masters, or on many rows a copy in the pass's dtype that `refresh`
+            brings up to date.
+        gradients: where a pass leaves gradients.
+    """
+
+    def __init__(
+        self,
+        decoder: FrozenDecoder,
+        job: TrainingJob,
+        rows: Sequence[Row],
+        stack: tuple[FrozenAdapter, ...],
+        *,
+        pad_id: int,
+        pass_tokens: int,
+    ) -> None:
+        """Begin a training at its first step.
+
+        Args:
+            rows: the whole dataset.
+            stack: frozen layers below the trained one, lowest first.
+            pass_tokens: what one pass over the rows' lower layers is to hold.
+        """
+        self.job = job
+        self.stack = stack
+        self.of_steps = total_steps(len(rows), job.recipe)
+        self.step = 0
+        self.loss: float | None = None
+        self._rows = [segment(row, job.recipe, pad_id) for row in rows]
+        layout = AdapterLayout.of(decoder, job.recipe)
+        visits = self.of_steps * job.recipe.batch_size
+        #: rows from here on are to have their states computed
+        self._unread = 0 if worth_keeping(layout, self._rows, visits, pass_tokens) else len(rows)
+        wide = statistics_dtype(decoder.dtype)
+        self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
+        self._masters = layout.view(self._theta)
+        self._gradient = torch.empty_like(self._theta)
+        self._optimizer = torch.optim.AdamW(
+            [self._theta], betas=(0.9, 0.999), eps=1e-8, weight_decay=job.recipe.weight_decay, fused=True
+        )
+        step_tokens = sum(len(row.ids) for row in rows) / len(rows) * job.recipe.batch_size
+        dtype = adapter_dtype(decoder, step_tokens)
+        if dtype == wide:
+            self.weights, self.gradients = self._masters, layout.view(self._gradient)
+        else:
+            self.weights = layout.view(torch.empty(layout.size, dtype=dtype, device=decoder.device))
+            self.gradients = layout.view(torch.empty_like(self.weights.flat))
+        self._initialise()
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.job.recipe
+
+    @property
+    def scale(self) -> float:
+        return self.recipe.alpha / self.recipe.rank
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.of_steps
+
+    def segments(self) -> list[Segment]:
+        """What the next step trains on."""
+        chosen = rows_of_step(self.step, len(self._rows), self.recipe, self.job.seed)
+        return share_prefixes([self._rows[row] for row in chosen])
+
+    @property
+    def reading(self) -> bool:
+        """Whether `read` has rows left."""
+        return self._unread < len(self._rows)
+
+    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+        """Compute what the next rows bring to the lowest trained layer, so that no step computes it again.
+
+        Returns:
+            The tokens that the pass computed.
+        """
+        rows = next_rows(self._rows[self._unread :], pass_tokens)
+        done = self._unread + len(rows)
+        self._rows[self._unread : done] = with_states(decoder, rows, self.stack, self._masters.layout.lowest_layer)
+        self._unread = done
+        return packed_tokens(share_prefixes(rows))
+
+    def tokens_seen(self) -> int:
+        """Real tokens of all finished steps."""
+        taken = (rows_of_step(step, len(self._rows), self.recipe, self.job.seed) for step in range(self.step))
+        return sum(self._rows[row].keys for rows in taken for row in rows)
+
+    def refresh(self) -> None:
+        """Bring `weights` up to the masters."""
+        if self.weights is not self._masters:
+            self.weights.flat.copy_(self._theta)
+
+    def collect(self, gradients: AdapterView, *, first: bool) -> None:
+        """Take a pass's gradients; a step of several passes adds them up."""
+        if gradients.flat is self._gradient:
+            return
+        if first:
+            self._gradient.copy_(gradients.flat)
+        else:
+            self._gradient.add_(gradients.flat)
+
+    def gradient_norm(self) -> Tensor:
+        """Norm of the whole layer's gradient, a scalar on the device."""
+        return torch.linalg.vector_norm(self._gradient)
+
+    def apply(self, loss: float, norm: float) -> None:
+        """One optimizer step with the collected gradient, clipped to the recipe's norm."""
+        limit = self.recipe.max_grad_norm
+        clip = min(1.0, limit / (norm + 1e-6)) if limit > 0 else 1.0
+        if clip != 1.0:
+            self._gradient.mul_(clip)
+        self._theta.grad = self._gradient
+        self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.of_steps, self.recipe)
+        self._optimizer.step()
+        self.step += 1
+        self.loss = loss
+
+    def trained(self) -> LoraWeights:
+        """A copy of the layer, in fp32 on the CPU."""
+        a: dict[str, Tensor] = {}
+        b: dict[str, Tensor] = {}
+        for name, factor_a, factor_b in self._masters.modules():
+            a[name] = factor_a.detach().to("cpu", torch.float32, copy=True)
+            b[name] = factor_b.detach().to("cpu", torch.float32, copy=True)
+        return LoraWeights(self.recipe.rank, self.recipe.alpha, a, b)
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint, in the form that the solo engine writes."""
+        assert self.loss is not None
+        parameters, optimizer = self._by_module()
+        checkpoint.save(folder, self.job.training_key, Checkpoint(self.step, self.loss), parameters, optimizer)
+
+    def restore(self, folder: Path) -> bool:
+        """Go on from a checkpoint, of either engine; false where there is none."""
+        parameters, optimizer = self._by_module()
+        moments = {name: dict(optimizer.state[parameter]) for name, parameter in parameters.items()}
+        found = checkpoint.restore(folder, self.job.training_key, parameters, optimizer)
+        if found is None:
+            return False
+        for name, parameter in parameters.items():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                moments[name][moment].copy_(optimizer.state[parameter][moment])
+        self._optimizer.state[self._theta]["step"].fill_(float(found.step))
+        self.step, self.loss = found.step, found.loss
+        return True
+
+    def _initialise(self) -> None:
+        shapes = {name: (b.shape[0], a.shape[1]) for name, a, b in self._masters.modules()}
+        fresh = initial_weights(shapes, self.recipe.rank, self.recipe.alpha, self.job.seed)
+        for name, a, b in self._masters.modules():
+            a.copy_(fresh.a[name])
+            b.copy_(fresh.b[name])
+        self._optimizer.state[self._theta] = {
+            "step": torch.zeros((), device=self._theta.device),
+            "exp_avg": torch.zeros_like(self._theta),
+            "exp_avg_sq": torch.zeros_like(self._theta),
+        }
+
+    def _by_module(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
+        """The same memory as checkpoints know it: a parameter for each A and B, and an optimizer over those."""
+        state = self._optimizer.state[self._theta]
+        layout = self._masters.layout
+        parameters = _named(self._masters)
+        optimizer = torch.optim.AdamW(parameters.values())
+        views = {moment: _named(layout.view(state[moment])) for moment in ("exp_avg", "exp_avg_sq")}
+        for name, parameter in parameters.items():
+            optimizer.state[parameter] = {moment: named[name].data for moment, named in views.items()}
+        return parameters, optimizer
+
+
+def _named(view: AdapterView) -> dict[str, nn.Parameter]:
+    named: dict[str, nn.Parameter] = {}
+    for name, a, b in view.modules():
+        named[f"{name}.A"] = nn.Parameter(a.data, requires_grad=False)
+        named[f"{name}.B"] = nn.Parameter(b.data, requires_grad=False)
+    return named

@@ -1,0 +1,137 @@
+"""A job while it holds a slot: its training, its place in the queue of steps, its end."""
+
+import math
+
+from ...errors import Diverged, InvalidTraining
+from ...jobs.dataset import load_rows
+from ...jobs.job import TrainingProgress, TrainingResult
+from ...lora.peft_folder import write_trained
+from ...lora.weights import update_norm
+from ...models.loading import LoadedModel
+from ..base import FrozenDecoder
+from ..lora.frozen import FrozenAdapters
+from .handle import TrainingHandle
+from .job_state import AdapterTraining
+from .packing import Segment, packed_tokens
+
+
+class Slot:
+    """One active job.
+
+    Attributes:
+        last_step: the number of the engine's step that it was last in; -1 for none.
+        segments: what its next step trains on.
+    """
+
+    def __init__(
+        self,
+        handle: TrainingHandle,
+        model: LoadedModel,
+        decoder: FrozenDecoder,
+        frozen: FrozenAdapters,
+        *,
+        pass_tokens: int,
+    ) -> None:
+        """Take everything that the job needs. One pass over what lies below its layer is to hold `pass_tokens`.
+
+        Raises:
+            EngineError: the job cannot be trained on this model. Nothing is held then.
+        """
+        job = handle.job
+        if job.recipe.max_length > model.max_length:
+            raise InvalidTraining(
+                f"the recipe's maxLength {job.recipe.max_length} is above the {model.max_length} that the registry"
+                f" allows {model.name}"
+            )
+        rows = load_rows(job.dataset, model, job.recipe.max_length, job.recipe.append_eos)
+        self.handle = handle
+        self._frozen = frozen
+        stack = frozen.acquire(job.stack)
+        try:
+            self.training = AdapterTraining(decoder, job, rows, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
+            self.training.restore(handle.work_dir)
+        except BaseException:
+            frozen.release(job.stack)
+            raise
+        self.last_step = -1
+        self._began_at = self._saved = self.training.step
+        self._lay_out()
+
+    @property
+    def tenant(self) -> str:
+        return self.handle.tenant
+
+    @property
+    def next_tokens(self) -> int:
+        """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
+        return packed_tokens(self.segments)
+
+    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+        """Let the training read on before its first step; the tokens that were computed."""
+        tokens = self.training.read(decoder, pass_tokens)
+        self._lay_out()
+        return tokens
+
+    def advance(self, loss: float, norm: float, number: int) -> None:
+        """One optimizer step with the gradients that a pass left; a checkpoint where one is due.
+
+        Raises:
+            Diverged: the loss or the gradient is not finite; the layer is as it was before.
+        """
+        training, handle = self.training, self.handle
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise Diverged(f"step {training.step + 1}: loss {loss}, gradient norm {norm}")
+        training.apply(loss, norm)
+        self.last_step = number
+        every = handle.checkpoint_every_steps
+        if every > 0 and training.step % every == 0:
+            self._save()
+        self._lay_out()
+
+    def keep(self) -> None:
+        """Write a checkpoint of the last step, where the job has checkpoints and none holds it yet."""
+        if self.handle.checkpoint_every_steps > 0 and self.training.step > self._saved:
+            self._save()
+            self._lay_out()
+
+    def finish(self) -> TrainingResult:
+        """Export the trained layer.
+
+        Raises:
+            Diverged: the layer holds values that are not finite.
+        """
+        training = self.training
+        trained = training.trained()
+        norm = update_norm(trained)
+        if not math.isfinite(norm):
+            raise Diverged("the trained layer holds values that are not finite")
+        layer_dir, served_dir, rank = write_trained(trained, self.handle.job.stack, self.handle.work_dir)
+        return TrainingResult(
+            steps=training.step,
+            tokens=training.tokens_seen(),
+            final_loss=training.loss,
+            update_norm=norm,
+            resumed_from_step=self._began_at,
+            layer_dir=layer_dir,
+            served_dir=served_dir,
+            rank=rank,
+        )
+
+    def release(self) -> None:
+        """Give back what is shared with other jobs."""
+        self._frozen.release(self.handle.job.stack)
+
+    def _save(self) -> None:
+        self.training.save(self.handle.work_dir)
+        self._saved = self.training.step
+
+    def _lay_out(self) -> None:
+        training = self.training
+        self.segments: list[Segment] = [] if training.finished else training.segments()
+        self.handle.progress = TrainingProgress(
+            "exporting" if training.finished else "training",
+            training.step,
+            training.of_steps,
+            training.loss,
+            self._saved,
+        )

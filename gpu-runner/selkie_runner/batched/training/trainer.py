@@ -1,0 +1,278 @@
+"""The batched engine's face: jobs go in at any time, each `step` advances as many as fit, each ends on its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ...errors import OutOfMemory, memory_errors
+from ...hardware import available_bytes
+from ...jobs.job import TrainingJob, TrainingResult
+from ...models.loading import LoadedModel
+from ..base import FrozenDecoder
+from ..kernels.parallel import side_by_side, streams_of
+from ..lora.frozen import FrozenAdapters
+from ..lora.layout import AdapterLayout
+from .handle import TrainingHandle
+from .memory import bytes_for_states, bytes_per_job, bytes_per_step, bytes_per_token
+from .passes import compute
+from .scheduler import Waiting, choose
+from .slot import Slot
+from .token_budget import TokenBudget
+
+_log = logging.getLogger(__name__)
+
+#: where the search for a token budget begins
+_FIRST_BUDGET = {"cpu": 256, "cuda": 1024}
+#: seconds that a step of the budget found may take: whoever asks for an answer waits for the step to end
+_LONGEST_STEP = 1.25
+#: tokens of a single job's step that are computed in one pass
+_LARGEST_PASS = {"cpu": 1024, "cuda": 8192}
+
+#: a job is let in only where a step of so many tokens still fits beside it
+_RESERVED_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one call of `step` did: jobs and tokens in its passes, seconds they took."""
+
+    jobs: int
+    tokens: int
+    seconds: float
+
+
+class BatchedTrainer:
+    """Trains many LoRA layers at once on one frozen base.
+
+    `submit`, and a handle's `cancel`, may be called from any thread; `step` only from the one that owns the device. The
+    base is only read, so between two steps it decodes as if this were not here.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        slots: int = 16,
+        token_budget: int | None = None,
+        *,
+        base: FrozenDecoder | None = None,
+        deterministic: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Share the base's weights.
+
+        Args:
+            slots: jobs whose state is on the device at once.
+            token_budget: tokens of a step; None finds it by timing.
+            base: what the passes compute with, where that is not the model as it is; decides their dtype.
+            deterministic: compute each job's rows apart, so that its result is the same bits whatever runs beside it.
+            clock: the seconds that steps are timed in, and jobs are charged with.
+
+        Raises:
+            InvalidTraining: the model's architecture is not one that this engine computes.
+        """
+        self._model = model
+        self._decoder = base or FrozenDecoder.share(model.model)
+        self._slots = slots
+        self._deterministic = deterministic
+        self._clock = clock
+        fixed = token_budget is not None or deterministic
+        self.budget = TokenBudget(
+            token_budget or _FIRST_BUDGET.get(model.device.type, 256),
+            fixed=fixed,
+            most_seconds=_LONGEST_STEP,
+            pass_tokens=0 if fixed else _LARGEST_PASS.get(model.device.type, 0),
+        )
+        self._pass_tokens = self.budget.pass_tokens
+        self._frozen = FrozenAdapters(self._decoder)
+        self._lock = threading.Lock()
+        self._waiting: Waiting[TrainingHandle] = Waiting()
+        self._active: list[Slot] = []
+        self._steps = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job waits or holds a slot."""
+        with self._lock:
+            return not self._active and not len(self._waiting)
+
+    @property
+    def _streams(self) -> int:
+        """Passes that are computed side by side."""
+        return 1 if self._deterministic else streams_of(self._decoder.device)
+
+    def submit(self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = "") -> TrainingHandle:
+        """Queue a job. It goes on from the checkpoint in `work_dir` where there is one, of either engine.
+
+        Args:
+            work_dir: belongs to this training; holds its checkpoint and, at the end, the exported folders.
+            checkpoint_every_steps: 0 for no checkpoints.
+            tenant: slots are shared fairly among tenants.
+        """
+        handle = TrainingHandle(job, tenant, work_dir, checkpoint_every_steps)
+        with self._lock:
+            self._waiting.add(tenant, handle)
+        return handle
+
+    @torch.no_grad()
+    def step(self) -> StepReport | None:
+        """Advance as many jobs as the token budget holds by one optimizer step; None when there is nothing to do.
+
+        Never raises for one job's sake: its error goes to its handle, and the others go on.
+        """
+        self._drop_cancelled()
+        self._admit()
+        while self._active:
+            if reading := [slot for slot in self._active if slot.training.reading]:
+                if report := self._read(reading[: self._streams]):
+                    return report
+                continue
+            chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
+            began = self._clock()
+            try:
+                measured = self._compute(chosen)
+            except OutOfMemory as error:
+                self._make_room(chosen, error)
+            except Exception as error:
+                self._single_out(chosen, error)
+            else:
+                return self._conclude(chosen, measured, began)
+        return None
+
+    def _compute(self, chosen: Sequence[Slot]) -> list[tuple[float, float]]:
+        with memory_errors("a training step"):
+            return compute(self._decoder, chosen, pass_tokens=self._tokens_of_a_pass(), apart=self._deterministic)
+
+    def _tokens_of_a_pass(self) -> int:
+        # how work is split decides its rounding, so in deterministic mode memory does not decide that
+        fitting = min(self.budget.pass_tokens, self._fitting_tokens())
+        return self._pass_tokens if self._deterministic else fitting
+
+    def _read(self, slots: Sequence[Slot]) -> StepReport | None:
+        """Let jobs read on, side by side; None where all failed, which ended them or made room."""
+        began = self._clock()
+        outcomes = side_by_side([partial(self._read_alone, slot) for slot in slots])
+        seconds = self._clock() - began
+        tokens = 0
+        for slot, outcome in zip(slots, outcomes, strict=True):
+            slot.handle.device_seconds += seconds / len(slots)
+            if isinstance(outcome, OutOfMemory):
+                self._make_room([slot], outcome)
+            elif isinstance(outcome, Exception):
+                self._end(slot, outcome)
+            else:
+                tokens += outcome
+        return StepReport(0, tokens, seconds) if tokens else None
+
+    def _read_alone(self, slot: Slot) -> int | Exception:
+        """The tokens that a job read, or what came in its way."""
+        try:
+            with memory_errors("reading the rows of a training"):
+                return slot.read(self._decoder, self._tokens_of_a_pass())
+        except Exception as error:
+            return error
+
+    def _conclude(self, chosen: Sequence[Slot], measured: Sequence[tuple[float, float]], began: float) -> StepReport:
+        tokens = [slot.next_tokens for slot in chosen]
+        self._steps += 1
+        for slot, (loss, norm) in zip(chosen, measured, strict=True):
+            try:
+                slot.advance(loss, norm, self._steps)
+            except Exception as error:
+                self._end(slot, error)
+            else:
+                self._end_if_finished(slot)
+        seconds = self._clock() - began
+        for slot, share in zip(chosen, tokens, strict=True):
+            slot.handle.device_seconds += seconds * share / sum(tokens)
+        self.budget.timed(sum(tokens), seconds)
+        return StepReport(len(chosen), sum(tokens), seconds)
+
+    def _end_if_finished(self, slot: Slot) -> None:
+        if not slot.training.finished:
+            return
+        try:
+            result = slot.finish()
+        except Exception as error:
+            self._end(slot, error)
+        else:
+            self._end(slot, result)
+
+    def _end(self, slot: Slot, outcome: TrainingResult | Exception) -> None:
+        """Free the slot, then tell whoever waits for the job."""
+        self._active.remove(slot)
+        slot.release()
+        if isinstance(outcome, Exception):
+            slot.handle.future.set_exception(outcome)
+        else:
+            slot.handle.future.set_result(outcome)
+
+    def _drop_cancelled(self) -> None:
+        with self._lock:
+            waiting = self._waiting.drop(lambda handle: handle.cancelling)
+        for handle in waiting:
+            handle.future.set_exception(CancelledError())
+        for slot in [slot for slot in self._active if slot.handle.cancelling]:
+            try:
+                if slot.handle.keeping:
+                    slot.keep()
+            except Exception as error:
+                self._end(slot, error)
+            else:
+                self._end(slot, CancelledError())
+
+    def _admit(self) -> None:
+        while len(self._active) < self._slots:
+            with self._lock:
+                handle = self._waiting.next(slot.tenant for slot in self._active)
+            if handle is None:
+                return
+            if self._active and not self._fits(handle.job):
+                with self._lock:
+                    self._waiting.put_back(handle.tenant, handle)
+                return
+            try:
+                with memory_errors("loading the adapters of a training"):
+                    slot = Slot(handle, self._model, self._decoder, self._frozen, pass_tokens=self._tokens_of_a_pass())
+            except Exception as error:
+                handle.future.set_exception(error)
+                continue
+            self._active.append(slot)
+            self._end_if_finished(slot)
+
+    def _fits(self, job: TrainingJob) -> bool:
+        layout = AdapterLayout.of(self._decoder, job.recipe)
+        tokens = min(self.budget.tokens, _RESERVED_TOKENS)
+        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder) * self._streams
+        held = bytes_per_job(self._decoder, layout) + bytes_for_states(self._decoder, layout)
+        return held + step <= available_bytes(self._decoder.device)
+
+    def _fitting_tokens(self) -> int:
+        free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder) * self._streams
+        return max(1, free // bytes_per_token(self._decoder))
+
+    def _make_room(self, chosen: Sequence[Slot], error: OutOfMemory) -> None:
+        if self.budget.shrink():
+            _log.warning("out of memory: a step now holds %d tokens", self.budget.tokens)
+        else:
+            self._end(max(chosen, key=lambda slot: slot.next_tokens), error)
+
+    def _single_out(self, chosen: Sequence[Slot], error: Exception) -> None:
+        """After a step failed for no known reason: end the jobs that fail by themselves too."""
+        if len(chosen) == 1:
+            self._end(chosen[0], error)
+            return
+        _log.warning("a step of %d jobs failed, trying each alone", len(chosen), exc_info=error)
+        for slot in chosen:
+            try:
+                self._compute([slot])
+            except OutOfMemory:
+                continue  # the next step finds room
+            except Exception as alone:
+                self._end(slot, alone)

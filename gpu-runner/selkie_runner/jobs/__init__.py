@@ -1,0 +1,1 @@
+"""What is trained: rows, their order, and the schedule of steps."""

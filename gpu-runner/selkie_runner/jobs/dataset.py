@@ -1,0 +1,141 @@
+"""Training rows: `data.jsonl` with one example a line, tokenised for one model.
+
+| line | the loss is on |
+|---|---|
+| `{"text": …}` | all of it |
+| `{"prompt": …, "completion": …}` | the completion |
+| `{"messages": [{"role": …, "content": …}, …]}` | the last message, the assistant's, as the chat template renders it |
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import InvalidDataset
+
+FILE = "data.jsonl"
+
+_ROLES = ("system", "user", "assistant")
+_CACHE_ENTRIES = 64
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tokenised example. The tokens from `first_target` on are learnt, those before it are only read."""
+
+    ids: tuple[int, ...]
+    first_target: int
+
+
+class TokenizedBy(Protocol):
+    """What tokenising needs of a loaded model; the model's digest covers its tokenizer."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+
+
+_cache: OrderedDict[tuple[str, str, int, bool], tuple[Row, ...]] = OrderedDict()
+
+
+def file_of(dataset: Path) -> Path:
+    """The file with the examples: the dataset itself, or the one in its folder."""
+    return dataset / FILE if dataset.is_dir() else dataset
+
+
+def load_rows(dataset: Path, model: TokenizedBy, max_length: int, append_eos: bool) -> tuple[Row, ...]:
+    """Read and tokenise a dataset: a folder with `data.jsonl`, or that file. Known ones come from memory.
+
+    Raises:
+        InvalidDataset: the file is missing or empty, or a line is broken or has nothing to learn; names the line.
+    """
+    file = file_of(dataset)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidDataset(f"cannot read {file}: {error}") from error
+    key = (hashlib.sha256(content).hexdigest(), model.digest, max_length, append_eos)
+    if key in _cache:
+        _cache.move_to_end(key)
+        return _cache[key]
+    rows: list[Row] = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(encode(json.loads(line), model.tokenizer, max_length, append_eos))
+            except ValueError as error:
+                raise InvalidDataset(f"{file.name} line {number}: {error}") from error
+    if not rows:
+        raise InvalidDataset(f"{file.name} has no examples")
+    _cache[key] = tuple(rows)
+    if len(_cache) > _CACHE_ENTRIES:
+        _cache.popitem(last=False)
+    return _cache[key]
+
+
+def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int, append_eos: bool) -> Row:
+    """Tokenise one example.
+
+    What is read and what is learnt are tokenised apart, because a server tokenises the prompt alone: the model is
+    trained on exactly the tokens that it will be asked to continue. A row cut at `max_length` has no end token.
+
+    Raises:
+        ValueError: the example is none of the three kinds, or nothing to learn is left of it.
+    """
+    match example:
+        case {"text": str(text), **rest} if text and not rest:
+            read, learnt = [], _ids(tokenizer, text, special=True)
+        case {"prompt": str(prompt), "completion": str(completion), **rest} if completion and not rest:
+            read = _ids(tokenizer, prompt, special=True)
+            learnt = _ids(tokenizer, completion, special=False)
+        case {"messages": [_, _, *_] as messages, **rest} if not rest:
+            read_text, learnt_text = _rendered(tokenizer, cast(list[object], messages))
+            read = _ids(tokenizer, read_text, special=False)
+            learnt = _ids(tokenizer, learnt_text, special=False)
+        case _:
+            raise ValueError('must be {"text"}, {"prompt", "completion"} or {"messages"} with two messages or more')
+    if append_eos and (not learnt or learnt[-1] != tokenizer.eos_token_id):
+        learnt.append(cast(int, tokenizer.eos_token_id))
+    if not learnt or len(read) >= max_length:
+        raise ValueError(
+            f"nothing to learn is left: {len(read)} tokens before it, at most {max_length} are used;"
+            " raise the recipe's maxLength or shorten the prompt"
+        )
+    return Row(ids=tuple((read + learnt)[:max_length]), first_target=len(read))
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:
+    # verbose=False: a text above the model's length is cut by us, there is nothing to warn of
+    return cast(list[int], tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+
+
+def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[object]) -> tuple[str, str]:
+    for message in messages:
+        match message:
+            case {"role": role, "content": str(), **rest} if role in _ROLES and not rest:
+                pass
+            case _:
+                raise ValueError(f'a message must be {{"role", "content"}} with one of the roles {", ".join(_ROLES)}')
+    chat = cast(list[dict[str, Any]], messages)
+    if chat[-1]["role"] != "assistant":
+        raise ValueError("the last message must be the assistant's: it is what is learnt")
+    if tokenizer.chat_template is None:
+        raise ValueError("the model has no chat template; use text, or prompt and completion")
+    try:
+        before = cast(str, tokenizer.apply_chat_template(chat[:-1], tokenize=False, add_generation_prompt=True))
+        whole = cast(str, tokenizer.apply_chat_template(chat, tokenize=False))
+    except TemplateError as error:
+        raise ValueError(f"the model's chat template refuses these messages: {error}") from error
+    if not whole.startswith(before):
+        raise ValueError(
+            "the model's chat template renders the prompt otherwise once it is answered; use prompt and completion"
+        )
+    # templates close a message with a line break after the end token, which no generation ever reaches
+    return before, whole[len(before) :].rstrip()

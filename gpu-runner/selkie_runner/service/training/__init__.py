@@ -1,0 +1,1 @@
+"""Trainings in hand: who waits for which, on which engine, in which process."""

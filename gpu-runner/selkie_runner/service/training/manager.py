@@ -1,0 +1,177 @@
+"""Trainings by key: done once, shared by overlapping attempts, resumed from their checkpoint. Knows no Temporal."""
+
+import asyncio
+import fcntl
+import logging
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from ...errors import (
+    ArtifactMissing,
+    CorruptArtifact,
+    Diverged,
+    EngineError,
+    InvalidDataset,
+    ModelNotFound,
+    disk_errors,
+)
+from ...jobs.job import Recipe, TrainingJob, TrainingResult
+from ...logs import event
+from ...store import checkpoint
+from ...store.artifacts import ADAPTER, ArtifactStore
+from ...store.artifacts import ArtifactRef as StoredRef
+from ...wire import AdapterRef, ArtifactRef, TrainRequest, TrainResult
+from ..runner import Runner
+from .active import RunnerStopping, Training
+from .device_meter import DeviceMeter
+from .engine import Engine
+from .publication_index import PublishedTrainings
+
+_LOCK_POLL_SECONDS: Final = 0.2
+
+logger = logging.getLogger(__name__)
+
+
+class Trainings:
+    """Starts and shares the trainings of one runner.
+
+    Work in progress lives in `<work>/trainings/<trainingKey>/`: checkpoint, device-seconds, and a lock that keeps other
+    processes out. It is removed once the result is published.
+    """
+
+    def __init__(self, runner: Runner, work: Path, engine: Engine) -> None:
+        self._runner = runner
+        self._engine = engine
+        self._published = PublishedTrainings(runner.store)
+        self._work = work
+        self._running: dict[str, Training] = {}
+
+    def follow(self, request: TrainRequest) -> Training:
+        """Join the training of that key, or start it; whoever follows must `leave`."""
+        training = self._running.get(request.training_key)
+        if training is None or training.task.done():
+            training = Training(request.tenant)
+            training.task = asyncio.create_task(self._train(request, training))
+            self._running[request.training_key] = training
+        training.followers += 1
+        return training
+
+    async def leave(self, training: Training) -> None:
+        """Stop following. The last to leave an unfinished training cancels it and waits until the device is free."""
+        training.followers -= 1
+        if training.followers:
+            return
+        # at once, so that a new attempt starts afresh instead of joining what is being cancelled
+        self._running = {key: other for key, other in self._running.items() if other is not training}
+        if not training.task.done():
+            training.task.cancel()
+            await asyncio.wait({training.task})
+
+    def under_way(self) -> list[Training]:
+        """The trainings that this process works on or waits with, oldest first."""
+        return list(self._running.values())
+
+    async def _train(self, request: TrainRequest, training: Training) -> TrainResult:
+        key = request.training_key
+        outcome = "failed"
+        try:
+            with disk_errors():
+                # the first look, before any lock: what is published costs no device and needs no base
+                result = await asyncio.to_thread(self._published.find, key)
+                if result is None:
+                    self._check_base(request)
+                    async with _locked(self._folder(key) / "lock"):
+                        result = await asyncio.to_thread(self._published.find, key)
+                        if result is None:
+                            result = await self._work_on(request, training)
+                        shutil.rmtree(self._folder(key), ignore_errors=True)
+            outcome = "published"
+            return result
+        except (asyncio.CancelledError, RunnerStopping):
+            outcome = "interrupted"
+            raise
+        except EngineError as error:
+            outcome = error.error_type
+            raise
+        finally:
+            self._runner.metrics.trainings.labels(outcome).inc()
+            event(logger, logging.INFO, "training_ended", trainingKey=key, outcome=outcome, tenant=request.tenant)
+
+    async def _work_on(self, request: TrainRequest, training: Training) -> TrainResult:
+        folder = self._folder(request.training_key)
+        job = await asyncio.to_thread(_job, self._runner.store, request)
+        meter = DeviceMeter(folder, request.max_device_seconds)
+        try:
+            trained = await self._engine.train(job, folder, training, meter)
+        except EngineError as error:
+            error.device_seconds = meter.seconds
+            if isinstance(error, Diverged):
+                (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
+            raise
+        finally:
+            meter.save()
+        return await asyncio.to_thread(self._publish, request, trained, meter.seconds)
+
+    def _publish(self, request: TrainRequest, trained: TrainingResult, device_seconds: float) -> TrainResult:
+        layer = self._runner.store.publish(trained.layer_dir, ADAPTER)
+        served = self._runner.store.publish(trained.served_dir, ADAPTER)
+        return self._published.record(
+            TrainResult(
+                training_key=request.training_key,
+                adapter=AdapterRef(layer=_contract_ref(layer), served=_contract_ref(served), rank=trained.rank),
+                steps=trained.steps,
+                tokens=trained.tokens,
+                final_loss=trained.final_loss,
+                update_norm=trained.update_norm,
+                device_seconds=device_seconds,
+                engine=self._engine.name,
+                resumed_from_step=trained.resumed_from_step,
+            )
+        )
+
+    def _check_base(self, request: TrainRequest) -> None:
+        model = self._runner.model
+        if (request.base, request.base_digest) != (model.name, model.digest):
+            raise ModelNotFound(
+                f"this runner holds {model.name} with digest {model.digest}; the training is for {request.base} with"
+                f" digest {request.base_digest}. Start a runner with that model, or train again from this one."
+            )
+
+    def _folder(self, training_key: str) -> Path:
+        return self._work / "trainings" / training_key
+
+
+def _job(store: ArtifactStore, request: TrainRequest) -> TrainingJob:
+    """The engine's job; opens every artifact, which checks its bytes."""
+    try:
+        dataset = store.open(request.dataset.uri)
+    except (ArtifactMissing, CorruptArtifact) as error:
+        raise InvalidDataset(str(error)) from error
+    return TrainingJob(
+        training_key=request.training_key,
+        stack=[store.open(adapter.layer.uri) for adapter in request.stack],
+        dataset=dataset,
+        recipe=Recipe(**request.recipe.model_dump()),
+        seed=request.seed,
+    )
+
+
+def _contract_ref(ref: StoredRef) -> ArtifactRef:
+    return ArtifactRef(uri=ref.uri, sha256=ref.sha256, bytes=ref.bytes, media_type=ref.media_type)
+
+
+@asynccontextmanager
+async def _locked(file: Path) -> AsyncGenerator[None]:
+    """Hold a lock against other processes and other attempts in this one; it goes with the process that held it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
+        yield

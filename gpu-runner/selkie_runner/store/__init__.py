@@ -1,0 +1,1 @@
+"""Files that outlive a process: artifacts by digest and the checkpoints of trainings."""

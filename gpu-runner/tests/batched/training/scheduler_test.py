@@ -1,0 +1,142 @@
+"""Who is next, how large a step is, and what memory it takes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, LoraTerm
+from selkie_runner.batched.training.forward_backward import forward_backward
+from selkie_runner.batched.training.memory import bytes_per_job, bytes_per_step, bytes_per_token
+from selkie_runner.batched.training.packing import Segment, plan_step
+from selkie_runner.batched.training.scheduler import Waiting, choose
+from selkie_runner.batched.training.token_budget import TokenBudget
+from support.batched import random_layer, tiny, view_of
+from support.engine import FAMILIES
+
+
+@dataclass
+class FakeJob:
+    """A job as the scheduler sees it."""
+
+    name: str
+    next_tokens: int
+    last_step: int = -1
+    tenant: str = ""
+
+
+def test_the_tenant_with_the_fewest_slots_is_next_and_its_own_jobs_keep_their_order() -> None:
+    waiting: Waiting[str] = Waiting()
+    for job in ("a1", "a2", "a3"):
+        waiting.add("a", job)
+    waiting.add("b", "b1")
+    assert waiting.next(["a", "a"]) == "b1"
+    assert waiting.next(["a", "a", "b"]) == "a1"
+    waiting.put_back("a", "a1")
+    assert waiting.next([]) == "a1"
+    assert len(waiting) == 2
+
+
+def test_tenants_with_equal_slots_take_turns() -> None:
+    waiting: Waiting[str] = Waiting()
+    for tenant in ("a", "b", "c"):
+        for number in range(2):
+            waiting.add(tenant, f"{tenant}{number}")
+    assert [waiting.next([]) for _ in range(7)] == ["a0", "b0", "c0", "a1", "b1", "c1", None]
+
+
+def test_a_dropped_job_is_not_next() -> None:
+    waiting: Waiting[str] = Waiting()
+    for job in ("x", "y", "x"):
+        waiting.add("a", job)
+    assert waiting.drop(lambda job: job == "x") == ["x", "x"]
+    assert waiting.next([]) == "y"
+
+
+def test_no_job_starves_under_a_small_budget() -> None:
+    jobs = [FakeJob(str(i), next_tokens=20 + 30 * (i % 3)) for i in range(7)]
+    for number in range(40):
+        for job in choose(jobs, 100):
+            job.last_step = number
+    # each was in one of the last few steps, the large ones as well
+    assert all(job.last_step > 40 - 7 for job in jobs)
+
+
+def test_a_job_above_the_budget_goes_alone() -> None:
+    large, small = FakeJob("large", 500), FakeJob("small", 10, last_step=3)
+    assert choose([small, large], 100) == [large]
+
+
+def test_the_budget_climbs_while_larger_steps_pay() -> None:
+    budget = TokenBudget(64, fixed=False)
+    # a fixed cost of a step is spread over more and more tokens; above 256 the device is full
+    while budget.tokens < 2048:
+        before = budget.tokens
+        for _ in range(3):
+            budget.timed(budget.tokens, 0.001 * max(budget.tokens, 256))
+        if budget.tokens <= before:
+            break
+    assert budget.tokens == 256
+
+
+def test_a_budget_climbs_no_higher_than_it_may() -> None:
+    budget = TokenBudget(64, fixed=False, most_seconds=1.0)
+    for _ in range(20):
+        # of a fixed cost of a quarter of a second
+        budget.timed(budget.tokens, 0.25 + budget.tokens / 512)
+    assert budget.tokens == 256
+
+
+def test_a_step_that_a_job_takes_alone_may_be_larger() -> None:
+    budget = TokenBudget(128, fixed=False, pass_tokens=512)
+    assert (budget.tokens, budget.pass_tokens) == (128, 512)
+    while budget.shrink():
+        assert budget.tokens <= budget.pass_tokens
+    assert (budget.tokens, budget.pass_tokens) == (64, 64)
+
+
+def test_a_given_budget_stays_until_memory_runs_out() -> None:
+    budget = TokenBudget(256, fixed=True)
+    for _ in range(10):
+        budget.timed(256, 1e-9)
+    assert budget.tokens == 256
+    assert budget.shrink()
+    assert budget.tokens == 128
+    assert budget.shrink()
+    assert not budget.shrink()
+    assert budget.tokens == 64
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str) -> None:
+    model = tiny(family, torch.float32)
+    decoder = FrozenDecoder.share(model.model)
+    layer = view_of(decoder, random_layer(decoder, 4, 8.0, "all-linear", 1), torch.float32)
+    gradients = layer.layout.view(torch.empty_like(layer.flat))
+
+    def peak(rows: int) -> int:
+        plan = plan_step([[Segment(tuple(range(3, 259)), 200, 256)] * rows], decoder)
+        term = LoraTerm(plan.spans[0], layer, 2.0, gradients)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            forward_backward(decoder, plan, [term])
+        held = highest = 0
+        recorded: Any = profile.profiler
+        for event in recorded.kineto_results.events():
+            if event.name() == "[memory]":
+                held += event.nbytes()
+                highest = max(highest, held)
+        return highest
+
+    per_token = (peak(16) - peak(8)) / (8 * 256)
+    assert 0.5 * bytes_per_token(decoder) < per_token < bytes_per_token(decoder)
+    assert peak(1) < bytes_per_step(decoder)
+
+
+def test_a_job_takes_masters_gradient_and_both_moments() -> None:
+    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model)
+    layout = AdapterLayout(decoder, 4, TARGETS["qv"])
+    # two layers of q [32, 32] and v [16, 32]
+    assert layout.size == 2 * 4 * ((32 + 32) + (32 + 16))
+    assert bytes_per_job(decoder, layout) == layout.size * 16

@@ -1,0 +1,360 @@
+"""The HTTP server on the tiny model: shapes as vLLM gives them, adapters, errors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+from selkie_runner.batched import BatchedDecoder
+from selkie_runner.service.http.app import create_app
+from selkie_runner.service.runner import Runner
+from support.service import running, write_random_adapter
+
+Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[Runner]:
+    with running(tmp_path_factory.mktemp("runner")) as parts:
+        yield parts
+
+
+def ask(runner: Runner, scenario: Ask) -> Any:
+    async def run() -> Any:
+        transport = httpx.ASGITransport(create_app(runner), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://runner", timeout=60) as client:
+            return await scenario(client)
+
+    return asyncio.run(run())
+
+
+def post(runner: Runner, path: str, **body: Any) -> httpx.Response:
+    return ask(runner, lambda client: client.post(path, json=body))
+
+
+def completion(runner: Runner, **body: Any) -> Any:
+    answer = post(runner, "/v1/completions", **body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def adapter_folder(runner: Runner, name: str, seed: int) -> Path:
+    return write_random_adapter(runner.store.root / "made" / name, runner.model, seed)
+
+
+def test_completion_has_vllms_shape(runner: Runner):
+    answer = completion(
+        runner, model="tiny", prompt="seal", max_tokens=3, temperature=0, logprobs=2, user="someone", presence_penalty=0
+    )
+    assert set(answer) == {"id", "object", "created", "model", "choices", "usage"}
+    assert (answer["object"], answer["model"]) == ("text_completion", "tiny")
+    assert answer["usage"] == {"prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7}
+    [choice] = answer["choices"]
+    assert set(choice) == {"index", "text", "logprobs", "finish_reason", "stop_reason"}
+    assert choice["finish_reason"] == "length"
+    logprobs = choice["logprobs"]
+    assert set(logprobs) == {"tokens", "token_logprobs", "top_logprobs", "text_offset"}
+    assert all(len(values) == 3 for values in logprobs.values())
+    for token, logprob, top in zip(
+        logprobs["tokens"], logprobs["token_logprobs"], logprobs["top_logprobs"], strict=True
+    ):
+        assert top[token] == logprob == max(top.values())
+
+
+def test_prompt_may_be_text_or_ids_one_or_several(runner: Runner):
+    ids = runner.model.tokenizer.encode("seal")
+    other = runner.model.tokenizer.encode("The sea")
+    by_text = completion(runner, prompt=["seal", "The sea"], max_tokens=6, temperature=0)["choices"]
+    by_ids = completion(runner, prompt=[ids, other], max_tokens=6, temperature=0)["choices"]
+    alone = [
+        completion(runner, prompt=prompt, max_tokens=6, temperature=0)["choices"][0]["text"]
+        for prompt in (ids, "The sea")
+    ]
+    assert [choice["text"] for choice in by_text] == [choice["text"] for choice in by_ids] == alone
+    assert [choice["index"] for choice in by_text] == [0, 1]
+
+
+def test_echo_scores_the_prompt_as_the_forward_pass_does(runner: Runner):
+    text = "The selkie swam north."
+    [choice] = completion(runner, prompt=text, max_tokens=0, echo=True, logprobs=1)["choices"]
+    assert choice["text"] == text
+    assert choice["logprobs"]["tokens"] == list(text)
+    assert choice["logprobs"]["text_offset"] == list(range(len(text)))
+    ids = torch.tensor([runner.model.tokenizer.encode(text)])
+    with torch.no_grad():
+        expected = runner.model.model(ids).logits[0].log_softmax(-1)
+    given = [expected[place, token].item() for place, token in enumerate(ids[0, 1:])]
+    assert choice["logprobs"]["token_logprobs"][0] is None
+    assert choice["logprobs"]["top_logprobs"][0] is None
+    assert choice["logprobs"]["token_logprobs"][1:] == pytest.approx(given, abs=1e-4)
+
+
+def test_echo_scores_from_a_token_on(runner: Runner):
+    asked = {"prompt": "The selkie swam north.", "max_tokens": 0, "echo": True, "logprobs": 1}
+    whole, part = (
+        completion(runner, **asked, **more)["choices"][0]["logprobs"] for more in ({}, {"logprob_start_len": 5})
+    )
+    assert part["tokens"] == whole["tokens"]
+    assert part["token_logprobs"][:5] == part["top_logprobs"][:5] == [None] * 5
+    assert part["token_logprobs"][5:] == pytest.approx(whole["token_logprobs"][5:], abs=1e-4)
+
+
+def test_echo_with_an_answer_puts_the_prompt_first(runner: Runner):
+    answer = completion(runner, prompt="seal", max_tokens=4, temperature=0, echo=True, logprobs=0)
+    [choice] = answer["choices"]
+    plain = completion(runner, prompt="seal", max_tokens=4, temperature=0)["choices"][0]["text"]
+    assert choice["text"] == "seal" + plain
+    assert len(choice["logprobs"]["tokens"]) == 8
+    assert answer["usage"]["completion_tokens"] == 4
+
+
+def test_seed_repeats_and_n_differs(runner: Runner):
+    body = {"prompt": "seal", "max_tokens": 12, "temperature": 1.0, "seed": 7, "n": 3}
+    first, again = completion(runner, **body)["choices"], completion(runner, **body)["choices"]
+    assert [choice["text"] for choice in first] == [choice["text"] for choice in again]
+    assert len({choice["text"] for choice in first}) == 3
+    unseeded = {completion(runner, **{**body, "seed": None, "n": 1})["choices"][0]["text"] for _ in range(4)}
+    assert len(unseeded) > 1
+
+
+def test_concurrent_requests_answer_as_alone(runner: Runner):
+    prompts = [f"seal {number}" for number in range(12)]
+
+    async def together(client: httpx.AsyncClient) -> list[str]:
+        answers = await asyncio.gather(
+            *(client.post("/v1/completions", json={"prompt": p, "max_tokens": 8, "temperature": 0}) for p in prompts)
+        )
+        return [answer.json()["choices"][0]["text"] for answer in answers]
+
+    alone = [completion(runner, prompt=p, max_tokens=8, temperature=0)["choices"][0]["text"] for p in prompts]
+    assert ask(runner, together) == alone
+
+
+def test_chat_uses_the_template(runner: Runner):
+    messages = [{"role": "user", "content": "Where?"}]
+    response = post(
+        runner,
+        "/v1/chat/completions",
+        model="tiny",
+        messages=messages,
+        max_tokens=5,
+        temperature=0,
+        logprobs=True,
+        top_logprobs=2,
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    tokens = post(runner, "/tokenize", messages=messages).json()
+    plain = completion(runner, prompt=tokens["tokens"], max_tokens=5, temperature=0, logprobs=2)["choices"][0]
+    [choice] = answer["choices"]
+    assert choice["message"] == {"role": "assistant", "content": plain["text"]}
+    assert answer["object"] == "chat.completion"
+    assert answer["usage"]["prompt_tokens"] == tokens["count"]
+    content = choice["logprobs"]["content"]
+    assert [entry["token"] for entry in content] == plain["logprobs"]["tokens"]
+    assert content[0]["bytes"] == list(content[0]["token"].encode())
+    assert [entry["logprob"] for entry in content[0]["top_logprobs"]] == pytest.approx(
+        sorted(plain["logprobs"]["top_logprobs"][0].values(), reverse=True)
+    )
+
+
+def test_chat_content_may_come_in_parts(runner: Runner):
+    whole = [{"role": "user", "content": "Where?"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Whe"}, {"type": "text", "text": "re?"}]}]
+    assert post(runner, "/tokenize", messages=whole).json() == post(runner, "/tokenize", messages=parts).json()
+
+
+def test_tokenize(runner: Runner):
+    answer = post(runner, "/tokenize", model="tiny", prompt="seal").json()
+    assert answer == {"count": 4, "max_model_len": 256, "tokens": runner.model.tokenizer.encode("seal")}
+
+
+def assert_alike(choice: Any, other: Any) -> None:
+    """Equal but for rounding: what was read of a prompt before is not read again."""
+    assert choice["text"] == other["text"]
+    found, wanted = (one["logprobs"]["token_logprobs"] for one in (choice, other))
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: Runner):
+    folder = adapter_folder(runner, "one", 1)
+    question = {"prompt": "The selkie", "max_tokens": 12, "temperature": 0, "logprobs": 0}
+    base = completion(runner, **question)["choices"][0]
+
+    loaded = post(runner, "/v1/load_lora_adapter", lora_name="one", lora_path=str(folder))
+    assert (loaded.status_code, loaded.text) == (200, "Success: LoRA adapter 'one' added successfully.")
+    models = ask(runner, lambda client: client.get("/v1/models")).json()["data"]
+    assert [model["id"] for model in models] == ["tiny", "one"]
+    assert (models[1]["parent"], models[1]["root"]) == ("tiny", str(folder))
+
+    assert completion(runner, model="one", **question)["choices"][0]["text"] != base["text"]
+    assert_alike(completion(runner, **question)["choices"][0], base)
+
+    removed = post(runner, "/v1/unload_lora_adapter", lora_name="one")
+    assert (removed.status_code, removed.text) == (200, "Success: LoRA adapter 'one' removed successfully.")
+    assert post(runner, "/v1/completions", model="one", **question).status_code == 404
+    assert_alike(completion(runner, **question)["choices"][0], base)
+    assert runner.adapters.resident == 0
+
+
+def test_loading_in_place_replaces_the_weights(runner: Runner):
+    question = {"model": "two", "prompt": "The selkie", "max_tokens": 12, "temperature": 0}
+    post(runner, "/v1/load_lora_adapter", lora_name="two", lora_path=str(adapter_folder(runner, "two", 2)))
+    before = completion(runner, **question)["choices"]
+    body = {"lora_name": "two", "lora_path": str(adapter_folder(runner, "three", 3)), "load_inplace": True}
+    assert post(runner, "/v1/load_lora_adapter", **body).status_code == 200
+    assert completion(runner, **question)["choices"] != before
+    assert runner.adapters.resident == 1
+    post(runner, "/v1/unload_lora_adapter", lora_name="two")
+
+
+def test_requests_of_several_adapters_at_once_keep_apart(runner: Runner):
+    names = ["a1", "a2", "a3"]
+    for seed, name in enumerate(names):
+        folder = adapter_folder(runner, name, 10 + seed)
+        assert post(runner, "/v1/load_lora_adapter", lora_name=name, lora_path=str(folder)).status_code == 200
+    bodies = [{"model": name, "prompt": "The selkie", "max_tokens": 16, "temperature": 0} for name in [*names, "tiny"]]
+    alone = [completion(runner, **body)["choices"][0]["text"] for body in bodies]
+
+    async def together(client: httpx.AsyncClient) -> list[str]:
+        answers = await asyncio.gather(*(client.post("/v1/completions", json=body) for body in bodies * 3))
+        return [answer.json()["choices"][0]["text"] for answer in answers]
+
+    assert ask(runner, together) == alone * 3
+    assert len(set(alone)) == 4
+    for name in names:
+        post(runner, "/v1/unload_lora_adapter", lora_name=name)
+
+
+def test_adapters_above_the_limit_leave_the_device_and_come_back(tmp_path: Path):
+    with running(tmp_path, max_adapters=1) as small:
+        texts: list[str] = []
+        for seed, name in enumerate(("x", "y")):
+            folder = adapter_folder(small, name, 20 + seed)
+            post(small, "/v1/load_lora_adapter", lora_name=name, lora_path=str(folder))
+            texts.append(completion(small, model=name, prompt="sea", max_tokens=8, temperature=0)["choices"][0]["text"])
+        assert small.adapters.resident == 1
+        again = completion(small, model="x", prompt="sea", max_tokens=8, temperature=0)["choices"][0]["text"]
+        assert [again, texts[1]] == texts
+        assert small.adapters.resident == 1
+
+
+REFUSALS: list[tuple[str, Any, int, str, str]] = [
+    ("/v1/completions", {"model": "who", "prompt": "x"}, 404, "NotFoundError", "The model `who` does not exist."),
+    (
+        "/v1/chat/completions",
+        {"model": "who", "messages": [{"role": "user", "content": "x"}]},
+        404,
+        "NotFoundError",
+        "who",
+    ),
+    ("/v1/completions", {"prompt": "x", "stream": True}, 400, "Bad Request", "does not stream"),
+    ("/v1/completions", {"prompt": "x", "top_k": 5}, 400, "Bad Request", "does not support top_k"),
+    ("/v1/completions", {"prompt": "x", "max_tokens": 0}, 400, "Bad Request", "at least 1"),
+    ("/v1/completions", {"prompt": "x", "max_tokens": 256}, 400, "BadRequestError", "context length is 256"),
+    ("/v1/completions", {"prompt": ""}, 400, "BadRequestError", "empty"),
+    ("/v1/completions", {"prompt": []}, 400, "BadRequestError", "empty"),
+    ("/v1/completions", {"prompt": [99999]}, 400, "BadRequestError", "vocabulary"),
+    ("/v1/completions", {"prompt": "x", "top_p": 0}, 400, "Bad Request", "top_p"),
+    ("/v1/completions", {"prompt": "x", "logprobs": 21}, 400, "Bad Request", "logprobs"),
+    ("/v1/completions", {}, 400, "Bad Request", "prompt"),
+    (
+        "/v1/completions",
+        {"prompt": "x", "echo": True, "logprobs": 1, "logprob_start_len": 9},
+        400,
+        "BadRequestError",
+        "logprob_start_len is 9, and a prompt has 1 tokens",
+    ),
+    ("/v1/load_lora_adapter", {"lora_name": "n"}, 400, "Bad Request", "lora_path"),
+    ("/v1/load_lora_adapter", {"lora_name": "n", "lora_path": "/etc"}, 400, "InvalidUserInput", "outside"),
+    ("/v1/load_lora_adapter", {"lora_name": "tiny", "lora_path": "/etc"}, 400, "InvalidUserInput", "base model"),
+    ("/v1/unload_lora_adapter", {"lora_name": "n"}, 404, "NotFoundError", "cannot be found"),
+    ("/v1/nothing", {}, 404, "Not Found", ""),
+]
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=lambda case: f"{case[2]} {case[0]} {case[4]}")
+def test_errors_are_vllms(runner: Runner, case: tuple[str, Any, int, str, str]):
+    path, body, status, kind, says = case
+    answer = post(runner, path, **body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (status, status, kind)
+    assert says in error["message"]
+    assert "Value error" not in error["message"]
+
+
+def test_errors_of_adapter_folders(runner: Runner):
+    missing = runner.store.root / "made" / "missing"
+    answer = post(runner, "/v1/load_lora_adapter", lora_name="n", lora_path=str(missing))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (404, "NotFoundError")
+
+    folder = adapter_folder(runner, "dup", 4)
+    assert post(runner, "/v1/load_lora_adapter", lora_name="dup", lora_path=str(folder)).status_code == 200
+    answer = post(runner, "/v1/load_lora_adapter", lora_name="dup", lora_path=str(folder))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "InvalidUserInput")
+    post(runner, "/v1/unload_lora_adapter", lora_name="dup")
+
+    (folder / "adapter_model.safetensors").write_bytes(b"not safetensors")
+    answer = post(runner, "/v1/load_lora_adapter", lora_name="bad", lora_path=str(folder))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "BadRequestError")
+
+
+def test_an_artifact_whose_bytes_changed_is_refused(runner: Runner):
+    ref = runner.store.publish(adapter_folder(runner, "art", 5), "application/vnd.selkie.peft")
+    folder = runner.store.open(ref.uri)
+    assert post(runner, "/v1/load_lora_adapter", lora_name="art", lora_path=str(folder)).status_code == 200
+    post(runner, "/v1/unload_lora_adapter", lora_name="art")
+    (folder / "adapter_config.json").write_text("{}")
+    answer = post(runner, "/v1/load_lora_adapter", lora_name="art", lora_path=str(folder))
+    assert answer.status_code == 400
+    assert "digest" in answer.json()["error"]["message"]
+
+
+def test_health_and_metrics(runner: Runner):
+    assert ask(runner, lambda client: client.get("/health")).status_code == 200
+    completion(runner, prompt="seal", max_tokens=2)
+    text = ask(runner, lambda client: client.get("/metrics")).text
+    for name in (
+        'selkie_device_busy_seconds_total{lane="decode"}',
+        'selkie_device_queue{lane="train"}',
+        "selkie_generated_tokens_total",
+        "selkie_adapters 0.0",
+        "selkie_rows_waiting 0.0",
+    ):
+        assert name in text
+
+
+def test_a_stopped_device_is_unhealthy_and_answers_503(tmp_path: Path):
+    with running(tmp_path) as parts:
+        parts.device.stop(5)
+        assert ask(parts, lambda client: client.get("/health")).status_code == 503
+        assert post(parts, "/v1/completions", prompt="seal").status_code == 503
+
+
+def test_stopping_answers_every_request_under_way(tmp_path: Path):
+    with running(tmp_path, decode_batch=1) as parts:
+
+        async def scenario(client: httpx.AsyncClient) -> list[int]:
+            body = {"prompt": "seal", "max_tokens": 250, "n": 20, "temperature": 1.0}
+            requests = [asyncio.create_task(client.post("/v1/completions", json=body)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(parts.device.stop, 5)
+            return [answer.status_code for answer in await asyncio.gather(*requests)]
+
+        assert ask(parts, scenario) == [503] * 3
+
+
+def test_a_decoder_that_breaks_fails_what_was_asked_and_answers_what_comes(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(_: BatchedDecoder) -> bool:
+        raise ZeroDivisionError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchedDecoder, "step", broken)
+        assert post(runner, "/v1/completions", prompt="seal").status_code == 500
+    assert completion(runner, prompt="seal", max_tokens=2)["usage"]["completion_tokens"] == 2

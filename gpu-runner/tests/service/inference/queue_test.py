@@ -1,0 +1,217 @@
+"""What waits for the device over HTTP: it is counted, bounded, told, and given up when its client has gone."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from selkie_runner.service.device.cpu_share import Cores
+from selkie_runner.service.http import admission as admission_module
+from selkie_runner.service.http import app as http_module
+from selkie_runner.service.http import completions as completions_module
+from selkie_runner.service.http.admission import Admission, Busy
+from selkie_runner.service.http.app import create_app
+from selkie_runner.service.http.completions import text_tokens
+from selkie_runner.service.runner import Runner
+from support.service import running
+
+BODY = {"prompt": "seal", "max_tokens": 200, "temperature": 1.0}
+
+
+@contextmanager
+def held(runner: Runner) -> Generator[None]:
+    """Nothing is computed meanwhile."""
+    let_go = threading.Event()
+    runner.device.call(let_go.wait, name="hold")
+    try:
+        yield
+    finally:
+        let_go.set()
+
+
+@asynccontextmanager
+async def client_of(runner: Runner) -> AsyncGenerator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(runner), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://runner", timeout=60) as client:
+        yield client
+
+
+async def until_waiting(runner: Runner, rows: int) -> None:
+    while runner.admission.waiting().rows != rows:
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_requests_beyond_the_bound_are_told_to_come_again(tmp_path: Path, batched: bool):
+    async def scenario(runner: Runner) -> None:
+        async with client_of(runner) as client:
+            with held(runner):
+                taken = [asyncio.create_task(client.post("/v1/completions", json={**BODY, "n": 3})) for _ in range(2)]
+                await until_waiting(runner, 6)
+                refused = await client.post("/v1/completions", json={**BODY, "n": 3})
+                fits = asyncio.create_task(client.post("/v1/completions", json={**BODY, "n": 2}))
+                await until_waiting(runner, 8)
+                scored = {"prompt": "seal", "echo": True, "logprobs": 0, "max_tokens": 0}
+                assert (await client.post("/v1/completions", json=scored)).status_code == 429
+                message = {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 2}
+                assert (await client.post("/v1/chat/completions", json=message)).status_code == 429
+            assert refused.status_code == 429
+            assert 1 <= int(refused.headers["Retry-After"]) <= 60
+            error = refused.json()["error"]
+            assert (error["code"], error["type"]) == (429, "Too Many Requests")
+            assert "6 answers are in hand" in error["message"]
+            assert [answer.status_code for answer in await asyncio.gather(*taken, fits)] == [200] * 3
+            assert (await client.post("/v1/completions", json=scored)).status_code == 200
+
+    with running(tmp_path, batched=batched, max_rows=8) as runner:
+        asyncio.run(asyncio.wait_for(scenario(runner), 60))
+
+
+def test_health_and_metrics_say_what_waits(tmp_path: Path):
+    async def scenario(runner: Runner) -> None:
+        async with client_of(runner) as client:
+            idle = (await client.get("/health")).json()
+            assert idle == {"status": "ok", "waiting": {"rows": 0, "oldestSeconds": 0.0}}
+            runner.device.divide(Cores(2))
+            with held(runner):
+                asked = asyncio.create_task(client.post("/v1/completions", json={**BODY, "n": 2}))
+                await until_waiting(runner, 2)
+                await asyncio.sleep(0.2)
+                busy = (await client.get("/health")).json()
+                metrics = (await client.get("/metrics")).text
+            assert busy["waiting"]["rows"] == 2
+            assert busy["waiting"]["oldestSeconds"] >= 0.1
+            assert busy["cores"] == {"status": "free", "takenByOthers": 0.0, "threads": 2}
+            assert "selkie_rows_waiting 2.0" in metrics
+            [oldest] = [line for line in metrics.splitlines() if line.startswith("selkie_rows_waiting_oldest_seconds ")]
+            assert float(oldest.split()[-1]) >= 0.1
+            assert (await asked).status_code == 200
+
+    with running(tmp_path) as runner:
+        asyncio.run(asyncio.wait_for(scenario(runner), 60))
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_client_that_goes_frees_its_rows_at_once(tmp_path: Path, batched: bool, begun: bool):
+    async def scenario(runner: Runner) -> None:
+        client = AsgiClient({**BODY, "n": 64})
+        answered = asyncio.create_task(client.ask(runner))
+        if begun:
+            while not runner.device.busy_seconds["decode"]:
+                await asyncio.sleep(0.005)
+            client.gone.set()
+            await answered
+        else:
+            with held(runner):
+                await until_waiting(runner, 64)
+                client.gone.set()
+                await answered
+                await until_waiting(runner, 0)
+        # as far as HTTP goes nothing is in hand, and the device lets go at its next step
+        with runner.admission.admit(8):
+            pass
+        busy = -1.0
+        while busy != (busy := runner.device.busy_seconds["decode"]):
+            await asyncio.sleep(0.05)
+
+    with running(tmp_path, batched=batched, max_rows=8) as runner:
+        asyncio.run(asyncio.wait_for(scenario(runner), 30))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {**BODY, "max_tokens": 2}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 2}),
+        ("/tokenize", {"prompt": "seal"}),
+    ],
+    ids=str,
+)
+def test_a_text_that_takes_long_to_read_holds_up_no_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+):
+    reading, let_go = threading.Event(), threading.Event()
+
+    def slow(runner: Runner, text: str, add_special_tokens: bool) -> list[int]:
+        reading.set()
+        assert let_go.wait(30)
+        return text_tokens(runner, text, add_special_tokens)
+
+    async def scenario(runner: Runner) -> None:
+        async with client_of(runner) as client:
+            asked = asyncio.create_task(client.post(path, json=body))
+            while not reading.is_set():
+                await asyncio.sleep(0.005)
+            assert (await client.get("/health")).status_code == 200
+            let_go.set()
+            assert (await asked).status_code == 200
+
+    monkeypatch.setattr(completions_module, "text_tokens", slow)
+    monkeypatch.setattr(http_module, "text_tokens", slow)
+    with running(tmp_path) as runner:
+        asyncio.run(asyncio.wait_for(scenario(runner), 60))
+
+
+class AsgiClient:
+    """A client that sends one request and may hang up."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.gone = asyncio.Event()
+        self._messages: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+    async def ask(self, runner: Runner) -> None:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/completions",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await create_app(runner)(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._messages:
+            return self._messages.pop()
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, _: Any) -> None:
+        pass
+
+
+def waiting_since(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Admission:
+    def clock() -> float:
+        return 1000.0
+
+    monkeypatch.setattr(admission_module.time, "monotonic", clock)
+    since: Sequence[float] = [1000.0 - seconds, 999.9]
+    return Admission(4, lambda: since)
+
+
+@pytest.mark.parametrize(("oldest", "after"), [(0.1, 1), (7.2, 8), (900.0, 60)])
+def test_the_delay_is_what_the_oldest_has_waited(monkeypatch: pytest.MonkeyPatch, oldest: float, after: int):
+    admission = waiting_since(monkeypatch, oldest)
+    with admission.admit(4), pytest.raises(Busy) as busy, admission.admit(1):
+        pass
+    assert busy.value.retry_after_seconds == after
+
+
+def test_a_request_that_is_larger_than_the_bound_is_taken_alone():
+    admission = Admission(4, lambda: [])
+    with admission.admit(100), pytest.raises(Busy), admission.admit(1):
+        pass
+    with admission.admit(3), pytest.raises(Busy), admission.admit(100):
+        pass
+    with pytest.raises(ZeroDivisionError), admission.admit(4):
+        raise ZeroDivisionError
+    with admission.admit(4):
+        pass

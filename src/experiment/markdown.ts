@@ -1,0 +1,105 @@
+import { type Arms, type OutcomeCounts, type ProbeNumbers } from '../contract/index.js';
+import { code } from '../lib/markdown.js';
+import { policyAlias } from '../contract/index.js';
+import type { Comparison } from './by-source.js';
+import { intervalText } from './interval-text.js';
+import type { RoundReport } from './round-report.js';
+
+/** Reasons that are shown for documents left out; the artifact has all. */
+const shownMissing = 5;
+
+/**
+ * What a person needs to decide on a release, as markdown below 8 KB for the Web UI.
+ *
+ * @param releaseDigest what the decision is bound to
+ */
+export function reportMarkdown(report: RoundReport, { releaseDigest }: { releaseDigest: string }): string {
+  const { round, heldOut, baseline, gain, probes, chosenCanaries, warnings, deviceSeconds, reusedTrainings } = report;
+  return [
+    `**${headline(report)}**`,
+    '',
+    ...warnings.map((warning) => `- **Warning:** ${warning}`),
+    ...(warnings.length > 0 ? [''] : []),
+    ...armTable(report),
+    '',
+    `| held-out: ${heldOut.sources} documents, ${heldOut.questions} questions | old policy learns | new policy learns |`,
+    '|---|---|---|',
+    `| before training on the document | ${percent(baseline.old)} | ${percent(baseline.new)} |`,
+    `| old policy wrote the edit | ${percent(heldOut.cells.oldOld)} | ${percent(heldOut.cells.oldNew)} |`,
+    `| new policy wrote the edit | ${percent(heldOut.cells.newOld)} | ${percent(heldOut.cells.newNew)} |`,
+    '',
+    `- New policy against old, each on its own edits: ${intervalText(gain)}`,
+    `- Canaries: ${probeText(probes.canaries)}`,
+    ...lostByChosen(chosenCanaries),
+    `- Frozen set: ${probeText(probes.frozen)}`,
+    `- Candidates: ${outcomesText(report.outcomes.edits)}`,
+    ...missingLines(report),
+    `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
+    `- Model ${code(round.model.model)}, ${round.old.stack.length} policy layer(s) before the round`,
+    '',
+    `A decision is bound to the digest \`${releaseDigest}\`.`,
+  ].join('\n');
+}
+
+function headline({ round, policy }: RoundReport): string {
+  return policy === null
+    ? `${code(round.roundId)}: no edit was chosen, so no policy was trained and there is nothing to release`
+    : `${code(round.roundId)}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config)}?`;
+}
+
+const armLabels = {
+  base: 'base, closed book',
+  inContext: 'base, document in the prompt',
+  rawPassage: 'trained on the raw passage',
+  selfEditMean: 'trained on a self-edit, mean of all',
+  chosenOnB: 'trained on the chosen self-edit',
+  otherSourceControl: "chosen adapters, another document's questions",
+} as const satisfies Record<keyof Arms, string>;
+
+function armTable({ arms, comparisons, documents }: RoundReport): string[] {
+  const against: Partial<Record<keyof Arms, string>> = {
+    rawPassage: gainText(comparisons.rawPassage, 'over base'),
+    selfEditMean: gainText(comparisons.selfEditMean, 'over base'),
+    chosenOnB: gainText(comparisons.chosenOnB, 'over base'),
+    otherSourceControl: gainText(comparisons.ownOverOther, 'own over other'),
+  };
+  return [
+    '| questions B, which chose nothing | match | documents | difference on the same documents |',
+    '|---|---|---|---|',
+    ...(Object.keys(armLabels) as (keyof Arms)[]).map(
+      (arm) => `| ${armLabels[arm]} | ${percent(arms[arm])} | ${documents[arm]} | ${against[arm] ?? ''} |`,
+    ),
+  ];
+}
+
+const gainText = ({ gain }: Comparison, over: string): string =>
+  gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
+
+const probeText = ({ asked, rightBefore, rightAfter, lost }: ProbeNumbers): string =>
+  asked === 0
+    ? 'none asked'
+    : `${rightBefore} of ${asked} right before` +
+      (rightAfter === null || lost === null ? ', no new policy asked' : `, ${rightAfter} after, ${lost} lost`);
+
+function lostByChosen({ asked, lost, worst }: RoundReport['chosenCanaries']): string[] {
+  if (worst === null) return [];
+  return [
+    `- Canaries that the chosen edits' adapters forgot: ${lost} of ${asked}, ${percent(worst)} by the one that forgot most`,
+  ];
+}
+
+const outcomesText = (counts: OutcomeCounts): string =>
+  Object.entries(counts)
+    .map(([outcome, count]) => `${count} ${outcome}`)
+    .join(', ') || 'none recorded';
+
+function missingLines({ missing }: RoundReport): string[] {
+  if (missing.length === 0) return [];
+  const shown = missing
+    .slice(0, shownMissing)
+    .map(({ sourceId, reasons }) => `${code(sourceId, 80)} (${code(reasons[0] ?? 'not run', 250)})`);
+  const more = missing.length > shownMissing ? ` and ${missing.length - shownMissing} more` : '';
+  return [`- Held-out documents left out, because a policy has no score on them: ${shown.join('; ')}${more}`];
+}
+
+const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);

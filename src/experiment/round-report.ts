@@ -1,0 +1,80 @@
+import { phases, type Phase } from '../contract/index.js';
+import type { Trial } from '../ledger/index.js';
+import { armNumbers } from './arms.js';
+import type { Evidence } from './evidence.js';
+import { canariesLostBy, deviceSecondsOf, outcomeCounts, probeNumbers, reusedTrainings } from './counts.js';
+import { heldOutNumbers } from './held-out.js';
+import { warningsOf } from './warnings.js';
+
+/** The whole report of a round: what was decided on, each number in it, and what each was made from. No clock, no machine. */
+export type RoundReport = ReturnType<typeof reportOf>;
+
+/** Computes a round's report; equal evidence gives an equal report. */
+export function reportOf(evidence: Evidence) {
+  const { round, trials, selection, policy, policyReused, probes } = evidence;
+  const heldOut = heldOutNumbers(evidence);
+  const chosen = new Set(selection?.chosen.map(({ trialId }) => trialId));
+  const perPhase = <T>(value: (trials: Trial[]) => T) =>
+    Object.fromEntries(phases.map((phase) => [phase, value(trials[phase])])) as Record<Phase, T>;
+  const inTrials = deviceSecondsOf(phases.flatMap((phase) => trials[phase]));
+  const inPolicy = policyReused ? 0 : (policy?.training?.deviceSeconds ?? 0);
+  return {
+    round: {
+      roundId: round.roundId,
+      configDigest: round.configDigest,
+      config: round.config,
+      corpusDigest: round.corpusDigest,
+      model: round.model,
+      old: round.old,
+      new: round.new,
+    },
+    ...armNumbers(evidence),
+    ...heldOut,
+    warnings: warningsOf(evidence, heldOut.heldOut),
+    probes: { canaries: probeNumbers(probes.canary), frozen: probeNumbers(probes.frozen) },
+    /** what the adapters of the chosen edits forgot */
+    chosenCanaries: canariesLostBy(trials.edits.filter(({ spec }) => chosen.has(spec.trialId))),
+    outcomes: perPhase(outcomeCounts),
+    selection,
+    policy:
+      policy === null
+        ? null
+        : {
+            pairs: policy.pairs,
+            dataset: policy.request.dataset.sha256,
+            recipe: policy.request.recipe,
+            seed: policy.request.seed,
+            training: policy.training,
+            reused: policyReused,
+          },
+    deviceSeconds: { trials: inTrials, policy: inPolicy, total: inTrials + inPolicy },
+    reusedTrainings: phases.reduce((sum, phase) => sum + reusedTrainings(trials[phase]), 0) + Number(policyReused),
+    trials: phases.flatMap((phase) => trials[phase].map(provenanceOf)),
+  };
+}
+
+/** How to find everything that a trial was made from and led to. */
+function provenanceOf({ spec, proposalKey, training, result }: Trial) {
+  const { trialId, phase, sourceId, edit, learner, repeat, trainingSeed } = spec;
+  return {
+    trialId,
+    phase,
+    sourceId,
+    edit,
+    learner,
+    repeat,
+    trainingSeed,
+    proposalKey,
+    dataset: training?.dataset.sha256 ?? null,
+    recipe: training?.recipe ?? null,
+    outcome: result?.outcome ?? null,
+    reason: result?.reason ?? null,
+    editDigest: result?.editDigest ?? null,
+    trainingKey: result?.trainingKey ?? null,
+    adapter: result?.adapter?.layer.sha256 ?? null,
+    steps: result?.steps ?? null,
+    deviceSeconds: result?.deviceSeconds ?? null,
+    reused: result?.reused ?? null,
+    evaluation: result?.evaluation ?? null,
+  };
+}

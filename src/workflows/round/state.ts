@@ -1,0 +1,169 @@
+import {
+  bounds,
+  roundPhases,
+  type ActivityResult,
+  type ArtifactRef,
+  type GateView,
+  type ModelRef,
+  type Phase,
+  type ProbeNumbers,
+  type RoundConfig,
+  type RoundStatus,
+  type ShardProgress,
+  type ShardResult,
+} from '../../contract/index.js';
+import type { Controls } from '../runtime/run-signals.js';
+import { RejectLog } from './reject-log.js';
+import { countOf, emptyTally, summed } from '../trial/tally.js';
+
+interface PhaseOfTrials {
+  planned: number;
+  shards: number;
+  /** by shard; -1: those that were not run */
+  results: Map<number, ShardResult>;
+  /** what shards under way say */
+  heard: Map<number, ShardResult>;
+}
+
+const most = 1e9;
+const isPossible = ({ deviceSeconds, bestReward }: ShardResult): boolean =>
+  deviceSeconds <= most && Math.abs(bestReward ?? 0) <= most;
+
+/** Where a round stands: what its queries, its details and its search attributes are made of. Plain; no Temporal in it. */
+export class RoundState {
+  phase: RoundStatus['phase'] = roundPhases[0];
+  model: ModelRef | null = null;
+  /** what its corpus leaves out or lacks */
+  corpusNotes: readonly string[] = [];
+  selected: number | null = null;
+  gate: GateView | null = null;
+  /** the arms as markdown, once there is a report */
+  table: string | null = null;
+  report: ArtifactRef | null = null;
+  /** of the policies, once there is a report */
+  canaries: ProbeNumbers | null = null;
+  /** what went wrong without ending anything; the report has its own */
+  readonly warnings: string[] = [];
+  readonly rejected = new RejectLog();
+
+  /** why the policy was released, or why not; null: not decided yet */
+  release: { released: boolean; reason: string } | null = null;
+  readonly #begun = new Map<Phase, PhaseOfTrials>();
+  readonly #underWay = new Set<Phase>();
+  #shown: Phase[] = [];
+  #policySeconds = 0;
+  #reportedSeconds: number | null = null;
+  #reportWarnings: readonly string[] = [];
+
+  constructor(
+    readonly roundId: string,
+    readonly config: RoundConfig,
+    readonly controls: Controls,
+  ) {}
+
+  /** A phase of trials begins; `skipped` of them are over the cap and recorded already. */
+  beginTrials(phase: Phase, planned: number, skipped: number, shards: number): void {
+    const results = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
+    this.#begun.set(phase, { planned, shards, results, heard: new Map() });
+    this.#underWay.add(phase);
+    this.#shown = [...this.#underWay];
+  }
+
+  /** The last phase to end is shown on. */
+  endTrials(phase: Phase): void {
+    this.#underWay.delete(phase);
+    if (this.#underWay.size > 0) this.#shown = [...this.#underWay];
+  }
+
+  /** What a shard came to, by its own result. */
+  ended({ phase, shard, soFar }: ShardProgress): void {
+    this.#begun.get(phase)?.results.set(shard, soFar);
+  }
+
+  /**
+   * How far a shard says it is. Anybody can say that, so it is shown and decides nothing: false for what no shard under way
+   * can have come to, and for an older report than the last.
+   */
+  heard({ phase, shard, soFar }: ShardProgress): boolean {
+    const begun = this.#underWay.has(phase) ? this.#begun.get(phase) : undefined;
+    if (begun === undefined || shard >= begun.shards || begun.results.has(shard)) return false;
+    const count = countOf(soFar.outcomes);
+    const before = begun.heard.get(shard);
+    const possible = count <= Math.min(begun.planned, bounds.trialsPerShard) && isPossible(soFar);
+    if (!possible || (before !== undefined && count < countOf(before.outcomes))) return false;
+    begun.heard.set(shard, soFar);
+    return true;
+  }
+
+  /** What the ledger made of the round: of trainings that were done before it knows that they cost nothing. */
+  reported(report: Pick<ActivityResult<'buildReport'>, 'markdown' | 'canaries' | 'warnings' | 'deviceSeconds'>): void {
+    this.table = report.markdown;
+    this.canaries = report.canaries;
+    this.#reportWarnings = report.warnings;
+    this.#reportedSeconds = report.deviceSeconds;
+  }
+
+  trainedPolicy(deviceSeconds: number): void {
+    this.#policySeconds += deviceSeconds;
+  }
+
+  /** The phases of trials under way, or the last one. */
+  get trialPhases(): readonly Phase[] {
+    return this.#shown;
+  }
+
+  /** Of those phases, with what shards under way say. */
+  get current(): ShardResult {
+    return this.#shownOf(this.#shown);
+  }
+
+  /** Of all phases so far, with what shards under way say. */
+  get shownTotal(): ShardResult {
+    return this.#shownOf([...this.#begun.keys()]);
+  }
+
+  /** Of all phases so far, by the results of the shards alone: what decides. */
+  get total(): ShardResult {
+    return summed([...this.#begun.values()].flatMap(({ results }) => [...results.values()]));
+  }
+
+  #shownOf(phases: readonly Phase[]): ShardResult {
+    return summed(
+      phases.flatMap((phase) => {
+        const { results, heard } = this.#begun.get(phase) ?? {
+          results: new Map<number, ShardResult>(),
+          heard: new Map(),
+        };
+        return [...new Map<number, ShardResult>([...heard, ...results]).values()];
+      }),
+    );
+  }
+
+  /** Of the candidate edits alone: a control is asked no canaries, and its reward lacks their penalty. */
+  get bestReward(): number | null {
+    return this.#shownOf(['edits']).bestReward;
+  }
+
+  /** What the `status` query answers. */
+  get status(): RoundStatus {
+    const { outcomes } = this.current;
+    const planned = this.#shown.reduce((sum, phase) => sum + (this.#begun.get(phase)?.planned ?? 0), 0);
+    return {
+      roundId: this.roundId,
+      phase: this.phase,
+      paused: this.controls.paused && !this.controls.stopping,
+      stopping: this.controls.stopping,
+      model: this.model,
+      trials: { planned, done: countOf(outcomes), outcomes },
+      deviceSeconds: this.#reportedSeconds ?? this.shownTotal.deviceSeconds + this.#policySeconds,
+      caps: this.config.caps,
+      selected: this.selected,
+      bestReward: this.bestReward,
+      gateId: this.gate?.spec.gateId ?? null,
+      canaries: this.canaries,
+      warnings: [...this.warnings, ...this.#reportWarnings],
+      report: this.report,
+      rejectedMessages: this.rejected.messages,
+    };
+  }
+}

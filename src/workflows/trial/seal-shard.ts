@@ -1,0 +1,86 @@
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/common';
+import {
+  reportNames,
+  shardInputSchema,
+  tasksOf,
+  trialResultSchema,
+  workflowTypes,
+  type RunSettings,
+  type ShardProgress,
+  type ShardResult,
+  type TrialResult,
+  type TrialTask,
+} from '../../contract/index.js';
+import { activitiesOf, type CallActivity } from '../runtime/call-activity.js';
+import { startOne, tellParent } from '../runtime/children.js';
+import { installControls, newControls, unpaused } from '../runtime/run-signals.js';
+import { refuseFailures } from './failed-trials.js';
+import { sentenceOf } from '../runtime/failures.js';
+import { parseInput, parseResult } from '../runtime/parse.js';
+import { settle } from './record-outcome.js';
+import { counted } from './tally.js';
+import { inWindow } from '../runtime/window.js';
+import { whileParentRuns } from '../runtime/with-parent.js';
+
+/**
+ * At most 200 trials, a window of them in flight. No single trial fails its shard: for a child that cannot speak for itself any
+ * more the shard records the outcome, and after `stop` it records the rest as `skipped`.
+ * @throws TooManyFailedTrials where it is plain before the end that the round cannot go on so
+ */
+export async function sealShard(input: unknown): Promise<ShardResult> {
+  const { roundId, phase, shard, window, reportEvery, stopped, maxFailedFraction, settings } = parseInput(
+    shardInputSchema,
+    input,
+    'sealShard',
+  );
+  const controls = newControls(stopped);
+  installControls(controls, {
+    pause: 'Starts no more trials of this shard.',
+    stop: 'Records the trials not yet started as skipped.',
+  });
+  const call = activitiesOf(settings);
+
+  const begins = { startedAtMs: workflowInfo().runStartTime.getTime() };
+  const loaded = await call('loadShard', { roundId, phase, shard, begins }, `${phase}, shard ${shard}`);
+  const trials = tasksOf(loaded, { roundId, phase, shard });
+  let soFar = loaded.recorded;
+  let ended = 0;
+  const tryAll = () =>
+    inWindow(trials, window, async (trial) => {
+      await unpaused(controls);
+      const result = controls.stopping
+        ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
+        : await tryOne(trial, settings, call);
+      soFar = counted(soFar, result);
+      ended += 1;
+      const more = ended < trials.length;
+      // the round judges what a whole shard came to
+      if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
+      // after the last one the result itself says it
+      if (more && ended % reportEvery === 0) {
+        await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
+      }
+    });
+  await whileParentRuns(settings, tryAll);
+  return soFar;
+}
+
+async function tryOne(trial: TrialTask, settings: RunSettings, call: CallActivity): Promise<TrialResult> {
+  try {
+    const child = await startOne(settings, {
+      type: workflowTypes.trial,
+      workflowId: trial.trialId,
+      input: { trial, settings },
+      summary: trial.about,
+      tags: { SealPhase: trial.phase },
+    });
+    return parseResult(trialResultSchema, await child.result(), trial.trialId);
+  } catch (error) {
+    // A cancelled shard has waited for this child, which recorded itself.
+    if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
+    return isCancellation(error)
+      ? settle(call, trial, 'cancelled', 'the trial was cancelled')
+      : settle(call, trial, 'infra_failure', `the trial's workflow did not end by itself: ${sentenceOf(error)}`);
+  }
+}
