@@ -16,7 +16,8 @@ while read -r name type; do
 done <<ATTRIBUTES
 SealTenant Keyword
 SealModel Keyword
-SealPhase Keyword
+SealStage Keyword
+SealPurpose Keyword
 SealGate Keyword
 SealOutcome Keyword
 SealRound Int

@@ -146,7 +146,7 @@ class TrainFailure(Contract):
 class TrainHeartbeat(Contract):
     phase: Literal["waiting", "preparing", "training", "exporting"]
     step: Count
-    of_steps: Count
+    total_steps: Count
     loss: FiniteOrNull
     checkpoint: Count
 

@@ -90,14 +90,14 @@ def test_the_engines_errors_are_of_that_list():
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
 def test_a_loss_that_is_not_finite_travels_as_null(loss: float):
-    beat = contract.TrainHeartbeat(phase="training", step=3, of_steps=20, loss=loss, checkpoint=0)
-    assert beat.payload() == {"phase": "training", "step": 3, "ofSteps": 20, "loss": None, "checkpoint": 0}
+    beat = contract.TrainHeartbeat(phase="training", step=3, total_steps=20, loss=loss, checkpoint=0)
+    assert beat.payload() == {"phase": "training", "step": 3, "totalSteps": 20, "loss": None, "checkpoint": 0}
 
 
 def test_python_names_are_not_the_wires():
     with pytest.raises(ValidationError):
         contract.parse(
-            contract.TrainHeartbeat, {"phase": "training", "step": 1, "of_steps": 2, "loss": None, "checkpoint": 0}
+            contract.TrainHeartbeat, {"phase": "training", "step": 1, "total_steps": 2, "loss": None, "checkpoint": 0}
         )
 
 

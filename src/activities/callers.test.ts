@@ -13,7 +13,7 @@ import {
   type ActivityRequest,
 } from '../contract/index.js';
 import { releaseGate } from '../governance/gates.js';
-import { createControlActivities } from './ledger/index.js';
+import { createLedgerActivities } from './ledger/index.js';
 import { askersOf } from './callers.js';
 import { createLlmActivities } from './llm/index.js';
 
@@ -67,8 +67,8 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
   checkServer: { roundId },
   claimRound: { roundId, configDigest: digest, config, startedAtMs: 1 },
   prepareRound: { roundId, model },
-  planTrials: { roundId, phase: 'edits' },
-  loadShard: { roundId, phase: 'edits', shard: 0, begins: { startedAtMs: 1 } },
+  planTrials: { roundId, purpose: 'edits' },
+  loadShard: { roundId, purpose: 'edits', shard: 0, begins: { startedAtMs: 1 } },
   recordOutcome: { ...emptyResult(trialId, 'cancelled', ''), run: 1 },
   selectEdits: { roundId },
   buildPolicyTraining: { roundId },
@@ -89,7 +89,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
 /** Nothing that works: whoever is let in meets a TypeError. */
 const nothing = {} as never;
 const activities = {
-  ...createControlActivities(nothing),
+  ...createLedgerActivities(nothing),
   ...createLlmActivities({ inference: nothing } as never),
 } as Record<string, (request: unknown) => Promise<unknown>>;
 const names = Object.keys(requests) as (keyof typeof requests)[];

@@ -43,7 +43,7 @@ export const askersOf: { [N in ServedName]: (request: ActivityRequest<N>) => Ask
   claimRound: ofRound,
   prepareRound: ofRound,
   planTrials: ofRound,
-  loadShard: ({ roundId, phase, shard: number }) => [shard(shardIdOf(roundId, phase, number)), round(roundId)],
+  loadShard: ({ roundId, purpose, shard: number }) => [shard(shardIdOf(roundId, purpose, number)), round(roundId)],
   recordOutcome: ({ trialId }) => {
     const family = familyOf(trialId);
     return [trial(trialId), ...(family === null ? [] : [shard(family.shardId), round(family.roundId)])];

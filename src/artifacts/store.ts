@@ -82,7 +82,7 @@ export class ArtifactStore {
     const manifest = await this.readManifest(ref, folder);
     for (const { path, sha256, bytes } of manifest.files) {
       const file = join(folder, path);
-      const found = await digestOf(file);
+      const found = await hashFile(file);
       if (found?.sha256 !== sha256 || found.bytes !== bytes) {
         const how = found === null ? 'is missing' : `has ${found.bytes} bytes with sha256 ${found.sha256}`;
         throw new CorruptArtifact(`${file} ${how}; the manifest says ${bytes} bytes with sha256 ${sha256}`);
@@ -176,7 +176,7 @@ function safePath(path: string): string {
 }
 
 /** null where there is no such file */
-async function digestOf(file: string): Promise<{ sha256: string; bytes: number } | null> {
+async function hashFile(file: string): Promise<{ sha256: string; bytes: number } | null> {
   const hash = createHash('sha256');
   try {
     await pipeline(createReadStream(file), hash);

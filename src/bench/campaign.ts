@@ -15,7 +15,7 @@ const pollMs = 2000;
 const sayMs = 60_000;
 
 /** Waits for a campaign's end and returns its rounds' results. */
-export async function resultsOf(client: Client, campaign: string): Promise<RoundResult[]> {
+export async function awaitResults(client: Client, campaign: string): Promise<RoundResult[]> {
   const { rounds } = campaignResultSchema.parse(await client.workflow.getHandle(campaign).result());
   return Promise.all(rounds.map(async (id) => roundResultSchema.parse(await client.workflow.getHandle(id).result())));
 }
@@ -36,8 +36,8 @@ export function attend(
     for (let round = 1; !ended.signal.aborted;) {
       const handle = client.workflow.getHandle(roundIdOf(campaign, round));
       try {
-        const { phase, trials } = roundStatusSchema.parse(await handle.query(queryNames.status));
-        say(`round ${round}: ${phase}, trials ${trials.done}/${trials.planned}`);
+        const { stage, trials } = roundStatusSchema.parse(await handle.query(queryNames.status));
+        say(`round ${round}: ${stage}, trials ${trials.done}/${trials.planned}`);
         const gates = gateViewSchema.array().parse(await handle.query(queryNames.gates));
         for (const { spec, state } of gates) {
           if (state !== 'open') continue;

@@ -26,7 +26,7 @@ export default bench;
 
 async function run({ args }: BenchContext): Promise<BenchResult> {
   const file = fileOf(args);
-  const graded = (await verdictsOf(file)).map((verdict): Graded => {
+  const graded = (await loadVerdicts(file)).map((verdict): Graded => {
     const { question, reference, answer } = verdict;
     return { ...verdict, match: gradeAnswer(reference, answer, { question }).match };
   });
@@ -81,7 +81,7 @@ function fileOf(args: readonly string[]): string {
   throw new StackError('grader takes nothing but a file of verdicts: npm run bench -- grader rank_iter0.json');
 }
 
-async function verdictsOf(file: string): Promise<Verdict[]> {
+async function loadVerdicts(file: string): Promise<Verdict[]> {
   const text = await readFile(file, 'utf8').catch(() => {
     throw new StackError(
       `there is no file of verdicts at ${file}: name one, such as rank_iter0.json of SEAL (npm run bench -- grader FILE), or set SELKIE_VERDICTS`,

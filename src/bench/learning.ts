@@ -6,7 +6,7 @@ import type { RoundReport } from '../experiment/round-report.js';
 import { ArtifactStore } from '../artifacts/index.js';
 import { taskQueues, workflowTypes, type CampaignConfigInput, type RoundResult } from '../contract/index.js';
 import { clientOf, layoutOf, StackError, startStack, type Stack } from '../stack/index.js';
-import { attend, resultsOf } from './campaign.js';
+import { attend, awaitResults } from './campaign.js';
 import type { Bench, BenchContext, BenchResult } from './bench.js';
 
 /** Points of match that the chosen edits must gain on questions B. */
@@ -53,12 +53,12 @@ async function run({ onProgress, args }: BenchContext): Promise<BenchResult> {
   try {
     const campaign = `demo.learning-${Date.now().toString(36)}`;
     await client.workflow.start(workflowTypes.campaign, {
-      taskQueue: taskQueues.control,
+      taskQueue: taskQueues.workflow,
       workflowId: campaign,
       args: [campaignConfig],
     });
     const stop = attend(client, campaign, 'bench', onProgress);
-    const results = await resultsOf(client, campaign).finally(stop);
+    const results = await awaitResults(client, campaign).finally(stop);
     const rounds = await Promise.all(results.map((result) => roundNumbers(stack, result)));
     return {
       json: { bench: 'learning', promised, rounds },
@@ -99,7 +99,7 @@ type RoundNumbers = Awaited<ReturnType<typeof roundNumbers>>;
 
 async function roundNumbers(stack: Stack, { roundId, report }: RoundResult) {
   const artifact = await new ArtifactStore(stack.store).open(report);
-  const { arms, documents, comparisons, heldOut, gain, outcomes, selection, deviceSeconds, probes } = JSON.parse(
+  const { arms, documents, comparisons, heldOut, gain, outcomes, selection, deviceSeconds, retention } = JSON.parse(
     await artifact.text('report.json'),
   ) as RoundReport;
   return {
@@ -115,7 +115,7 @@ async function roundNumbers(stack: Stack, { roundId, report }: RoundResult) {
     outcomes: outcomes.edits,
     selected: selection?.chosen.length ?? 0,
     ties: selection?.ties ?? 0,
-    canaries: probes.canaries,
+    canaries: retention.canaries,
     deviceSeconds: deviceSeconds.total,
   };
 }

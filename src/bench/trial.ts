@@ -93,7 +93,7 @@ async function measure(engine: Engine, repeat: number, { onProgress }: BenchCont
   try {
     const roundId = `demo.trial-${engine}-${Date.now().toString(36)}`;
     const round = await client.workflow.start(workflowTypes.round, {
-      taskQueue: taskQueues.control,
+      taskQueue: taskQueues.workflow,
       workflowId: roundId,
       args: [config(1000 + repeat)],
     });

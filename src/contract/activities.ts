@@ -10,7 +10,7 @@ import {
   trainRequestSchema,
   trainResultSchema,
 } from './training.js';
-import { evaluationSchema, outcomeCountsSchema, phaseSchema, runSchema, trialResultSchema } from './trials.js';
+import { evaluationSchema, outcomeCountsSchema, purposeSchema, runSchema, trialResultSchema } from './trials.js';
 
 const roundOnly = z.strictObject({ roundId: z.string().min(1) });
 const trialOnly = z.strictObject({ trialId: z.string().min(1) });
@@ -56,7 +56,7 @@ export const heldOutSchema = z.strictObject({
 export type HeldOut = z.infer<typeof heldOutSchema>;
 
 /** Old against new policy on questions of no document, canaries or the frozen set. */
-export const probeNumbersSchema = z.strictObject({
+export const retentionNumbersSchema = z.strictObject({
   asked: z.int().nonnegative(),
   rightBefore: z.int().nonnegative(),
   /** null: there is no new policy, or it was not asked */
@@ -64,7 +64,7 @@ export const probeNumbersSchema = z.strictObject({
   /** right before and wrong after */
   lost: z.int().nonnegative().nullable(),
 });
-export type ProbeNumbers = z.infer<typeof probeNumbersSchema>;
+export type RetentionNumbers = z.infer<typeof retentionNumbersSchema>;
 
 /** Each activity by its name: the queue's side that serves it, its request and its result. One object in, one out. */
 export const activityContracts = {
@@ -125,7 +125,7 @@ export const activityContracts = {
     }),
   },
   planTrials: {
-    request: z.strictObject({ roundId: z.string().min(1), phase: phaseSchema }),
+    request: z.strictObject({ roundId: z.string().min(1), purpose: purposeSchema }),
     /** `skipped` trials are over `maxEditsPerRound`: recorded, not run */
     result: z.strictObject({
       trials: z.int().nonnegative(),
@@ -136,7 +136,7 @@ export const activityContracts = {
   loadShard: {
     request: z.strictObject({
       roundId: z.string().min(1),
-      phase: phaseSchema,
+      purpose: purposeSchema,
       shard: z.int().nonnegative(),
       /** the shard is about to run them: what an earlier run of it left cancelled or lost is opened again; null: others speak for it */
       begins: z.strictObject({ startedAtMs }).nullable().default(null),
@@ -182,7 +182,7 @@ export const activityContracts = {
       trials: outcomeCountsSchema,
       arms: armsSchema,
       heldOut: heldOutSchema,
-      canaries: probeNumbersSchema,
+      canaries: retentionNumbersSchema,
       /** what a person should know before deciding */
       warnings: z.array(z.string().max(longestWarning)).max(mostWarnings),
       deviceSeconds: z.number().nonnegative(),
@@ -295,6 +295,6 @@ export const gpuActivityNames = ['describeModel', 'trainAdapter'] as const;
 
 export type LlmActivities = Functions<(typeof llmActivityNames)[number]>;
 export type GpuActivities = Functions<(typeof gpuActivityNames)[number]>;
-export type ControlActivities = Functions<
+export type LedgerActivities = Functions<
   Exclude<ActivityName, (typeof llmActivityNames)[number] | (typeof gpuActivityNames)[number]>
 >;

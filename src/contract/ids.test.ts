@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { familyOf, gateIdOf, idProblem, roundIdOf, shardIdOf, trialIdOf } from './ids.js';
 import { bounds } from './names.js';
-import { phases } from './trials.js';
+import { purposes } from './trials.js';
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
 
@@ -33,9 +33,9 @@ describe('idProblem', () => {
     const worst = (roundId: string): number =>
       Math.max(
         bytes(gateIdOf(roundId, 'release')),
-        ...phases.map((phase) => {
+        ...purposes.map((purpose) => {
           const { shardsPerRound: shards, trialsPerShard: trials } = bounds;
-          return bytes(trialIdOf(shardIdOf(roundId, phase, shards - 1), shards * trials - 1));
+          return bytes(trialIdOf(shardIdOf(roundId, purpose, shards - 1), shards * trials - 1));
         }),
       );
     const longest = (unit: string, of: 'round' | 'campaign'): string => {
@@ -68,11 +68,11 @@ describe('familyOf', () => {
     fc.assert(
       fc.property(
         fc.string({ minLength: 1 }),
-        fc.constantFrom(...phases),
+        fc.constantFrom(...purposes),
         fc.nat(399),
         fc.nat(79_999),
-        (round, phase, s, e) => {
-          const shardId = shardIdOf(round, phase, s);
+        (round, purpose, s, e) => {
+          const shardId = shardIdOf(round, purpose, s);
           expect(familyOf(trialIdOf(shardId, e))).toEqual({ shardId, roundId: round });
         },
       ),

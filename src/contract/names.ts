@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 export const taskQueues = {
   /** workflows and light activities: ledger, planning, selection, gates */
-  control: 'selkie',
+  workflow: 'selkie',
   /** activities that talk to the model server of the default model: generation, screening, evaluation; see `llmQueueOf` */
   llm: 'selkie-llm',
   /** activities of the Python gpu-runner: training */
@@ -59,7 +59,10 @@ export const queryNames = {
 export const searchAttributes = {
   SealTenant: 'Keyword',
   SealModel: 'Keyword',
-  SealPhase: 'Keyword',
+  /** of a round: where it is */
+  SealStage: 'Keyword',
+  /** of a shard or a trial: why it is run */
+  SealPurpose: 'Keyword',
   SealGate: 'Keyword',
   SealOutcome: 'Keyword',
   SealRound: 'Int',

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { armsSchema, heldOutSchema, probeNumbersSchema } from './activities.js';
+import { armsSchema, heldOutSchema, retentionNumbersSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
 import { llmQueueOf, searchAttributeNameSchema, taskQueues } from './names.js';
 import { shardResultSchema, trialTaskSchema } from './shards.js';
-import { outcomeCountsSchema, phaseSchema } from './trials.js';
+import { outcomeCountsSchema, purposeSchema } from './trials.js';
 
 /** What a round hands down to each of its children, beside what they shall do. */
 export const runSettingsSchema = z.strictObject({
@@ -30,7 +30,7 @@ export const runSettingsOf = ({ tenant, model, profiles, gpuQueue, llmQueue }: R
 
 export const shardInputSchema = z.strictObject({
   roundId: z.string().min(1),
-  phase: phaseSchema,
+  purpose: purposeSchema,
   shard: z.int().nonnegative(),
   window: z.int().positive(),
   /** trials between two progress reports to the round, which must not receive too many signals */
@@ -49,7 +49,7 @@ export type Steer = z.infer<typeof steerSchema>;
 
 /** What a shard tells its round while it works: its result so far. */
 export const shardProgressSchema = z.strictObject({
-  phase: phaseSchema,
+  purpose: purposeSchema,
   shard: z.int().nonnegative(),
   soFar: shardResultSchema,
 });
@@ -73,7 +73,7 @@ export const roundResultSchema = z.strictObject({
   released: z.boolean(),
   releaseReason: z.string(),
   heldOut: heldOutSchema,
-  canaries: probeNumbersSchema,
+  canaries: retentionNumbersSchema,
   warnings: z.array(z.string()),
   arms: armsSchema,
   deviceSeconds: z.number().nonnegative(),
@@ -81,7 +81,7 @@ export const roundResultSchema = z.strictObject({
 });
 export type RoundResult = z.infer<typeof roundResultSchema>;
 
-export const roundPhases = [
+export const roundStages = [
   'preparing',
   'trials',
   'selecting',
@@ -96,11 +96,11 @@ export const roundPhases = [
 /** What the `status` query of a round answers. */
 export const roundStatusSchema = z.strictObject({
   roundId: z.string(),
-  phase: z.enum(roundPhases),
+  stage: z.enum(roundStages),
   paused: z.boolean(),
   stopping: z.boolean(),
   model: modelRefSchema.nullable(),
-  /** trials of the phase under way */
+  /** trials of the purpose under way */
   trials: z.strictObject({ planned: z.int(), done: z.int(), outcomes: outcomeCountsSchema }),
   deviceSeconds: z.number(),
   caps: z.strictObject({
@@ -112,7 +112,7 @@ export const roundStatusSchema = z.strictObject({
   selected: z.int().nullable(),
   bestReward: z.number().nullable(),
   /** what the policies answered of general knowledge, once there is a report */
-  canaries: probeNumbersSchema.nullable(),
+  canaries: retentionNumbersSchema.nullable(),
   gateId: z.string().nullable(),
   /** what went wrong without ending anything, and what a person should know before deciding */
   warnings: z.array(z.string()),
@@ -130,7 +130,7 @@ export const campaignStatusSchema = z.strictObject({
   roundId: z.string(),
   round: z.int().positive(),
   /** 0: until stopped */
-  ofRounds: z.int().nonnegative(),
+  totalRounds: z.int().nonnegative(),
   paused: z.boolean(),
   stopping: z.boolean(),
   /** layers of the policy that the round starts from */

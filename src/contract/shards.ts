@@ -2,7 +2,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { bounds } from './names.js';
 import { shardIdOf, trialIdOf } from './ids.js';
-import { outcomeCountsSchema, phaseSchema, runSchema, type Phase, type TrialSpec } from './trials.js';
+import { outcomeCountsSchema, purposeSchema, runSchema, type Purpose, type TrialSpec } from './trials.js';
 
 /**
  * How trials reach the workflows that run them: 200 full specs are more than may cross a boundary at once. A workflow decides
@@ -14,7 +14,7 @@ import { outcomeCountsSchema, phaseSchema, runSchema, type Phase, type TrialSpec
 const longestAboutBytes = 100;
 
 const briefSchema = z.strictObject({
-  /** position in the phase */
+  /** position in the purpose */
   index: z.int().nonnegative(),
   edit: z.enum(['propose', 'reuse', 'passage']),
   about: z.string(),
@@ -23,7 +23,7 @@ const briefSchema = z.strictObject({
 /** One trial as its workflow knows it. */
 export const trialTaskSchema = briefSchema
   .omit({ index: true })
-  .extend({ trialId: z.string().min(1), phase: phaseSchema, run: runSchema });
+  .extend({ trialId: z.string().min(1), purpose: purposeSchema, run: runSchema });
 export type TrialTask = z.infer<typeof trialTaskSchema>;
 
 /** What came of a shard's trials. */
@@ -45,11 +45,11 @@ export type LoadedShard = z.infer<typeof loadedShardSchema>;
 /** Gives a shard's open trials their ids. */
 export const tasksOf = (
   { run, open }: LoadedShard,
-  { roundId, phase, shard }: { roundId: string; phase: Phase; shard: number },
+  { roundId, purpose, shard }: { roundId: string; purpose: Purpose; shard: number },
 ): TrialTask[] =>
   open.map(({ index, edit, about }) => ({
-    trialId: trialIdOf(shardIdOf(roundId, phase, shard), index),
-    phase,
+    trialId: trialIdOf(shardIdOf(roundId, purpose, shard), index),
+    purpose,
     run,
     edit,
     about,

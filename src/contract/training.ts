@@ -47,7 +47,7 @@ export const trainFailureSchema = z.strictObject({
 export const trainHeartbeatSchema = z.strictObject({
   phase: z.enum(['waiting', 'preparing', 'training', 'exporting']),
   step: z.int().nonnegative(),
-  ofSteps: z.int().nonnegative(),
+  totalSteps: z.int().nonnegative(),
   loss: z.number().nullable(),
   /** the last step that a checkpoint holds; 0: none */
   checkpoint: z.int().nonnegative(),

@@ -25,9 +25,9 @@ export type Outcome = z.infer<typeof outcomeSchema>;
  * with fresh seeds. `examine`: held-out sources, old policy writing for the old one and new for new. `cross`: each writer's
  * held-out edits on the other learner.
  */
-export const phases = ['edits', 'controls', 'confirm', 'examine', 'cross'] as const;
-export const phaseSchema = z.enum(phases);
-export type Phase = z.infer<typeof phaseSchema>;
+export const purposes = ['edits', 'controls', 'confirm', 'examine', 'cross'] as const;
+export const purposeSchema = z.enum(purposes);
+export type Purpose = z.infer<typeof purposeSchema>;
 
 /** `old`: the policy that the round started from; `new`: the one it trained. */
 export const policyVersionSchema = z.enum(['old', 'new']);
@@ -36,8 +36,8 @@ export type PolicyVersion = z.infer<typeof policyVersionSchema>;
 export const trialSpecSchema = z.strictObject({
   trialId: z.string().min(1),
   roundId: z.string().min(1),
-  phase: phaseSchema,
-  /** position in the phase */
+  purpose: purposeSchema,
+  /** position in the purpose */
   index: z.int().nonnegative(),
   sourceId: z.string().min(1),
   edit: z.discriminatedUnion('kind', [

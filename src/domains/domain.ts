@@ -11,14 +11,14 @@ export interface Item {
   answer: string;
   /** further references: an answer gets the best of its grades */
   otherAnswers?: string[] | undefined;
-  part: 'A' | 'B';
+  split: 'A' | 'B';
 }
 
 export interface Source {
   sourceId: string;
   title: string;
   text: string;
-  part: 'train' | 'heldOut';
+  role: 'train' | 'heldOut';
   items: Item[];
 }
 

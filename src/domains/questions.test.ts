@@ -6,7 +6,7 @@ const tokensFor = (answer: string, otherAnswers?: string[]) =>
   questionsOf(
     { domain, style: 'chat' },
     null,
-    [{ itemId: 'q1', question: 'Who?', answer, otherAnswers, part: 'A' }],
+    [{ itemId: 'q1', question: 'Who?', answer, otherAnswers, split: 'A' }],
     'closedBook',
   ).map(({ sampling }) => sampling.maxTokens);
 
@@ -23,7 +23,7 @@ describe('questionsOf', () => {
       questionsOf(
         { domain, style: 'chat' },
         null,
-        [{ itemId: 'q1', question: 'Who?', answer: 'Greta', otherAnswers, part: 'A' }],
+        [{ itemId: 'q1', question: 'Who?', answer: 'Greta', otherAnswers, split: 'A' }],
         'closedBook',
       ).map(({ itemDigest }) => itemDigest);
     expect(digestOf([])).toEqual(digestOf());

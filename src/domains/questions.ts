@@ -20,7 +20,7 @@ export interface AnswerSampling {
 }
 
 /** Stands for the source of a probe: there is none. */
-const noSource: Source = { sourceId: '', title: '', text: '', part: 'train', items: [] };
+const noSource: Source = { sourceId: '', title: '', text: '', role: 'train', items: [] };
 
 /**
  * Puts items in one arm. Whoever asks and whoever reads the answers later call this one function, so that both use the

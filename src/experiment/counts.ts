@@ -1,9 +1,9 @@
-import type { OutcomeCounts, ProbeNumbers } from '../contract/index.js';
+import type { OutcomeCounts, RetentionNumbers } from '../contract/index.js';
 import type { Trial } from '../ledger/index.js';
-import type { ProbeAnswers } from './evidence.js';
+import type { RetentionAnswers } from './evidence.js';
 
 /** Old against new policy on questions of no document; those that only one of them was asked are left out. */
-export function probeNumbers(answers: ProbeAnswers[]): ProbeNumbers {
+export function retentionNumbers(answers: RetentionAnswers[]): RetentionNumbers {
   const before = answers.filter(({ old }) => old !== null);
   const both = before.filter((answer) => answer.new !== null);
   if (both.length === 0) {
@@ -52,5 +52,5 @@ export function deviceSecondsOf(trials: Trial[]): number {
   return [...byKey.values()].reduce((sum, seconds) => sum + seconds, 0);
 }
 
-const countRight = (answers: ProbeAnswers[], policy: 'old' | 'new'): number =>
+const countRight = (answers: RetentionAnswers[], policy: 'old' | 'new'): number =>
   answers.filter((answer) => answer[policy] === true).length;

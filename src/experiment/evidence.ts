@@ -1,13 +1,21 @@
-import { phases, type ModelRef, type Phase } from '../contract/index.js';
+import { purposes, type ModelRef, type Purpose } from '../contract/index.js';
 import type { Arm, Domain, Source } from '../domains/domain.js';
-import type { Ledger, LongSource, Policy, PreparedRound, Probe, ProbeKind, Trial } from '../ledger/index.js';
+import type {
+  Ledger,
+  LongSource,
+  Policy,
+  PreparedRound,
+  RetentionItem,
+  RetentionKind,
+  Trial,
+} from '../ledger/index.js';
 import { modelDigest } from '../seal/keys.js';
 import type { Selection } from '../seal/records.js';
 import { questionsOf, type Question } from '../domains/questions.js';
 import type { BySource } from './by-source.js';
 
-/** For each probe: was it answered right by the policy before the round, and by the new one; null where it was not asked. */
-export interface ProbeAnswers {
+/** For each item: was it answered right by the policy before the round, and by the new one; null where it was not asked. */
+export interface RetentionAnswers {
   old: boolean | null;
   new: boolean | null;
 }
@@ -15,7 +23,7 @@ export interface ProbeAnswers {
 /** All that a report is computed from, as the ledger holds it. */
 export interface Evidence {
   round: PreparedRound;
-  trials: Record<Phase, Trial[]>;
+  trials: Record<Purpose, Trial[]>;
   selection: Selection | null;
   policy: Policy | null;
   /** another round trained the same policy before */
@@ -29,7 +37,7 @@ export interface Evidence {
   heldOut: Source[];
   /** how long the documents are, where it was counted; longest first */
   passageTokens: LongSource[];
-  probes: Record<ProbeKind, ProbeAnswers[]>;
+  retention: Record<RetentionKind, RetentionAnswers[]>;
 }
 
 /** Reads a round's evidence. Null and absent stay so: what was not measured is no zero. */
@@ -38,7 +46,9 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
   const train = await ledger.corpora.roundSources(roundId, 'train');
   const heldOut = await ledger.corpora.roundSources(roundId, 'heldOut');
   const answers = new AnswerReader(ledger, domain, round);
-  const ofPhase = await Promise.all(phases.map(async (phase) => [phase, await ledger.trials.ofPhase(roundId, phase)]));
+  const ofPhase = await Promise.all(
+    purposes.map(async (purpose) => [purpose, await ledger.trials.ofPurpose(roundId, purpose)]),
+  );
   return {
     round,
     trials: Object.fromEntries(ofPhase) as Evidence['trials'],
@@ -54,12 +64,12 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
     train,
     heldOut,
     passageTokens: await ledger.corpora.longerThan(roundId, 0),
-    probes: { canary: await answers.probes('canary'), frozen: await answers.probes('frozen') },
+    retention: { canary: await answers.retention('canary'), frozen: await answers.retention('frozen') },
   };
 }
 
 const onlyB = (sources: Source[]): Source[] =>
-  sources.map((source) => ({ ...source, items: source.items.filter(({ part }) => part === 'B') }));
+  sources.map((source) => ({ ...source, items: source.items.filter(({ split }) => split === 'B') }));
 
 /** Reads what a model answered before any trial's training. */
 class AnswerReader {
@@ -86,9 +96,9 @@ class AnswerReader {
     return means;
   }
 
-  async probes(kind: ProbeKind): Promise<ProbeAnswers[]> {
-    const probes = await this.ledger.corpora.probes(this.round.corpusDigest, kind);
-    const questions = this.put(null, probes.map(asItem), 'closedBook');
+  async retention(kind: RetentionKind): Promise<RetentionAnswers[]> {
+    const retention = await this.ledger.corpora.retention(this.round.corpusDigest, kind);
+    const questions = this.put(null, retention.map(asItem), 'closedBook');
     const before = await this.matches(this.round.old, questions, 'closedBook');
     const after = await this.matches(this.round.new, questions, 'closedBook');
     return questions.map(({ itemDigest }) => ({
@@ -110,4 +120,4 @@ class AnswerReader {
   }
 }
 
-const asItem = (probe: Probe): Source['items'][number] => ({ ...probe, part: 'B' });
+const asItem = (item: RetentionItem): Source['items'][number] => ({ ...item, split: 'B' });

@@ -1,4 +1,4 @@
-import { type Arms, type OutcomeCounts, type ProbeNumbers } from '../contract/index.js';
+import { type Arms, type OutcomeCounts, type RetentionNumbers } from '../contract/index.js';
 import { code } from '../lib/markdown.js';
 import { policyAlias } from '../contract/index.js';
 import type { Comparison } from './by-source.js';
@@ -14,7 +14,8 @@ const shownMissing = 5;
  * @param releaseDigest what the decision is bound to
  */
 export function reportMarkdown(report: RoundReport, { releaseDigest }: { releaseDigest: string }): string {
-  const { round, heldOut, baseline, gain, probes, chosenCanaries, warnings, deviceSeconds, reusedTrainings } = report;
+  const { round, heldOut, baseline, gain, retention, chosenCanaries, warnings, deviceSeconds, reusedTrainings } =
+    report;
   return [
     `**${headline(report)}**`,
     '',
@@ -29,9 +30,9 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
     `| new policy wrote the edit | ${percent(heldOut.cells.newOld)} | ${percent(heldOut.cells.newNew)} |`,
     '',
     `- New policy against old, each on its own edits: ${intervalText(gain)}`,
-    `- Canaries: ${probeText(probes.canaries)}`,
+    `- Canaries: ${retentionText(retention.canaries)}`,
     ...lostByChosen(chosenCanaries),
-    `- Frozen set: ${probeText(probes.frozen)}`,
+    `- Frozen set: ${retentionText(retention.frozen)}`,
     `- Candidates: ${outcomesText(report.outcomes.edits)}`,
     ...missingLines(report),
     `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
@@ -75,7 +76,7 @@ function armTable({ arms, comparisons, documents }: RoundReport): string[] {
 const gainText = ({ gain }: Comparison, over: string): string =>
   gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
 
-const probeText = ({ asked, rightBefore, rightAfter, lost }: ProbeNumbers): string =>
+const retentionText = ({ asked, rightBefore, rightAfter, lost }: RetentionNumbers): string =>
   asked === 0
     ? 'none asked'
     : `${rightBefore} of ${asked} right before` +

@@ -1,8 +1,8 @@
-import { phases, type Phase } from '../contract/index.js';
+import { purposes, type Purpose } from '../contract/index.js';
 import type { Trial } from '../ledger/index.js';
 import { armNumbers } from './arms.js';
 import type { Evidence } from './evidence.js';
-import { canariesLostBy, deviceSecondsOf, outcomeCounts, probeNumbers, reusedTrainings } from './counts.js';
+import { canariesLostBy, deviceSecondsOf, outcomeCounts, retentionNumbers, reusedTrainings } from './counts.js';
 import { heldOutNumbers } from './held-out.js';
 import { warningsOf } from './warnings.js';
 
@@ -11,12 +11,12 @@ export type RoundReport = ReturnType<typeof reportOf>;
 
 /** Computes a round's report; equal evidence gives an equal report. */
 export function reportOf(evidence: Evidence) {
-  const { round, trials, selection, policy, policyReused, probes } = evidence;
+  const { round, trials, selection, policy, policyReused, retention } = evidence;
   const heldOut = heldOutNumbers(evidence);
   const chosen = new Set(selection?.chosen.map(({ trialId }) => trialId));
   const perPhase = <T>(value: (trials: Trial[]) => T) =>
-    Object.fromEntries(phases.map((phase) => [phase, value(trials[phase])])) as Record<Phase, T>;
-  const inTrials = deviceSecondsOf(phases.flatMap((phase) => trials[phase]));
+    Object.fromEntries(purposes.map((purpose) => [purpose, value(trials[purpose])])) as Record<Purpose, T>;
+  const inTrials = deviceSecondsOf(purposes.flatMap((purpose) => trials[purpose]));
   const inPolicy = policyReused ? 0 : (policy?.training?.deviceSeconds ?? 0);
   return {
     round: {
@@ -31,7 +31,7 @@ export function reportOf(evidence: Evidence) {
     ...armNumbers(evidence),
     ...heldOut,
     warnings: warningsOf(evidence, heldOut.heldOut),
-    probes: { canaries: probeNumbers(probes.canary), frozen: probeNumbers(probes.frozen) },
+    retention: { canaries: retentionNumbers(retention.canary), frozen: retentionNumbers(retention.frozen) },
     /** what the adapters of the chosen edits forgot */
     chosenCanaries: canariesLostBy(trials.edits.filter(({ spec }) => chosen.has(spec.trialId))),
     outcomes: perPhase(outcomeCounts),
@@ -48,17 +48,18 @@ export function reportOf(evidence: Evidence) {
             reused: policyReused,
           },
     deviceSeconds: { trials: inTrials, policy: inPolicy, total: inTrials + inPolicy },
-    reusedTrainings: phases.reduce((sum, phase) => sum + reusedTrainings(trials[phase]), 0) + Number(policyReused),
-    trials: phases.flatMap((phase) => trials[phase].map(provenanceOf)),
+    reusedTrainings:
+      purposes.reduce((sum, purpose) => sum + reusedTrainings(trials[purpose]), 0) + Number(policyReused),
+    trials: purposes.flatMap((purpose) => trials[purpose].map(provenanceOf)),
   };
 }
 
 /** How to find everything that a trial was made from and led to. */
 function provenanceOf({ spec, proposalKey, training, result }: Trial) {
-  const { trialId, phase, sourceId, edit, learner, repeat, trainingSeed } = spec;
+  const { trialId, purpose, sourceId, edit, learner, repeat, trainingSeed } = spec;
   return {
     trialId,
-    phase,
+    purpose,
     sourceId,
     edit,
     learner,

@@ -5,7 +5,7 @@ import {
   trialIdOf,
   bounds,
   emptyResult,
-  type Phase,
+  type Purpose,
   type RoundConfig,
   type TemplateId,
   type TrialSpec,
@@ -13,7 +13,7 @@ import {
 import type { PlannedTrial } from '../ledger/index.js';
 import { deriveSeed } from '../seal/keys.js';
 
-/** A trial before it has a place in its phase. */
+/** A trial before it has a place in its purpose. */
 export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'learner' | 'repeat' | 'trainingSeed'>;
 
 /**
@@ -117,11 +117,11 @@ export function draftCross(examined: TrialSpec[]): Draft[] {
 }
 
 /** Gives drafts their ids and shards. Those from position `cap` on are recorded as skipped and run in no shard. */
-export function place(roundId: string, phase: Phase, drafts: Draft[], cap = Infinity): PlannedTrial[] {
+export function place(roundId: string, purpose: Purpose, drafts: Draft[], cap = Infinity): PlannedTrial[] {
   return drafts.map((draft, index) => {
     const shard = Math.floor(index / bounds.trialsPerShard);
-    const trialId = trialIdOf(shardIdOf(roundId, phase, shard), index);
-    const spec: TrialSpec = { trialId, roundId, phase, index, ...draft };
+    const trialId = trialIdOf(shardIdOf(roundId, purpose, shard), index);
+    const spec: TrialSpec = { trialId, roundId, purpose, index, ...draft };
     return index < cap
       ? { spec, shard, result: null }
       : { spec, shard: null, result: emptyResult(trialId, 'skipped', `over caps.maxEditsPerRound (${cap})`) };

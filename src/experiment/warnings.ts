@@ -33,7 +33,7 @@ function cutDocuments({ round, passageTokens }: Evidence): string[] {
   ];
 }
 
-const hasB = ({ items }: Source): boolean => items.some(({ part }) => part === 'B');
+const hasB = ({ items }: Source): boolean => items.some(({ split }) => split === 'B');
 
 function unmeasured({ train, heldOut, base, heldOutBaseline, round }: Evidence): string[] {
   const lacks = (measured: BySource, of: { sourceId: string }[]): number =>

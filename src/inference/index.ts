@@ -3,4 +3,4 @@ export type { AskableModel, Generation, InferenceOptions, LogLikelihood, Samplin
 export { refusedStatus, UnreadableAnswer } from './errors.js';
 export { AdapterLeases, type LeaseOptions } from './leases.js';
 export type { Line } from './line.js';
-export type { Probe } from './probe.js';
+export type { EffectProbe } from './effect-probe.js';

@@ -3,7 +3,7 @@ import { FakeModelServer } from '../../tests/support/fake-model-server.js';
 import { servedName, type AdapterRef, type ModelRef } from '../contract/index.js';
 import { InferenceClient, type AskableModel } from './client.js';
 import { AdapterLeases, type LeaseOptions } from './leases.js';
-import { probeEffect } from './probe.js';
+import { probeEffect } from './effect-probe.js';
 
 const digest = (letter: string): string => letter.repeat(64);
 const adapter = (letter: string): AdapterRef => {

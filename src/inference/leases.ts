@@ -1,7 +1,7 @@
 import { failure, servedDigestOf, servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
 import type { AskableModel, InferenceClient } from './client.js';
-import { noticing, untilThere } from './gone.js';
-import { probeEffect, type Effect, type Probe } from './probe.js';
+import { tagEvictions, retryWhenEvicted } from './evicted.js';
+import { probeEffect, type Effect, type EffectProbe } from './effect-probe.js';
 
 export interface LeaseOptions {
   /** where an adapter's PEFT directory lies, for the server to read */
@@ -74,7 +74,7 @@ export class AdapterLeases {
    */
   async withAdapter<T>(
     model: ModelRef,
-    probes: Probe[],
+    probes: EffectProbe[],
     signal: AbortSignal,
     work: (asked: AskableModel) => Promise<T>,
   ): Promise<T> {
@@ -84,12 +84,12 @@ export class AdapterLeases {
     const withoutTop = { ...model, stack: model.stack.slice(0, -1) };
     return this.withAdapter(withoutTop, probes, signal, async (below) => {
       const name = servedName(model);
-      const asked = noticing(client.model(name, model.base));
+      const asked = tagEvictions(client.model(name, model.base));
       const held = this.#hold(name);
-      const bring = () => this.#bring(held, client, asked, below, top.served, probes);
+      const ensureLoaded = () => this.#bring(held, client, asked, below, top.served, probes);
       try {
-        await inTurn(held, () => (held.applied ? undefined : bring()));
-        return await work(reviving(asked, held, bring));
+        await inTurn(held, () => (held.applied ? undefined : ensureLoaded()));
+        return await work(withReload(asked, held, ensureLoaded));
       } finally {
         await this.#release(name, held);
       }
@@ -115,7 +115,7 @@ export class AdapterLeases {
     asked: AskableModel,
     below: AskableModel,
     adapter: ArtifactRef,
-    probes: Probe[],
+    probes: EffectProbe[],
   ): Promise<void> {
     held.applied = false;
     const load = async (): Promise<Effect> => {
@@ -128,7 +128,7 @@ export class AdapterLeases {
       }
       return probeEffect(below, asked, probes);
     };
-    const found = await untilThere(asked.name, load);
+    const found = await retryWhenEvicted(asked.name, load);
     if (!found.applied) {
       // a server that lost an adapter's weights but not its name needs a real load next time
       await client.unloadAdapter(asked.name);
@@ -187,10 +187,10 @@ async function inTurn(held: Held, work: () => Promise<void> | undefined): Promis
 }
 
 /** The model as its lease holder asks it: an adapter that is gone is brought back, once for all who miss it. */
-function reviving(asked: AskableModel, held: Held, bring: () => Promise<void>): AskableModel {
+function withReload(asked: AskableModel, held: Held, bring: () => Promise<void>): AskableModel {
   const ask = <T>(question: () => Promise<T>): Promise<T> => {
     let { generation } = held;
-    return untilThere(
+    return retryWhenEvicted(
       asked.name,
       () => {
         generation = held.generation;

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Item, Source } from '../domains/domain.js';
 import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
-const partSchema = z.enum(['A', 'B']);
+const splitSchema = z.enum(['A', 'B']);
+const roleSchema = z.enum(['train', 'heldOut']);
 /** An item without further answers has no field for them, as it was read. */
 const otherAnswersSchema = z
   .array(z.string())
@@ -13,17 +14,16 @@ const itemSchema = z.strictObject({
   question: z.string(),
   answer: z.string(),
   otherAnswers: otherAnswersSchema,
-  part: partSchema,
+  split: splitSchema,
 }) satisfies z.ZodType<Item>;
 const sourceSchema = z.strictObject({
   sourceId: z.string(),
   title: z.string(),
   text: z.string(),
-  part: z.enum(['train', 'heldOut']),
+  role: roleSchema,
   items: z.array(itemSchema),
 }) satisfies z.ZodType<Source>;
 
-const roleSchema = z.enum(['train', 'heldOut']);
 type RoundRole = z.infer<typeof roleSchema>;
 
 const roundCountsSchema = z.strictObject({
@@ -38,17 +38,17 @@ const longSourceSchema = z.strictObject({ sourceId: z.string(), title: z.string(
 /** A document with the number of its passage's tokens. */
 export type LongSource = z.infer<typeof longSourceSchema>;
 
-export const probeKinds = ['canary', 'frozen'] as const;
-export type ProbeKind = (typeof probeKinds)[number];
+export const retentionKinds = ['canary', 'frozen'] as const;
+export type RetentionKind = (typeof retentionKinds)[number];
 
 /** A question that belongs to no source: a canary of general knowledge, or one of the frozen set. */
-export type Probe = Omit<Item, 'part'>;
-export const probeSchema = z.strictObject({
+export type RetentionItem = Omit<Item, 'split'>;
+export const retentionItemSchema = z.strictObject({
   itemId: z.string(),
   question: z.string(),
   answer: z.string(),
   otherAnswers: otherAnswersSchema,
-}) satisfies z.ZodType<Probe>;
+}) satisfies z.ZodType<RetentionItem>;
 
 export interface Corpus {
   corpusDigest: string;
@@ -56,20 +56,20 @@ export interface Corpus {
   /** where it was read from, for people */
   origin: string;
   sources: Source[];
-  probes: Record<ProbeKind, Probe[]>;
+  retention: Record<RetentionKind, RetentionItem[]>;
 }
 
-const sourceColumns = `s.source_id as "sourceId", s.title, s.body as text, s.part,
+const sourceColumns = `s.source_id as "sourceId", s.title, s.body as text, s.role,
   (select coalesce(jsonb_agg(jsonb_build_object(
             'itemId', i.item_id, 'question', i.question, 'answer', i.answer, 'otherAnswers', i.other_answers,
-            'part', i.part) order by i.position), '[]')
+            'split', i.split) order by i.position), '[]')
    from items i where i.corpus_digest = s.corpus_digest and i.source_id = s.source_id) as items`;
 
 export class Corpora {
   constructor(private readonly db: Db) {}
 
   /** Freezes a corpus; one that is there already has the same digest, hence the same content. Call it in a transaction. */
-  async freeze({ corpusDigest, domain, origin, sources, probes }: Corpus): Promise<void> {
+  async freeze({ corpusDigest, domain, origin, sources, retention }: Corpus): Promise<void> {
     const inserted = await run(
       this.db,
       `insert into corpora (corpus_digest, domain, origin) values ($1, $2, $3) on conflict do nothing`,
@@ -78,17 +78,17 @@ export class Corpora {
     if (inserted === 0) return;
     await run(
       this.db,
-      `insert into sources (corpus_digest, source_id, position, part, title, body)
-       select $1, s."sourceId", s.position, s.part, s.title, s.text
-       from jsonb_to_recordset($2) as s ("sourceId" text, position int, part text, title text, text text)`,
+      `insert into sources (corpus_digest, source_id, position, role, title, body)
+       select $1, s."sourceId", s.position, s.role, s.title, s.text
+       from jsonb_to_recordset($2) as s ("sourceId" text, position int, role text, title text, text text)`,
       [corpusDigest, json(sources.map((source, position) => ({ ...source, items: undefined, position })))],
     );
     await run(
       this.db,
-      `insert into items (corpus_digest, source_id, item_id, position, part, question, answer, other_answers)
-       select $1, i."sourceId", i."itemId", i.position, i.part, i.question, i.answer, coalesce(i."otherAnswers", '[]')
+      `insert into items (corpus_digest, source_id, item_id, position, split, question, answer, other_answers)
+       select $1, i."sourceId", i."itemId", i.position, i.split, i.question, i.answer, coalesce(i."otherAnswers", '[]')
        from jsonb_to_recordset($2)
-         as i ("sourceId" text, "itemId" text, position int, part text, question text, answer text,
+         as i ("sourceId" text, "itemId" text, position int, split text, question text, answer text,
                "otherAnswers" jsonb)`,
       [
         corpusDigest,
@@ -99,13 +99,13 @@ export class Corpora {
     );
     await run(
       this.db,
-      `insert into probes (corpus_digest, kind, item_id, position, question, answer, other_answers)
+      `insert into retention_items (corpus_digest, kind, item_id, position, question, answer, other_answers)
        select $1, p.kind, p."itemId", p.position, p.question, p.answer, coalesce(p."otherAnswers", '[]')
        from jsonb_to_recordset($2)
          as p (kind text, "itemId" text, position int, question text, answer text, "otherAnswers" jsonb)`,
       [
         corpusDigest,
-        json(probeKinds.flatMap((kind) => probes[kind].map((probe, position) => ({ ...probe, kind, position })))),
+        json(retentionKinds.flatMap((kind) => retention[kind].map((item, position) => ({ ...item, kind, position })))),
       ],
     );
   }
@@ -152,8 +152,8 @@ export class Corpora {
       `documents of round ${roundId}`,
       `select count(distinct rs.source_id) filter (where rs.role = 'train')::int as "trainSources",
          count(distinct rs.source_id) filter (where rs.role = 'heldOut')::int as "heldOutSources",
-         count(*) filter (where rs.role = 'train' and i.part = 'A')::int as "questionsA",
-         count(*) filter (where rs.role = 'train' and i.part = 'B')::int as "questionsB"
+         count(*) filter (where rs.role = 'train' and i.split = 'A')::int as "questionsA",
+         count(*) filter (where rs.role = 'train' and i.split = 'B')::int as "questionsB"
        from round_sources rs join rounds r using (round_id)
        left join items i on i.corpus_digest = r.corpus_digest and i.source_id = rs.source_id
        where rs.round_id = $1`,
@@ -162,17 +162,16 @@ export class Corpora {
   }
 
   /** `count` documents of the round from the given place on; training documents come first. */
-  async roundPart(roundId: string, from: number, count: number): Promise<{ role: RoundRole; source: Source }[]> {
-    const found = await rows(
+  async roundPart(roundId: string, from: number, count: number): Promise<Source[]> {
+    return rows(
       this.db,
-      sourceSchema.extend({ role: roleSchema }),
-      `select ${sourceColumns}, rs.role from round_sources rs
+      sourceSchema,
+      `select ${sourceColumns} from round_sources rs
        join rounds r using (round_id)
        join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
        where rs.round_id = $1 order by rs.role = 'heldOut', rs.position limit $2 offset $3`,
       [roundId, count, from],
     );
-    return found.map(({ role, ...source }) => ({ role, source }));
   }
 
   /**
@@ -217,11 +216,11 @@ export class Corpora {
     );
   }
 
-  async probes(corpusDigest: string, kind: ProbeKind): Promise<Probe[]> {
+  async retention(corpusDigest: string, kind: RetentionKind): Promise<RetentionItem[]> {
     return rows(
       this.db,
-      probeSchema,
-      `select item_id as "itemId", question, answer, other_answers as "otherAnswers" from probes
+      retentionItemSchema,
+      `select item_id as "itemId", question, answer, other_answers as "otherAnswers" from retention_items
        where corpus_digest = $1 and kind = $2 order by position`,
       [corpusDigest, kind],
     );

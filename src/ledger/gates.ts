@@ -14,7 +14,7 @@ const gateSchema = z.strictObject({
   /** from 1; a round that is run again asks again */
   instance: z.int().positive(),
   /** the run of the gate's workflow that asked */
-  runId: z.string().nullable(),
+  runId: z.string(),
   /** null while open */
   result: gateResultSchema.nullable(),
 });

@@ -1,7 +1,14 @@
 export { answerSchema, type Answer } from './answers.js';
 export type { Completion } from './completions.js';
 export { connectionError } from './connection.js';
-export { probeKinds, probeSchema, type Corpus, type LongSource, type Probe, type ProbeKind } from './corpora.js';
+export {
+  retentionKinds,
+  retentionItemSchema,
+  type Corpus,
+  type LongSource,
+  type RetentionItem,
+  type RetentionKind,
+} from './corpora.js';
 export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';

@@ -45,7 +45,7 @@ export type Proposal = z.infer<typeof proposalSchema>;
 
 const trialProposalSchema = proposalSchema.extend({
   trialId: z.string(),
-  /** the trial's position in its phase */
+  /** the trial's position in its purpose */
   index: z.int(),
 });
 export type TrialProposal = z.infer<typeof trialProposalSchema>;
@@ -103,7 +103,7 @@ export class Proposals {
       trialProposalSchema,
       `select ${columns}, t.trial_id as "trialId", t.position as index
        from trials t join proposals p using (proposal_key)
-       where t.round_id = $1 and t.source_id = $2 and t.phase = 'edits' and ($3::int is null or t.position < $3) order by t.position`,
+       where t.round_id = $1 and t.source_id = $2 and t.purpose = 'edits' and ($3::int is null or t.position < $3) order by t.position`,
       [roundId, sourceId, beforeIndex],
     );
   }

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import {
   emptyResult,
   outcomeSchema,
-  phaseSchema,
+  purposeSchema,
   trainRequestSchema,
   trialResultSchema,
   trialSpecSchema,
   sha256Schema,
   type Outcome,
-  type Phase,
+  type Purpose,
   type ShardResult,
   type TrainRequest,
   type TrialResult,
@@ -58,8 +58,8 @@ export class Trials {
     for (let from = 0; from < trials.length; from += chunk) {
       await run(
         this.db,
-        `insert into trials (trial_id, round_id, phase, position, shard, source_id, spec, ${resultColumns}, recorded_at)
-         select spec ->> 'trialId', spec ->> 'roundId', spec ->> 'phase', (spec ->> 'index')::int, shard,
+        `insert into trials (trial_id, round_id, purpose, position, shard, source_id, spec, ${resultColumns}, recorded_at)
+         select spec ->> 'trialId', spec ->> 'roundId', spec ->> 'purpose', (spec ->> 'index')::int, shard,
            spec ->> 'sourceId', spec, result ->> 'outcome', result ->> 'reason', result ->> 'editDigest',
            result ->> 'trainingKey', (result ->> 'deviceSeconds')::float8, result,
            case when result is null then null else now() end
@@ -76,23 +76,23 @@ export class Trials {
     ]);
   }
 
-  /** A phase's trials in order. */
-  async ofPhase(roundId: string, phase: Phase): Promise<Trial[]> {
+  /** A purpose's trials in order. */
+  async ofPurpose(roundId: string, purpose: Purpose): Promise<Trial[]> {
     return rows(
       this.db,
       trialSchema,
-      `select ${columns} from trials where round_id = $1 and phase = $2 order by position`,
-      [roundId, phase],
+      `select ${columns} from trials where round_id = $1 and purpose = $2 order by position`,
+      [roundId, purpose],
     );
   }
 
   /** The specs of a shard's trials that have no outcome, in order. */
-  async open(roundId: string, phase: Phase, shard: number): Promise<TrialSpec[]> {
+  async open(roundId: string, purpose: Purpose, shard: number): Promise<TrialSpec[]> {
     const found = await rows(
       this.db,
       z.strictObject({ spec: trialSpecSchema }),
-      `select spec from trials where round_id = $1 and phase = $2 and shard = $3 and outcome is null order by position`,
-      [roundId, phase, shard],
+      `select spec from trials where round_id = $1 and purpose = $2 and shard = $3 and outcome is null order by position`,
+      [roundId, purpose, shard],
     );
     return found.map(({ spec }) => spec);
   }
@@ -104,7 +104,7 @@ export class Trials {
       z.strictObject({ count: z.int() }),
       `candidates of ${sourceId}`,
       `select count(*)::int as count from trials
-       where round_id = $1 and source_id = $2 and phase = 'edits' and position < $3
+       where round_id = $1 and source_id = $2 and purpose = 'edits' and position < $3
          and proposal_key is null and outcome is null`,
       [roundId, sourceId, position],
     );
@@ -112,7 +112,7 @@ export class Trials {
   }
 
   /** What came of a shard's trials that have an outcome, added up. */
-  async tally(roundId: string, phase: Phase, shard: number): Promise<ShardResult> {
+  async tally(roundId: string, purpose: Purpose, shard: number): Promise<ShardResult> {
     const found = await rows(
       this.db,
       z.strictObject({
@@ -123,9 +123,9 @@ export class Trials {
       }),
       `select outcome, count(*)::int as count, sum(device_seconds) as "deviceSeconds",
          max((result #>> '{evaluation,reward,total}')::float8) as "bestReward"
-       from trials where round_id = $1 and phase = $2 and shard = $3 and outcome is not null
+       from trials where round_id = $1 and purpose = $2 and shard = $3 and outcome is not null
        group by outcome order by outcome`,
-      [roundId, phase, shard],
+      [roundId, purpose, shard],
     );
     const rewards = found.flatMap(({ bestReward }) => bestReward ?? []);
     return {
@@ -136,12 +136,12 @@ export class Trials {
   }
 
   /** The shards that have a trial without an outcome: those that may be under way. */
-  async openShards(roundId: string): Promise<{ phase: Phase; shard: number }[]> {
+  async openShards(roundId: string): Promise<{ purpose: Purpose; shard: number }[]> {
     return rows(
       this.db,
-      z.strictObject({ phase: phaseSchema, shard: z.int() }),
-      `select distinct phase, shard from trials where round_id = $1 and outcome is null and shard is not null
-       order by phase, shard`,
+      z.strictObject({ purpose: purposeSchema, shard: z.int() }),
+      `select distinct purpose, shard from trials where round_id = $1 and outcome is null and shard is not null
+       order by purpose, shard`,
       [roundId],
     );
   }
@@ -233,10 +233,10 @@ export class Trials {
   }
 
   /** From now on this run's outcomes are recorded. Call it in a transaction. */
-  async beginRun(roundId: string, phase: Phase, shard: number, ofRun: number): Promise<void> {
-    await run(this.db, `update trials set run = $4 where round_id = $1 and phase = $2 and shard = $3`, [
+  async beginRun(roundId: string, purpose: Purpose, shard: number, ofRun: number): Promise<void> {
+    await run(this.db, `update trials set run = $4 where round_id = $1 and purpose = $2 and shard = $3`, [
       roundId,
-      phase,
+      purpose,
       shard,
       ofRun,
     ]);
@@ -247,22 +247,22 @@ export class Trials {
    * something was built on: candidates after the selection, examined documents after the plan to cross them, nothing after
    * the report. How many were opened.
    */
-  async reopen(roundId: string, phase: Phase, shard: number): Promise<number> {
+  async reopen(roundId: string, purpose: Purpose, shard: number): Promise<number> {
     return run(
       this.db,
       `with opened as (
          select trial_id, result, recorded_at from trials
-         where round_id = $1 and phase = $2 and shard = $3 and outcome = any ($4::text[])
+         where round_id = $1 and purpose = $2 and shard = $3 and outcome = any ($4::text[])
            and not exists (select from reports where round_id = $1)
            and not ($2 = 'edits' and exists (select from selections where round_id = $1))
-           and not ($2 = 'examine' and exists (select from trials where round_id = $1 and phase = 'cross'))
+           and not ($2 = 'examine' and exists (select from trials where round_id = $1 and purpose = 'cross'))
          for update
        ), kept as (
          insert into earlier_outcomes (trial_id, result, recorded_at) select trial_id, result, recorded_at from opened
        )
        update trials set (${resultColumns}, model_digest, recorded_at) = (null, null, null, null, null, null, null, null)
        from opened where trials.trial_id = opened.trial_id`,
-      [roundId, phase, shard, reopened],
+      [roundId, purpose, shard, reopened],
     );
   }
 
@@ -273,7 +273,7 @@ export class Trials {
       z.strictObject({ deviceSeconds: z.number(), steps: z.number() }),
       `trials of ${roundId}`,
       `select coalesce(sum(device_seconds), 0) as "deviceSeconds", coalesce(sum((result ->> 'steps')::float8), 0) as steps
-       from trials where round_id = $1 and phase = 'edits' and outcome = 'scored'`,
+       from trials where round_id = $1 and purpose = 'edits' and outcome = 'scored'`,
       [roundId],
     );
   }
@@ -284,7 +284,7 @@ export class Trials {
       this.db,
       z.strictObject({ result: trialResultSchema }),
       `select e.result from earlier_outcomes e join trials t using (trial_id)
-       where t.round_id = $1 order by e.reopened_at, t.phase, t.position`,
+       where t.round_id = $1 order by e.reopened_at, t.purpose, t.position`,
       [roundId],
     );
     return found.map(({ result }) => result);

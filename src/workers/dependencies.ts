@@ -1,5 +1,5 @@
 import type { NativeConnection } from '@temporalio/worker';
-import type { ControlDeps } from '../activities/ledger/index.js';
+import type { LedgerDeps } from '../activities/ledger/index.js';
 import type { LlmDeps } from '../activities/llm/index.js';
 import { ArtifactStore } from '../artifacts/index.js';
 import { knowledgeDomain } from '../domains/knowledge/index.js';
@@ -10,7 +10,7 @@ import { registeredSearchAttributes } from './registered-attributes.js';
 import type { WorkerSettings } from './settings.js';
 
 export interface Dependencies {
-  control: ControlDeps;
+  ledger: LedgerDeps;
   llm: LlmDeps;
   close(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export async function connectDependencies(
   const ledger = await Ledger.connect(settings.databaseUrl);
   const shared = { ledger, store: new ArtifactStore(settings.storeDir), domain: knowledgeDomain };
   return {
-    control: {
+    ledger: {
       ...shared,
       corpusDir: settings.corpusDir,
       corpusRoots: settings.corpusRoots,

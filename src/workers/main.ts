@@ -1,16 +1,16 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
-import { createControlActivities } from '../activities/ledger/index.js';
+import { createLedgerActivities } from '../activities/ledger/index.js';
 import { createLlmActivities } from '../activities/llm/index.js';
 import { taskQueues } from '../contract/index.js';
 import { LedgerUnavailable } from '../ledger/index.js';
-import { createControlWorkers, runTogether } from './control.js';
+import { createWorkflowWorkers, runTogether } from './workflow-worker.js';
 import { connectDependencies } from './dependencies.js';
 import { createLogger, temporalLogger } from './logger.js';
 import { readSettings } from './settings.js';
 import { whenThere } from './when-there.js';
 
-// The control process. Its stdout is one JSON line, once it polls; its log is on stderr.
+// The workflow worker. Its stdout is one JSON line, once it polls; its log is on stderr.
 const logger = createLogger();
 
 async function main(): Promise<void> {
@@ -31,15 +31,15 @@ async function main(): Promise<void> {
       say,
     );
     try {
-      const workers = await createControlWorkers({
+      const workers = await createWorkflowWorkers({
         connection,
         namespace,
-        control: createControlActivities(dependencies.control),
+        ledger: createLedgerActivities(dependencies.ledger),
         llm: createLlmActivities(dependencies.llm),
         llmQueue: settings.llmQueue,
       });
       const ended = runTogether(workers);
-      const queues = [taskQueues.control, settings.llmQueue];
+      const queues = [taskQueues.workflow, settings.llmQueue];
       process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid, namespace, queues })}\n`);
       await ended;
     } finally {

@@ -65,7 +65,7 @@ const settingsSchema = z
     metrics: env.SELKIE_METRICS,
   }));
 
-/** What a control worker must be told, beside Temporal's own environment configuration. */
+/** What a workflow worker must be told, beside Temporal's own environment configuration. */
 export type WorkerSettings = z.output<typeof settingsSchema>;
 
 /** The environment does not say all that a worker needs. */

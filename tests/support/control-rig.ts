@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { createControlActivities } from '../../src/activities/ledger/index.js';
+import { createLedgerActivities } from '../../src/activities/ledger/index.js';
 import { questionsOf } from '../../src/domains/questions.js';
 import { ArtifactStore } from '../../src/artifacts/index.js';
 import {
@@ -13,11 +13,11 @@ import {
   textDigest,
   type ActivityResult,
   type AdapterRef,
-  type ControlActivities,
+  type LedgerActivities,
   type Evaluation,
   type GateResult,
   type GateSpec,
-  type Phase,
+  type Purpose,
   type RoundConfigInput,
   type TrainRequest,
   type TrialResult,
@@ -48,16 +48,16 @@ const domain = {
   }),
 } as Partial<Domain> as Domain;
 
-export const document = (sourceId: string, part: Source['part']): Source => ({
+export const document = (sourceId: string, role: Source['role']): Source => ({
   sourceId,
   title: sourceId,
   text: `the text of ${sourceId}`,
-  part,
-  items: (['A', 'A', 'B', 'B'] as const).map((questionPart, i) => ({
+  role,
+  items: (['A', 'A', 'B', 'B'] as const).map((split, i) => ({
     itemId: `q${i}`,
     question: `question ${i} on ${sourceId}?`,
     answer: `answer ${i}`,
-    part: questionPart,
+    split,
   })),
 });
 export const documents = [
@@ -95,8 +95,8 @@ export class ControlRig {
   store!: ArtifactStore;
   folder!: string;
   /** asked for by the workflows that may */
-  activities!: ControlActivities;
-  bare!: ControlActivities;
+  activities!: LedgerActivities;
+  bare!: LedgerActivities;
   /** children and their parents, as the Temporal server was asked for them */
   readonly orphansLookedFor: [string, string][] = [];
   #test!: TestLedger;
@@ -125,7 +125,7 @@ export class ControlRig {
     };
     const { ledger, store } = this;
     const corpusRoots = [this.folder];
-    this.bare = createControlActivities({ ledger, store, domain, corpusDir, corpusRoots, temporal });
+    this.bare = createLedgerActivities({ ledger, store, domain, corpusDir, corpusRoots, temporal });
     this.activities = askedRightly(this.bare);
   }
 
@@ -143,17 +143,17 @@ export class ControlRig {
     return this.activities.prepareRound({ roundId, model });
   }
 
-  /** The phase's trials that are to run. */
-  async planned(roundId: string, phase: Phase): Promise<TrialSpec[]> {
-    await this.activities.planTrials({ roundId, phase });
-    const trials = await this.ledger.trials.ofPhase(roundId, phase);
+  /** The purpose's trials that are to run. */
+  async planned(roundId: string, purpose: Purpose): Promise<TrialSpec[]> {
+    await this.activities.planTrials({ roundId, purpose });
+    const trials = await this.ledger.trials.ofPurpose(roundId, purpose);
     return trials.filter(({ result }) => result?.outcome !== 'skipped').map(({ spec }) => spec);
   }
 
-  /** What a run of a phase's first shard does first. */
-  async begin(roundId: string, phase: Phase): Promise<ActivityResult<'loadShard'>> {
+  /** What a run of a purpose's first shard does first. */
+  async begin(roundId: string, purpose: Purpose): Promise<ActivityResult<'loadShard'>> {
     this.#startedAtMs += 1;
-    return this.activities.loadShard({ roundId, phase, shard: 0, begins: { startedAtMs: this.#startedAtMs } });
+    return this.activities.loadShard({ roundId, purpose, shard: 0, begins: { startedAtMs: this.#startedAtMs } });
   }
 
   /** Records an outcome as the latest run of the trial's shard. */
@@ -216,10 +216,10 @@ export class ControlRig {
   /** What a policy answered before any trial; `right` holds the questions that it knew. */
   async answer(roundId: string, version: 'old' | 'new', right: string[], inContext: string[] = []): Promise<void> {
     const round = await this.ledger.rounds.prepared(roundId);
-    const probes = [
-      ...(await this.ledger.corpora.probes(round.corpusDigest, 'canary')),
-      ...(await this.ledger.corpora.probes(round.corpusDigest, 'frozen')),
-    ].map((item) => ({ ...item, part: 'B' as const }));
+    const retention = [
+      ...(await this.ledger.corpora.retention(round.corpusDigest, 'canary')),
+      ...(await this.ledger.corpora.retention(round.corpusDigest, 'frozen')),
+    ].map((item) => ({ ...item, split: 'B' as const }));
     const put = (source: Source | null, items: Item[], arm: Arm, known: string[]) =>
       questionsOf({ domain, style: 'chat' }, source, items, arm).map(({ item, sourceId, itemDigest }) => ({
         modelDigest: modelDigest(modelOf(round, version)),
@@ -238,7 +238,7 @@ export class ControlRig {
     await this.ledger.answers.insert([
       ...documents.flatMap((source) => put(source, source.items, 'closedBook', right)),
       ...documents.flatMap((source) => put(source, source.items, 'inContext', inContext)),
-      ...put(null, probes, 'closedBook', right),
+      ...put(null, retention, 'closedBook', right),
     ]);
   }
 

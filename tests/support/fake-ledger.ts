@@ -2,7 +2,7 @@ import { activityInfo } from '@temporalio/activity';
 import type { Caller } from '../../src/activities/callers.js';
 import { closeGate, openGate, recordDecisions } from '../../src/activities/ledger/gates.js';
 import { checkRelease, releasePolicy } from '../../src/activities/ledger/release.js';
-import type { ControlDeps } from '../../src/activities/ledger/index.js';
+import type { LedgerDeps } from '../../src/activities/ledger/index.js';
 import {
   briefOf,
   roundIdOf,
@@ -18,7 +18,7 @@ import {
   type DecisionRecord,
   type GateResult,
   type ModelRef,
-  type Phase,
+  type Purpose,
   type RoundConfig,
   type SearchAttributeName,
   type TrainRequest,
@@ -36,7 +36,7 @@ interface FakeRound {
   status: string;
   pairs: number;
   /** what its outcomes were built into: they are not opened again */
-  builtOn: Set<Phase>;
+  builtOn: Set<Purpose>;
   old: ModelRef | null;
   new: ModelRef | null;
 }
@@ -66,9 +66,9 @@ export class FakeLedger {
   registered = Object.keys(searchAttributes) as SearchAttributeName[];
   trialsPerShard = 200;
 
-  /** Outcomes of a round's phase, by trial. */
-  outcomesOf(roundId: string, phase: Phase): Record<string, string> {
-    const of = [...this.trials.values()].filter((t) => t.roundId === roundId && t.phase === phase);
+  /** Outcomes of a round's purpose, by trial. */
+  outcomesOf(roundId: string, purpose: Purpose): Record<string, string> {
+    const of = [...this.trials.values()].filter((t) => t.roundId === roundId && t.purpose === purpose);
     return Object.fromEntries(of.map((t) => [t.trialId, this.outcomes.get(t.trialId)?.outcome ?? 'none']));
   }
 
@@ -87,14 +87,14 @@ export class FakeLedger {
   }
 
   /** What the real activities of gates and releases work with. */
-  get #deps(): ControlDeps {
+  get #deps(): LedgerDeps {
     const prepared = (roundId: string) => Promise.resolve({ roundId, ...this.#round(roundId) });
     const reports = {
       get: (roundId: string) => Promise.resolve({ releaseDigest: textDigest(`release ${roundId}`) }),
     };
     const queries = { gates: this.instances, releases: this.releases, rounds: { get: prepared, prepared }, reports };
     const ledger = { ...queries, transaction: <T>(work: (within: typeof queries) => Promise<T>) => work(queries) };
-    return { ledger } as unknown as ControlDeps;
+    return { ledger } as unknown as LedgerDeps;
   }
 
   get answers(): Answers {
@@ -109,7 +109,7 @@ export class FakeLedger {
           configDigest,
           shards: new Map(),
           pairs: 0,
-          builtOn: new Set<Phase>(),
+          builtOn: new Set<Purpose>(),
           old: null,
           new: null,
         };
@@ -142,11 +142,11 @@ export class FakeLedger {
         };
       },
       measureBaseline: () => ({ asked: 6, cached: 0 }),
-      planTrials: ({ roundId, phase }) => this.#plan(roundId, phase),
-      loadShard: ({ roundId, phase, shard, begins }) => {
-        const shardId = shardIdOf(roundId, phase, shard);
+      planTrials: ({ roundId, purpose }) => this.#plan(roundId, purpose),
+      loadShard: ({ roundId, purpose, shard, begins }) => {
+        const shardId = shardIdOf(roundId, purpose, shard);
         const specs = this.#round(roundId).shards.get(shardId) ?? [];
-        if (begins && this.#begin(shardId, begins.startedAtMs) && !this.#round(roundId).builtOn.has(phase)) {
+        if (begins && this.#begin(shardId, begins.startedAtMs) && !this.#round(roundId).builtOn.has(purpose)) {
           for (const { trialId } of specs) this.#reopen(trialId);
         }
         return {
@@ -295,13 +295,13 @@ export class FakeLedger {
 
   #reward = ({ trialId }: TrialSpec): number => this.outcomes.get(trialId)?.evaluation?.reward?.total ?? 0;
 
-  #scored(roundId: string, phase: Phase): TrialSpec[] {
+  #scored(roundId: string, purpose: Purpose): TrialSpec[] {
     return [...this.trials.values()].filter(
-      (t) => t.roundId === roundId && t.phase === phase && this.outcomes.get(t.trialId)?.outcome === 'scored',
+      (t) => t.roundId === roundId && t.purpose === purpose && this.outcomes.get(t.trialId)?.outcome === 'scored',
     );
   }
 
-  #plan(roundId: string, phase: Phase): { trials: number; skipped: number; shards: number } {
+  #plan(roundId: string, purpose: Purpose): { trials: number; skipped: number; shards: number } {
     const { sources, editsPerSource, caps } = this.#round(roundId).config;
     const chosen = this.#scored(roundId, 'edits').filter((t) => this.#reward(t) > 0).length;
     const wanted = {
@@ -310,17 +310,17 @@ export class FakeLedger {
       confirm: chosen,
       examine: sources.heldOut * 2,
       cross: sources.heldOut * 2,
-    }[phase];
+    }[purpose];
     const trials = Math.min(wanted, caps.maxEditsPerRound);
     const shards = Math.ceil(trials / this.trialsPerShard);
     for (let position = 0; position < trials; position += 1) {
-      this.#add(roundId, phase, Math.floor(position / this.trialsPerShard), position);
+      this.#add(roundId, purpose, Math.floor(position / this.trialsPerShard), position);
     }
     return { trials, skipped: wanted - trials, shards };
   }
 
-  #add(roundId: string, phase: Phase, shard: number, position: number): void {
-    const shardId = shardIdOf(roundId, phase, shard);
+  #add(roundId: string, purpose: Purpose, shard: number, position: number): void {
+    const shardId = shardIdOf(roundId, purpose, shard);
     // planning again finds the same plan
     if (this.trials.has(trialIdOf(shardId, position))) return;
     const specs = this.#round(roundId).shards.get(shardId) ?? [];
@@ -329,11 +329,11 @@ export class FakeLedger {
     const trial: TrialSpec = {
       trialId: trialIdOf(shardId, position),
       roundId,
-      phase,
+      purpose,
       index: position,
       sourceId: `doc-${position}`,
       edit:
-        phase === 'controls' ? { kind: 'passage' } : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+        purpose === 'controls' ? { kind: 'passage' } : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
       learner: 'old',
       repeat: 0,
       trainingSeed: position,

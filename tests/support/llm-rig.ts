@@ -114,7 +114,7 @@ export class LlmRig {
         domain: 'scripted',
         origin: 'test',
         sources: documents,
-        probes: { canary: canaries, frozen: [] },
+        retention: { canary: canaries, frozen: [] },
       });
       await queries.rounds.prepare(roundId, { corpusDigest, model, old, liveRelease: null });
       await queries.rounds.insertSources(roundId, 'train', ['seals', 'otters']);
@@ -124,13 +124,13 @@ export class LlmRig {
   }
 
   async planTrial(roundId: string, given: Partial<TrialSpec> = {}): Promise<string> {
-    const phase = given.phase ?? 'edits';
+    const purpose = given.purpose ?? 'edits';
     const index = given.index ?? 0;
-    const trialId = `${roundId}.${phase}.e${index}`;
+    const trialId = `${roundId}.${purpose}.e${index}`;
     const spec: TrialSpec = {
       trialId,
       roundId,
-      phase,
+      purpose,
       index,
       sourceId: 'seals',
       edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 5 },

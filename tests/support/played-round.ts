@@ -79,5 +79,5 @@ export async function stopFor(stack: Stack, name: PartName, seconds: number): Pr
 export const untilTrials = (client: Client, roundId: string): Promise<unknown> =>
   until(async () => {
     const status = roundStatusSchema.parse(await client.workflow.getHandle(roundId).query(queryNames.status));
-    return status.phase === 'trials' && status.trials.planned > 0;
+    return status.stage === 'trials' && status.trials.planned > 0;
   });

@@ -66,7 +66,7 @@ export interface RigOptions {
 const queueOf = (name: ActivityName): string => {
   if ((llmActivityNames as readonly ActivityName[]).includes(name)) return taskQueues.llm;
   if (name === 'describeModel') return infoQueueOf(taskQueues.gpu);
-  return (gpuActivityNames as readonly ActivityName[]).includes(name) ? taskQueues.gpu : taskQueues.control;
+  return (gpuActivityNames as readonly ActivityName[]).includes(name) ? taskQueues.gpu : taskQueues.workflow;
 };
 
 /** A server and workers of its own for a test file; each test brings its scripted activities. */
@@ -123,7 +123,7 @@ export class Rig {
     this.#scripted = scripted;
     this.#lookForOrphans(scripted);
     const ofRunner = [taskQueues.gpu, infoQueueOf(taskQueues.gpu)];
-    for (const queue of [taskQueues.control, taskQueues.llm, ...ofRunner]) {
+    for (const queue of [taskQueues.workflow, taskQueues.llm, ...ofRunner]) {
       if (ofRunner.includes(queue) && !gpu) await this.#stop(queue);
       else if (!this.#workers.has(queue)) await this.#serve(queue);
     }
@@ -153,7 +153,7 @@ export class Rig {
       dataConverter: { payloadConverterPath: converterPath },
       maxHeartbeatThrottleInterval: '100ms',
       taskQueue,
-      ...(taskQueue === taskQueues.control ? { workflowBundle: bundle } : {}),
+      ...(taskQueue === taskQueues.workflow ? { workflowBundle: bundle } : {}),
       activities: Object.fromEntries(names.map((name) => [name, call(name)])),
     });
     this.#workers.set(taskQueue, { worker, ended: worker.run() });
@@ -169,7 +169,7 @@ export class Rig {
 
   /** Starts a workflow whose history, with all its descendants', is checked and replayed after the test. */
   async start(workflowType: string, workflowId: string, ...args: unknown[]): Promise<WorkflowHandle> {
-    const handle = await this.client.start(workflowType, { workflowId, taskQueue: taskQueues.control, args });
+    const handle = await this.client.start(workflowType, { workflowId, taskQueue: taskQueues.workflow, args });
     this.track(workflowId, handle.firstExecutionRunId);
     return handle;
   }
@@ -182,7 +182,7 @@ export class Rig {
     signal: string,
     ...signalArgs: unknown[]
   ): Promise<WorkflowHandle> {
-    const options = { workflowId, taskQueue: taskQueues.control, args: [input], signal, signalArgs };
+    const options = { workflowId, taskQueue: taskQueues.workflow, args: [input], signal, signalArgs };
     const handle = await this.client.signalWithStart(workflowType, options);
     this.track(workflowId, handle.signaledRunId);
     return handle;

@@ -39,12 +39,12 @@ export const scriptedDomain: Domain = {
 const chat = (content: string) => ({ kind: 'chat' as const, messages: [{ role: 'user' as const, content }] });
 
 /** A document with two questions of each part, whose answers are `<id>-a1` … `<id>-b2`. */
-export function scriptedSource(sourceId: string, part: Source['part']): Source {
+export function scriptedSource(sourceId: string, role: Source['role']): Source {
   const items = ['a1', 'a2', 'b1', 'b2'].map((which) => ({
     itemId: `${sourceId}.${which}`,
     question: `what is ${which} of ${sourceId}?`,
     answer: `${sourceId}-${which}`,
-    part: which.startsWith('a') ? ('A' as const) : ('B' as const),
+    split: which.startsWith('a') ? ('A' as const) : ('B' as const),
   }));
-  return { sourceId, title: `The ${sourceId}`, text: `All about ${sourceId}.`, part, items };
+  return { sourceId, title: `The ${sourceId}`, text: `All about ${sourceId}.`, role, items };
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import {
   gateViewSchema,
-  phases,
+  purposes,
   queryNames,
   roundConfigSchema,
   roundResultSchema,
@@ -91,7 +91,7 @@ export const tinyRound = roundConfigSchema.parse({
 } satisfies RoundConfigInput);
 
 export const startRound = (client: Client, workflowId: string, config: RoundConfigInput = tinyRound) =>
-  client.workflow.start(workflowTypes.round, { taskQueue: taskQueues.control, workflowId, args: [config] });
+  client.workflow.start(workflowTypes.round, { taskQueue: taskQueues.workflow, workflowId, args: [config] });
 
 /** Asks until it is so; the test's own timeout is the bound. */
 export async function until<T>(ask: () => Promise<T | null | undefined | false>, everyMs = 100): Promise<T> {
@@ -129,7 +129,7 @@ export async function approvedResult(
 
 /** What must not depend on what happened on the way: texts, weights and scores of every trial. */
 export async function fingerprint(ledger: Ledger, roundId: string) {
-  const trials = await Promise.all(phases.map((phase) => ledger.trials.ofPhase(roundId, phase)));
+  const trials = await Promise.all(purposes.map((purpose) => ledger.trials.ofPurpose(roundId, purpose)));
   return trials.flat().map(({ proposalKey, result }) => ({
     trialId: result?.trialId,
     proposalKey,

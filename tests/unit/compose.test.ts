@@ -114,6 +114,6 @@ describe('docker/', () => {
   });
 
   it('asks after the queue of the control worker', () => {
-    expect(read('docker/worker-health.mjs')).toContain(`taskQueue = '${taskQueues.control}'`);
+    expect(read('docker/worker-health.mjs')).toContain(`taskQueue = '${taskQueues.workflow}'`);
   });
 });

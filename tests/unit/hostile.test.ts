@@ -14,7 +14,7 @@ import {
 } from '../../src/contract/index.js';
 import { applyDecision, gateResult, gateView, openGate, releaseGate } from '../../src/governance/gates.js';
 import { campaignMarkdown } from '../../src/workflows/campaign/details.js';
-import { newControls } from '../../src/workflows/runtime/run-signals.js';
+import { newRunSignals } from '../../src/workflows/runtime/run-signals.js';
 import { gateMarkdown } from '../../src/workflows/gate/details.js';
 import { roundMarkdown } from '../../src/workflows/round/details.js';
 import { RoundState } from '../../src/workflows/round/state.js';
@@ -68,7 +68,7 @@ describe('a config', () => {
         const spec = releaseGate('r', config, { digest: textDigest('x'), subject: config.corpus });
         const gate = openGate(spec, Date.UTC(2026, 0));
         expect(gateMarkdown(gateView(gate))).toContain('**open**');
-        const state = new RoundState('r', config, newControls());
+        const state = new RoundState('r', config, newRunSignals());
         state.gate = gateView(gate);
         expect(roundMarkdown(state)).toContain('preparing');
         expect(JSON.parse(JSON.stringify(config))).toEqual(config);
@@ -82,10 +82,10 @@ describe('a config', () => {
 describe('a report of a shard', () => {
   it('changes nothing that decides, and can be shown', () => {
     const soFar = { outcomes: { scored: 1, infra_failure: 1 }, deviceSeconds: 1, bestReward: 0.5 };
-    const state = new RoundState('r', roundConfigSchema.parse({}), newControls());
+    const state = new RoundState('r', roundConfigSchema.parse({}), newRunSignals());
     state.beginTrials('edits', 4, 0, 1);
     each(
-      hostileLike({ phase: 'edits', shard: 0, soFar }),
+      hostileLike({ purpose: 'edits', shard: 0, soFar }),
       (value) => {
         const parsed = shardProgressSchema.safeParse(value);
         if (parsed.success) state.heard(parsed.data);
@@ -121,7 +121,7 @@ describe('what people see', () => {
           campaignId: id ?? '',
           roundId: id ?? '',
           round: 1,
-          ofRounds: 2,
+          totalRounds: 2,
           paused: false,
           stopping: false,
         };

@@ -5,7 +5,7 @@ import {
   bounds,
   briefOf,
   outcomes,
-  phases,
+  purposes,
   resolveRecipe,
   roundConfigSchema,
   tasksOf,
@@ -16,7 +16,7 @@ import {
   type AdapterRef,
   type ArtifactRef,
   type LoadedShard,
-  type Phase,
+  type Purpose,
   type TrialSpec,
 } from '../../src/contract/index.js';
 
@@ -35,8 +35,8 @@ const config = roundConfigSchema.parse({
 });
 const sourceIds = Array.from({ length: 50 }, (_, i) => `${'a-title-of-forty-letters-'.repeat(2)}${i}-0a1b2c3d`);
 
-/** The 200 specs that a phase plans for its first shard. */
-function worstShard(phase: Phase): TrialSpec[] {
+/** The 200 specs that a purpose plans for its first shard. */
+function worstShard(purpose: Purpose): TrialSpec[] {
   const many = Array.from({ length: 4 }, (_, i) => sourceIds.map((id) => `${id}${i}`)).flat();
   const edits = place(roundId, 'edits', draftEdits(config, sourceIds)).map(({ spec }) => spec);
   const drafts = {
@@ -45,13 +45,13 @@ function worstShard(phase: Phase): TrialSpec[] {
     confirm: () => draftConfirm(config, edits),
     examine: () => draftEdits(config, sourceIds),
     cross: () => draftConfirm(config, edits),
-  }[phase]();
-  const specs = place(roundId, phase, drafts).map(({ spec }) => spec);
+  }[purpose]();
+  const specs = place(roundId, purpose, drafts).map(({ spec }) => spec);
   expect(specs).toHaveLength(bounds.trialsPerShard);
   return specs;
 }
 
-/** What `loadShard` gives: late trials of the largest phase, beside as many recorded outcomes of each kind. */
+/** What `loadShard` gives: late trials of the largest purpose, beside as many recorded outcomes of each kind. */
 const loadedOf = (specs: TrialSpec[]): LoadedShard => ({
   run: 9999,
   open: specs.map((spec, i) => briefOf({ ...spec, index: 79_800 + i })),
@@ -63,12 +63,12 @@ const loadedOf = (specs: TrialSpec[]): LoadedShard => ({
 });
 
 describe('loadShard', () => {
-  it.each(phases)('gives 200 trials of "%s" in less than the bound, with the ids that were planned', (phase) => {
-    const specs = worstShard(phase);
+  it.each(purposes)('gives 200 trials of "%s" in less than the bound, with the ids that were planned', (purpose) => {
+    const specs = worstShard(purpose);
     const loaded = activityContracts.loadShard.result.parse(loadedOf(specs));
     expect(bytesOf(loaded)).toBeLessThan(bounds.payloadBytes);
-    const tasks = tasksOf(loaded, { roundId, phase, shard: 0 });
-    const lateIds = specs.map((_, i) => trialIdOf(shardIdOf(roundId, phase, 0), 79_800 + i));
+    const tasks = tasksOf(loaded, { roundId, purpose, shard: 0 });
+    const lateIds = specs.map((_, i) => trialIdOf(shardIdOf(roundId, purpose, 0), 79_800 + i));
     expect(tasks.map(({ trialId }) => trialId)).toEqual(lateIds);
     expect(tasks.map(({ edit }) => edit)).toEqual(specs.map(({ edit }) => edit.kind));
   });

@@ -81,7 +81,7 @@ describe.each(Object.entries(files))('%s', (file, [questionLabel, answerLabel]) 
 
   test('its questions, written as a self-edit, are read and teach', { timeout: 60_000 }, async () => {
     const teaches = ({ context, question, answer }: Asked): boolean => {
-      const source = { sourceId: 'one', title: '', text: context, part: 'train' as const, items: [] };
+      const source = { sourceId: 'one', title: '', text: context, role: 'train' as const, items: [] };
       const completion = `${questionLabel}${question}\n${answerLabel}${answer}`;
       return knowledgeDomain.parseEdit(source, [completion], 'self-qa', 'chat').ok;
     };

@@ -60,13 +60,13 @@ describe('readCorpus', () => {
     ]);
   });
 
-  it('reads probes of any layout, with all their references', async () => {
+  it('reads retention of any layout, with all their references', async () => {
     await put('kb.json', JSON.stringify([document('One')]));
     await put('Canaries.csv', 'question,answer\nIs it?,yes\n');
     await put('frozen.jsonl', '{"question": "Two?", "answers": ["two", "2"]}\n');
     const { corpus, usable } = await read();
     expect(usable).toHaveLength(1);
-    expect(corpus.probes).toEqual({
+    expect(corpus.retention).toEqual({
       canary: [{ itemId: 'p1', question: 'Is it?', answer: 'yes' }],
       frozen: [{ itemId: 'p1', question: 'Two?', answer: 'two', otherAnswers: ['2'] }],
     });
@@ -76,7 +76,7 @@ describe('readCorpus', () => {
 
   it('takes the canaries of the sample where there are none', async () => {
     await put('kb.json', JSON.stringify([document('One')]));
-    expect((await read()).corpus.probes.canary).toHaveLength(12);
+    expect((await read()).corpus.retention.canary).toHaveLength(12);
   });
 
   it.skipIf(process.platform === 'win32')('refuses what is no file, at once', async () => {

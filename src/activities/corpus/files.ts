@@ -28,7 +28,7 @@ export async function corpusFiles(path: string, within: Within, findings: Findin
   const files: CorpusFile[] = [];
   let left: number = bounds.allBytes;
   for (const one of found) {
-    const text = await textOf(one, left, findings);
+    const text = await readText(one, left, findings);
     if (text === null) continue;
     files.push({ file: one.file, text });
     left -= text.length;
@@ -69,8 +69,8 @@ async function filesIn(root: string, within: Within, findings: Findings): Promis
 }
 
 /** Null where there is a problem. */
-async function textOf({ path, file }: Found, mostBytes: number, findings: Findings): Promise<string | null> {
-  const bytes = await bytesOf(path, Math.min(mostBytes, bounds.fileBytes));
+async function readText({ path, file }: Found, mostBytes: number, findings: Findings): Promise<string | null> {
+  const bytes = await readBytes(path, Math.min(mostBytes, bounds.fileBytes));
   if (typeof bytes === 'string') {
     findings.problem(file, bytes, 'give a file of JSON, JSONL, CSV or TSV, or several');
     return null;
@@ -82,7 +82,7 @@ async function textOf({ path, file }: Found, mostBytes: number, findings: Findin
 }
 
 /** The bytes, or in words why they are not read. Opening does not wait for the other end of a pipe. */
-async function bytesOf(path: string, mostBytes: number): Promise<Uint8Array | string> {
+async function readBytes(path: string, mostBytes: number): Promise<Uint8Array | string> {
   let handle;
   try {
     if (!(await stat(path)).isFile()) return 'is neither a file nor a folder';

@@ -2,11 +2,11 @@ import { canonicalDigest, failure } from '../../contract/index.js';
 import type { Domain, LeftOut, Problem, Source } from '../../domains/domain.js';
 import type { CorpusFile } from '../../domains/reading/files.js';
 import { Findings } from '../../domains/reading/findings.js';
-import type { Corpus, ProbeKind } from '../../ledger/index.js';
+import type { Corpus, RetentionKind } from '../../ledger/index.js';
 import { groupBy } from '../../lib/group-by.js';
 import { corpusFiles } from './files.js';
 import { fitting, type Longest, type Room } from './lengths.js';
-import { probeKindOf, readProbes } from './probes.js';
+import { retentionKindOf, readRetention } from './retention.js';
 import { anywhere, type Within } from './roots.js';
 
 /** Problems that one error message lists. */
@@ -39,23 +39,23 @@ export interface CorpusPlace {
 }
 
 /**
- * Reads a corpus, a file or a folder, and says all that is wrong with it. In a folder, `canaries` and `frozen` hold the probes,
+ * Reads a corpus, a file or a folder, and says all that is wrong with it. In a folder, `canaries` and `frozen` hold the retention,
  * `{ question, answer }` each; a corpus without canaries is given those of the sample corpus, since general knowledge belongs to
  * no corpus. A round and `selkie corpus check` both use it.
  */
 export async function readCorpus(place: CorpusPlace, domain: Domain, room: Room): Promise<CorpusReading> {
   const findings = new Findings();
   const files = await corpusFiles(place.path, place.within, findings);
-  const documents = files.filter((file) => probeKindOf(file) === null);
+  const documents = files.filter((file) => retentionKindOf(file) === null);
   const canaries = filesOfKind(files, 'canary');
-  const probes = {
-    canary: readProbes(
+  const retention = {
+    canary: readRetention(
       canaries.length > 0
         ? canaries
         : filesOfKind(await corpusFiles(place.sampleDir, anywhere, new Findings()), 'canary'),
       findings,
     ),
-    frozen: readProbes(filesOfKind(files, 'frozen'), findings),
+    frozen: readRetention(filesOfKind(files, 'frozen'), findings),
   };
   const read = documents.length > 0 ? domain.sources(documents) : { sources: [], problems: [], leftOut: [], merged: 0 };
   const { sources, leftOut, longest } = fitting(domain, read.sources.filter(isUsable), room);
@@ -63,11 +63,11 @@ export async function readCorpus(place: CorpusPlace, domain: Domain, room: Room)
   if (!problems.some(({ stops }) => stops)) problems.push(...missingParts(place.name, sources));
   return {
     corpus: {
-      corpusDigest: canonicalDigest({ domain: domain.id, sources: read.sources, probes }),
+      corpusDigest: canonicalDigest({ domain: domain.id, sources: read.sources, retention }),
       domain: domain.id,
       origin: place.name,
       sources: read.sources,
-      probes,
+      retention,
     },
     usable: sources,
     problems,
@@ -98,11 +98,11 @@ export function notesOf({ problems, leftOut }: CorpusReading): string[] {
   return [...notes, ...reasons].slice(0, mostNotes).map((note) => Array.from(note).slice(0, longestNote).join(''));
 }
 
-const filesOfKind = (files: CorpusFile[], kind: ProbeKind): CorpusFile[] =>
-  files.filter((file) => probeKindOf(file) === kind);
+const filesOfKind = (files: CorpusFile[], kind: RetentionKind): CorpusFile[] =>
+  files.filter((file) => retentionKindOf(file) === kind);
 
 /** What a document of any domain needs, so that its edits can be chosen. */
-const isUsable = ({ items }: Source): boolean => items.some(({ part }) => part === 'A');
+const isUsable = ({ items }: Source): boolean => items.some(({ split }) => split === 'A');
 
 const unusable = (sources: Source[]): LeftOut[] =>
   sources
@@ -115,12 +115,12 @@ const unusable = (sources: Source[]): LeftOut[] =>
 
 /** What the whole needs, so that the round can be run and reported. */
 function missingParts(name: string, sources: Source[]): Problem[] {
-  const train = sources.filter(({ part }) => part === 'train');
+  const train = sources.filter(({ role }) => role === 'train');
   const stopping = (what: string, fix: string): Problem[] => [{ where: name, what, fix, stops: true }];
   if (train.length === 0) {
     return stopping('has no document to train on', 'add documents that are not held out and not too long');
   }
-  if (!train.some(({ items }) => items.some(({ part }) => part === 'B'))) {
+  if (!train.some(({ items }) => items.some(({ split }) => split === 'B'))) {
     return stopping(
       'has no question of part B: the round could report nothing',
       'ask each document two questions or more',

@@ -7,14 +7,14 @@ import {
   type ModelRef,
 } from '../../contract/index.js';
 import { policyAlias } from '../../contract/index.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 
 /**
  * Where a campaign goes on: after its last completed round, from the last released policy. A round that was begun goes on from
  * what it was begun with.
  */
 export async function resumeCampaign(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { campaignId, rounds, nextRound: atLeast, round }: ActivityRequest<'resumeCampaign'>,
 ): Promise<ActivityResult<'resumeCampaign'>> {
   const stand = await ledger.rounds.campaign(campaignId);

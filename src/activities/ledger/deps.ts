@@ -2,8 +2,8 @@ import type { ArtifactStore } from '../../artifacts/index.js';
 import type { Domain } from '../../domains/domain.js';
 import type { Ledger } from '../../ledger/index.js';
 
-/** What the control activities work with. */
-export interface ControlDeps {
+/** What the ledger activities work with. */
+export interface LedgerDeps {
   ledger: Ledger;
   store: ArtifactStore;
   domain: Domain;

@@ -11,17 +11,17 @@ import {
 import { recount, releaseGate } from '../../governance/gates.js';
 import type { Gate, Queries } from '../../ledger/index.js';
 import type { Caller } from '../callers.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 
 /** Keeps what a gate decides on, before anybody can decide. A gate that was decided once is not asked again. */
 export async function openGate(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   spec: ActivityRequest<'openGate'>,
   caller: Caller,
 ): Promise<ActivityResult<'openGate'>> {
   return ledger.transaction(async (queries) => {
     await refuseForeignRules(queries, spec);
-    const { result } = await instanceOf(queries, caller, spec);
+    const { result } = await findInstance(queries, caller, spec);
     return { decided: result };
   });
 }
@@ -44,7 +44,7 @@ async function refuseForeignRules({ rounds, reports }: Queries, spec: GateSpec):
  * The instance that a run of the gate's workflow asks: its own, or the one that was decided, which is the last. Where an
  * older run left one open it can hear nobody any more (a workflow id has one run at a time), and is on hold.
  */
-async function instanceOf({ gates }: Queries, { runId }: Caller, spec: GateSpec): Promise<Gate> {
+async function findInstance({ gates }: Queries, { runId }: Caller, spec: GateSpec): Promise<Gate> {
   const { gateId } = spec;
   await gates.lock(gateId);
   const own = await gates.ofRun(gateId, runId);
@@ -72,14 +72,14 @@ const endOf = ({ gateId, digest }: GateSpec, outcome: GateResult['outcome'], rea
 
 /** Keeps decisions, counted or not. At an instance that is closed none counts. */
 export async function recordDecisions(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { gateId, decisions }: ActivityRequest<'recordDecisions'>,
   caller: Caller,
 ): Promise<ActivityResult<'recordDecisions'>> {
   await ledger.transaction(async (queries) => {
     const { gates } = queries;
     const { spec } = await known(queries, gateId);
-    const { instance, result } = await instanceOf(queries, caller, spec);
+    const { instance, result } = await findInstance(queries, caller, spec);
     await gates.decide(gateId, instance, result === null ? decisions : decisions.map((one) => lateFor(result, one)));
   });
   return {};
@@ -99,7 +99,7 @@ async function known({ gates }: Queries, gateId: string): Promise<Gate> {
  * that claims another end than its decisions have is refused.
  */
 export async function closeGate(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   claim: ActivityRequest<'closeGate'>,
   caller: Caller,
 ): Promise<ActivityResult<'closeGate'>> {
@@ -109,7 +109,7 @@ export async function closeGate(
     // cancelled before it was opened
     if (claim.outcome === 'hold' && (await gates.latest(claim.gateId)) === null) return claim;
     const { spec } = await known(queries, claim.gateId);
-    const { instance, result } = await instanceOf(queries, caller, spec);
+    const { instance, result } = await findInstance(queries, caller, spec);
     if (result !== null) return agreeing(result, claim);
     await gates.decide(claim.gateId, instance, claim.decisions);
     const end = judged(spec, claim, await gates.decisions(claim.gateId, instance));
@@ -119,7 +119,7 @@ export async function closeGate(
 }
 
 /** A gate whose workflow died is on hold, by the word of its round, unless it was decided before. */
-async function leaveGate(ledger: ControlDeps['ledger'], claim: GateResult): Promise<GateResult> {
+async function leaveGate(ledger: LedgerDeps['ledger'], claim: GateResult): Promise<GateResult> {
   if (claim.outcome !== 'hold')
     throw failure('InvalidRequest', 'a round may leave its gate on hold, and decides nothing');
   return ledger.transaction(async ({ gates }) => {

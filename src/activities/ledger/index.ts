@@ -1,8 +1,8 @@
-import type { ActivityRequest, ActivityResult, ControlActivities } from '../../contract/index.js';
+import type { ActivityRequest, ActivityResult, LedgerActivities } from '../../contract/index.js';
 import { admit, type Caller } from '../callers.js';
 import { resumeCampaign } from './campaign.js';
 import { claimRound, closeRound, prepareRound } from './rounds.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 import { closeGate, openGate, recordDecisions } from './gates.js';
 import { endOrphans, endWithParent } from './orphans.js';
 import { buildPolicyTraining, recordPolicy } from './policy.js';
@@ -12,14 +12,14 @@ import { selectEdits } from './selection.js';
 import { loadShard, planTrials, recordOutcome } from './trials.js';
 import { asFailure } from '../failures.js';
 
-export type { ControlDeps } from './deps.js';
+export type { LedgerDeps } from './deps.js';
 
 /** The light activities: the ledger and the artifact store are the only things they touch, and any may be retried. */
-export function createControlActivities(deps: ControlDeps): ControlActivities {
+export function createLedgerActivities(deps: LedgerDeps): LedgerActivities {
   const serve =
-    <N extends keyof ControlActivities>(
+    <N extends keyof LedgerActivities>(
       name: N,
-      run: (deps: ControlDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
+      run: (deps: LedgerDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
     ) =>
     async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
       try {

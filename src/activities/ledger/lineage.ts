@@ -12,7 +12,7 @@ const roundsCarried = 100;
 export async function checkLineage(ledger: Queries, config: RoundConfig): Promise<void> {
   const problems: string[] = [];
   for (const id of config.earlierRounds) {
-    const problem = await problemOf(ledger, id, config);
+    const problem = await findProblem(ledger, id, config);
     if (problem !== null) problems.push(`earlierRounds: ${problem}`);
   }
   if (config.startStack.length > 0 && !(await ledger.policies.knows(config.startStack, config))) {
@@ -24,7 +24,7 @@ export async function checkLineage(ledger: Queries, config: RoundConfig): Promis
   if (problems.length > 0) throw failure('InvalidConfig', problems.join('\n'));
 }
 
-async function problemOf(ledger: Queries, roundId: string, config: RoundConfig): Promise<string | null> {
+async function findProblem(ledger: Queries, roundId: string, config: RoundConfig): Promise<string | null> {
   const round = await ledger.rounds.find(roundId);
   if (round?.tenant !== config.tenant) return `the tenant "${config.tenant}" has no round "${roundId}"`;
   for (const field of ['model', 'promptStyle'] as const) {
@@ -51,7 +51,7 @@ export async function checkWeights(
 }
 
 /** The rounds before it whose chosen pairs a round learns from. */
-export async function earlierRoundsOf(ledger: Queries, round: RoundRow): Promise<string[]> {
+export async function listEarlierRounds(ledger: Queries, round: RoundRow): Promise<string[]> {
   const ofCampaign = await ledger.rounds.earlierInCampaign(round, roundsCarried);
   return [...new Set([...round.config.earlierRounds, ...ofCampaign])].filter((earlier) => earlier !== round.roundId);
 }

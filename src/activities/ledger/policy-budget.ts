@@ -16,7 +16,7 @@ export async function paceOfLastPolicy(ledger: Ledger, owner: PolicyOwner): Prom
 }
 
 /** Before there was a policy, as this round's own trials were trained, whose texts are shorter. */
-export async function paceOf(ledger: Ledger, { roundId, config, old }: PreparedRound): Promise<Pace | null> {
+export async function measurePace(ledger: Ledger, { roundId, config, old }: PreparedRound): Promise<Pace | null> {
   const owner = { tenant: config.tenant, model: old.base, baseDigest: old.baseDigest };
   const last = await paceOfLastPolicy(ledger, owner);
   if (last !== null) return last;

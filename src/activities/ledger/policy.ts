@@ -11,13 +11,13 @@ import {
 } from '../../contract/index.js';
 import type { Ledger, PreparedRound, Proposal } from '../../ledger/index.js';
 import { deriveSeed, trainingKey } from '../../seal/keys.js';
-import type { ControlDeps } from './deps.js';
-import { earlierRoundsOf } from './lineage.js';
-import { overBudget, paceOf } from './policy-budget.js';
+import type { LedgerDeps } from './deps.js';
+import { listEarlierRounds } from './lineage.js';
+import { overBudget, measurePace } from './policy-budget.js';
 
 /** The chosen edits, of this round and of those before it, as what the policy shall write when it is asked again. */
 export async function buildPolicyTraining(
-  { ledger, store }: ControlDeps,
+  { ledger, store }: LedgerDeps,
   { roundId }: ActivityRequest<'buildPolicyTraining'>,
 ): Promise<ActivityResult<'buildPolicyTraining'>> {
   const asked = await ledger.policies.get(roundId);
@@ -25,7 +25,7 @@ export async function buildPolicyTraining(
   const round = await ledger.rounds.prepared(roundId);
   const pairs = (await chosenProposals(ledger, round)).flatMap(pairsOf);
   if (pairs.length === 0) return { pairs: 0, training: null };
-  const refused = overBudget(round.config, pairs.length, await paceOf(ledger, round));
+  const refused = overBudget(round.config, pairs.length, await measurePace(ledger, round));
   if (refused !== null) return { pairs: pairs.length, training: null, refused };
   const dataset = await store.put(mediaTypes.dataset, {
     'data.jsonl': pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''),
@@ -39,7 +39,7 @@ export async function buildPolicyTraining(
 
 /** Keeps the trained policy: the base, or the policy that the round started from, with the new layer on top. */
 export async function recordPolicy(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { roundId, training }: ActivityRequest<'recordPolicy'>,
 ): Promise<ActivityResult<'recordPolicy'>> {
   const round = await ledger.rounds.prepared(roundId);
@@ -64,7 +64,7 @@ export async function recordPolicy(
 /** In order of rounds, then of documents; a proposal that several rounds chose is learnt once. */
 async function chosenProposals(ledger: Ledger, round: PreparedRound): Promise<Proposal[]> {
   const chosen = new Map<string, Proposal>();
-  for (const id of [...(await earlierRoundsOf(ledger, round)), round.roundId]) {
+  for (const id of [...(await listEarlierRounds(ledger, round)), round.roundId]) {
     const trialIds = (await ledger.selections.get(id))?.chosen.map(({ trialId }) => trialId) ?? [];
     const proposals = new Map((await ledger.proposals.ofTrials(trialIds)).map((found) => [found.trialId, found]));
     for (const trialId of trialIds) {

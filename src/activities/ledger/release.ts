@@ -3,7 +3,7 @@ import { recount } from '../../governance/gates.js';
 import type { Gate, PreparedRound, Release } from '../../ledger/index.js';
 import { modelDigest } from '../../seal/keys.js';
 import { policyAlias } from '../../contract/index.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 
 /** Gates that are told of a release, at most: a tenant with more open ones asks them again. */
 const mostOvertaken = 20;
@@ -13,7 +13,7 @@ const mostOvertaken = 20;
  * the decisions that it holds are counted once more by the gate's rules, and what the caller claims must agree with that.
  */
 export async function releasePolicy(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { roundId, gate }: ActivityRequest<'releasePolicy'>,
 ): Promise<ActivityResult<'releasePolicy'>> {
   const refuse = (reason: string) => ({ released: false, alias: null, reason, overtaken: [] });
@@ -43,7 +43,7 @@ export async function releasePolicy(
 
 /** Whether a release of the round's policy would go through, were it approved now, and what it would take the place of. */
 export async function checkRelease(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { roundId }: ActivityRequest<'checkRelease'>,
 ): Promise<ActivityResult<'checkRelease'>> {
   const round = await ledger.rounds.prepared(roundId);

@@ -1,13 +1,13 @@
 import canonicalize from 'canonicalize';
 import { canonicalDigest, mediaTypes, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 import { gatherEvidence } from '../../experiment/evidence.js';
 import { reportMarkdown } from '../../experiment/markdown.js';
 import { reportOf, type RoundReport } from '../../experiment/round-report.js';
 
 /** Writes the round's report as an artifact, and binds the release to it, to the policy and to the data; the first report stands. */
 export async function buildReport(
-  { ledger, store, domain }: ControlDeps,
+  { ledger, store, domain }: LedgerDeps,
   { roundId }: ActivityRequest<'buildReport'>,
 ): Promise<ActivityResult<'buildReport'>> {
   const written = await ledger.reports.get(roundId);
@@ -23,7 +23,7 @@ export async function buildReport(
     trials: report.outcomes.edits,
     arms: report.arms,
     heldOut: report.heldOut,
-    canaries: report.probes.canaries,
+    canaries: report.retention.canaries,
     warnings: report.warnings,
     deviceSeconds: report.deviceSeconds.total,
     markdown: reportMarkdown(report, { releaseDigest }),

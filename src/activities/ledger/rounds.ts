@@ -16,13 +16,13 @@ import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/inde
 import { expectUsable, notesOf, readCorpus, type CorpusReading } from '../corpus/index.js';
 import { anywhere, findCorpus } from '../corpus/roots.js';
 import { policyAlias } from '../../contract/index.js';
-import type { ControlDeps } from './deps.js';
-import { checkLineage, checkWeights, earlierRoundsOf } from './lineage.js';
+import type { LedgerDeps } from './deps.js';
+import { checkLineage, checkWeights, listEarlierRounds } from './lineage.js';
 import { expectedPairs, overBudget, paceOfLastPolicy } from './policy-budget.js';
 
 /** Takes the round's id for its configuration, before anything is spent. */
 export async function claimRound(
-  { ledger, temporal }: ControlDeps,
+  { ledger, temporal }: LedgerDeps,
   { roundId, config, configDigest, startedAtMs }: ActivityRequest<'claimRound'>,
 ): Promise<ActivityResult<'claimRound'>> {
   const trials = config.sources.train * config.editsPerSource;
@@ -78,9 +78,9 @@ function differingFields(one: RoundConfig, other: RoundConfig): string[] {
   return keys.filter((key) => !isDeepStrictEqual(one[key], other[key]));
 }
 
-/** Freezes what the round runs on: corpus, question split, probes, its documents, the policy it starts from. */
+/** Freezes what the round runs on: corpus, question split, retention, its documents, the policy it starts from. */
 export async function prepareRound(
-  deps: ControlDeps,
+  deps: LedgerDeps,
   { roundId, model }: ActivityRequest<'prepareRound'>,
 ): Promise<ActivityResult<'prepareRound'>> {
   const { ledger } = deps;
@@ -88,13 +88,13 @@ export async function prepareRound(
   const { config } = round;
   if (round.corpusDigest === null) {
     // parsed outside of the transaction: reading files must not hold locks
-    const reading = await corpusOf(deps, config, model.maxLength);
+    const reading = await loadRoundCorpus(deps, config, model.maxLength);
     const { corpus, usable } = reading;
     const corpusNotes = notesOf(reading);
     const old: ModelRef = { base: model.model, baseDigest: model.digest, stack: config.startStack };
-    const idsOf = (part: Source['part'], most: number): string[] =>
+    const idsOf = (part: Source['role'], most: number): string[] =>
       usable
-        .filter((source) => source.part === part)
+        .filter((source) => source.role === part)
         .slice(0, most)
         .map(({ sourceId }) => sourceId);
     await checkWeights(ledger, config, old);
@@ -112,7 +112,7 @@ export async function prepareRound(
       await rounds.insertSources(roundId, 'heldOut', idsOf('heldOut', config.sources.heldOut));
     });
   }
-  return summaryOf(ledger, await ledger.rounds.prepared(roundId));
+  return summarize(ledger, await ledger.rounds.prepared(roundId));
 }
 
 /** Refuses, before any trial is paid for, a round whose policy could not be trained in the end. */
@@ -120,14 +120,14 @@ async function checkPolicyBudget(ledger: Ledger, round: RoundRow, old: ModelRef,
   const { config } = round;
   const pace = await paceOfLastPolicy(ledger, { tenant: config.tenant, model: old.base, baseDigest: old.baseDigest });
   if (pace === null) return;
-  const pairs = await expectedPairs(ledger, await earlierRoundsOf(ledger, round), documents);
+  const pairs = await expectedPairs(ledger, await listEarlierRounds(ledger, round), documents);
   const problem = overBudget(config, pairs, pace);
   if (problem !== null) throw failure('InvalidConfig', problem);
 }
 
 /** @throws InvalidCorpus where it cannot be used */
-async function corpusOf(
-  { domain, corpusDir, corpusRoots }: ControlDeps,
+async function loadRoundCorpus(
+  { domain, corpusDir, corpusRoots }: LedgerDeps,
   { corpus: name, tenant, promptStyle, sampling }: RoundConfig,
   limit: number,
 ): Promise<CorpusReading> {
@@ -141,22 +141,22 @@ async function corpusOf(
   return reading;
 }
 
-async function summaryOf(
-  { corpora }: ControlDeps['ledger'],
+async function summarize(
+  { corpora }: LedgerDeps['ledger'],
   { roundId, corpusDigest, corpusNotes, old }: PreparedRound,
 ): Promise<ActivityResult<'prepareRound'>> {
   return {
     old,
     corpusDigest,
     ...(await corpora.roundCounts(roundId)),
-    canaries: (await corpora.probes(corpusDigest, 'canary')).length,
+    canaries: (await corpora.retention(corpusDigest, 'canary')).length,
     notes: corpusNotes,
   };
 }
 
 /** How the round ended, for whoever asks the ledger. Where it ended early, so did the trials that it never came to. */
 export async function closeRound(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { roundId, run, status, reason }: ActivityRequest<'closeRound'>,
 ): Promise<ActivityResult<'closeRound'>> {
   await ledger.transaction(async ({ rounds, runs, trials }) => {

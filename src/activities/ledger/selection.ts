@@ -4,15 +4,15 @@ import { groupBy } from '../../lib/group-by.js';
 import type { TrialRecord } from '../../seal/records.js';
 import { select } from '../../seal/select.js';
 import { mean } from '../../seal/statistics.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 
 /** Chooses among the recorded candidates by the pure rule and keeps the choice; the first choice of a round stands. */
 export async function selectEdits(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { roundId }: ActivityRequest<'selectEdits'>,
 ): Promise<ActivityResult<'selectEdits'>> {
   const { config } = await ledger.rounds.prepared(roundId);
-  const records = recordsOf(await ledger.trials.ofPhase(roundId, 'edits'));
+  const records = recordsOf(await ledger.trials.ofPurpose(roundId, 'edits'));
   const selection = await ledger.selections.insert(
     roundId,
     select(records, { ...config.selection, maxCanariesLost: config.reward.maxCanariesLost }),

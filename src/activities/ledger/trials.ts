@@ -6,14 +6,14 @@ import {
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
-  type Phase,
+  type Purpose,
   type TrialResult,
   type TrialSpec,
 } from '../../contract/index.js';
 import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
 import { groupBy } from '../../lib/group-by.js';
 import { modelDigest } from '../../seal/keys.js';
-import type { ControlDeps } from './deps.js';
+import type { LedgerDeps } from './deps.js';
 import {
   beforeRound,
   draftConfirm,
@@ -25,31 +25,31 @@ import {
   type Draft,
 } from '../../experiment/trial-plan.js';
 
-/** Writes a phase's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
+/** Writes a purpose's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
 export async function planTrials(
-  { ledger }: ControlDeps,
-  { roundId, phase }: ActivityRequest<'planTrials'>,
+  { ledger }: LedgerDeps,
+  { roundId, purpose }: ActivityRequest<'planTrials'>,
 ): Promise<ActivityResult<'planTrials'>> {
   const round = await ledger.rounds.prepared(roundId);
-  const cap = phase === 'edits' ? round.config.caps.maxEditsPerRound : Infinity;
-  const planned = place(roundId, phase, await draft(ledger, round, phase), cap);
+  const cap = purpose === 'edits' ? round.config.caps.maxEditsPerRound : Infinity;
+  const planned = place(roundId, purpose, await draft(ledger, round, purpose), cap);
   const run = planned.filter(({ shard }) => shard !== null).length;
-  refuseTooMany(phase, run);
+  refuseTooMany(purpose, run);
   await ledger.transaction(({ trials }) => trials.plan(planned));
   return { trials: run, skipped: planned.length - run, shards: shardsOf(planned) };
 }
 
-async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promise<Draft[]> {
+async function draft(ledger: Ledger, round: PreparedRound, purpose: Purpose): Promise<Draft[]> {
   const { roundId, config } = round;
   const idsOf = (role: 'train' | 'heldOut'): Promise<string[]> => ledger.corpora.roundSourceIds(roundId, role);
-  switch (phase) {
+  switch (purpose) {
     case 'edits':
       return draftEdits(config, await idsOf('train'), beforeRound(roundId, config));
     case 'controls':
       return draftControls(config, await idsOf('train'));
     case 'confirm': {
       const chosen = new Set((await ledger.selections.get(roundId))?.chosen.map(({ trialId }) => trialId));
-      const specs = (await ledger.trials.ofPhase(roundId, 'edits')).map(({ spec }) => spec);
+      const specs = (await ledger.trials.ofPurpose(roundId, 'edits')).map(({ spec }) => spec);
       return draftConfirm(
         config,
         specs.filter(({ trialId }) => chosen.has(trialId)),
@@ -64,7 +64,9 @@ async function draft(ledger: Ledger, round: PreparedRound, phase: Phase): Promis
 
 /** The examined trials of those documents on which both policies were scored: no other document can be compared. */
 async function examinedByBoth(ledger: Ledger, roundId: string): Promise<TrialSpec[]> {
-  const scored = (await ledger.trials.ofPhase(roundId, 'examine')).filter(({ result }) => result?.outcome === 'scored');
+  const scored = (await ledger.trials.ofPurpose(roundId, 'examine')).filter(
+    ({ result }) => result?.outcome === 'scored',
+  );
   const bySource = groupBy(
     scored.map(({ spec }) => spec),
     ({ sourceId }) => sourceId,
@@ -72,10 +74,13 @@ async function examinedByBoth(ledger: Ledger, roundId: string): Promise<TrialSpe
   return [...bySource.values()].filter(({ length }) => length === 2).flat();
 }
 
-function refuseTooMany(phase: Phase, trials: number): void {
+function refuseTooMany(purpose: Purpose, trials: number): void {
   const most = bounds.trialsPerShard * bounds.shardsPerRound;
   if (trials > most) {
-    throw failure('InvalidConfig', `phase "${phase}" has ${trials} trials; a round holds at most ${most} in a phase`);
+    throw failure(
+      'InvalidConfig',
+      `purpose "${purpose}" has ${trials} trials; a round holds at most ${most} in a purpose`,
+    );
   }
 }
 
@@ -86,26 +91,26 @@ const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({
  * own from then on: an attempt that the older run gave up may still come, and then neither opens nor records anything.
  */
 export async function loadShard(
-  { ledger }: ControlDeps,
-  { roundId, phase, shard, begins }: ActivityRequest<'loadShard'>,
+  { ledger }: LedgerDeps,
+  { roundId, purpose, shard, begins }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
-  const shardId = shardIdOf(roundId, phase, shard);
+  const shardId = shardIdOf(roundId, purpose, shard);
   return ledger.transaction(async ({ runs, trials }) => {
     if (begins !== null && (await runs.begin(shardId, begins.startedAtMs)).isNew) {
-      await trials.beginRun(roundId, phase, shard, await runs.latest(shardId));
-      await trials.reopen(roundId, phase, shard);
+      await trials.beginRun(roundId, purpose, shard, await runs.latest(shardId));
+      await trials.reopen(roundId, purpose, shard);
     }
     return {
       run: await runs.latest(shardId),
-      open: (await trials.open(roundId, phase, shard)).map(briefOf),
-      recorded: await trials.tally(roundId, phase, shard),
+      open: (await trials.open(roundId, purpose, shard)).map(briefOf),
+      recorded: await trials.tally(roundId, purpose, shard),
     };
   });
 }
 
 /** The one authority on how a trial ended: the first write wins, and every later caller is told what it was. */
 export async function recordOutcome(
-  { ledger }: ControlDeps,
+  { ledger }: LedgerDeps,
   { run, ...result }: ActivityRequest<'recordOutcome'>,
 ): Promise<TrialResult> {
   const { spec } = await ledger.trials.get(result.trialId);

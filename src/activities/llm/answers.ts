@@ -1,8 +1,8 @@
 import type { ModelRef, Prompt } from '../../contract/index.js';
-import type { AskableModel, Probe } from '../../inference/index.js';
+import type { AskableModel, EffectProbe } from '../../inference/index.js';
 import type { Answer } from '../../ledger/index.js';
 import { modelDigest } from '../../seal/keys.js';
-import type { Asked } from './asked.js';
+import type { ArmQuestion } from './asked.js';
 import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
 
@@ -15,10 +15,10 @@ const probeQuestions = 2;
  * The model's answers, in the order asked. What the ledger has is not asked again, and each answer is kept as it comes, so
  * a retried attempt asks only what is missing. Where nothing is missing, no adapter is loaded.
  */
-export async function answersOf(
+export async function answerQuestions(
   run: LlmRun,
   model: ModelRef,
-  questions: Asked[],
+  questions: ArmQuestion[],
   doing: string,
 ): Promise<{ answers: Answer[]; asked: number }> {
   const digest = modelDigest(model);
@@ -32,7 +32,7 @@ export async function answersOf(
         open,
         openQuestions,
         async (question) => {
-          const answer = await run.turn(() => ask(run, served, digest, question));
+          const answer = await run.turn(() => askModel(run, served, digest, question));
           for (const kept of await run.ledger.answers.insert([answer])) known.set(keyOf(kept), kept);
           run.progress.step();
         },
@@ -45,7 +45,7 @@ export async function answersOf(
 
 const keyOf = ({ arm, itemDigest }: Pick<Answer, 'arm' | 'itemDigest'>): string => `${arm} ${itemDigest}`;
 
-function found(known: Map<string, Answer>, question: Asked): Answer {
+function found(known: Map<string, Answer>, question: ArmQuestion): Answer {
   const answer = known.get(keyOf(question));
   if (answer === undefined) throw new Error(`item ${question.item.itemId} was asked and has no answer in the ledger`);
   return answer;
@@ -54,7 +54,7 @@ function found(known: Map<string, Answer>, question: Asked): Answer {
 async function knownAnswers(
   { ledger, domain }: LlmRun,
   digest: string,
-  questions: Asked[],
+  questions: ArmQuestion[],
 ): Promise<Map<string, Answer>> {
   const known = new Map<string, Answer>();
   for (const arm of new Set(questions.map((question) => question.arm))) {
@@ -66,11 +66,11 @@ async function knownAnswers(
   return known;
 }
 
-async function ask(
+async function askModel(
   { domain }: LlmRun,
   served: AskableModel,
   digest: string,
-  { item, sourceId, prompt, sampling, itemDigest, arm }: Asked,
+  { item, sourceId, prompt, sampling, itemDigest, arm }: ArmQuestion,
 ): Promise<Answer> {
   const [{ texts }, likelihood] = await Promise.all([
     served.generate(prompt, sampling),
@@ -102,7 +102,7 @@ function continuationOf(prompt: Prompt, answer: string): string {
   return prompt.kind === 'chat' || /\s$/u.test(prompt.text) ? answer : ` ${answer}`;
 }
 
-const probesOf = (questions: Asked[]): Probe[] =>
+const probesOf = (questions: ArmQuestion[]): EffectProbe[] =>
   questions
     .slice(0, probeQuestions)
     .map(({ prompt, item }) => ({ prompt, continuation: continuationOf(prompt, item.answer) }));

@@ -1,8 +1,8 @@
 import { bounds, type ActivityRequest, type ActivityResult, type Example } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound } from '../../ledger/index.js';
-import { answersOf } from './answers.js';
-import { ask, askProbes, part, type Asked } from './asked.js';
+import { answerQuestions } from './answers.js';
+import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
 import { concurrently } from './concurrently.js';
 import type { LlmRun } from './deps.js';
 
@@ -24,29 +24,25 @@ export async function measureBaseline(
   const asking = { domain, style: round.config.promptStyle };
   const documents = await ledger.corpora.roundPart(roundId, number * sourcesPerBaseline, sourcesPerBaseline);
   const questions = [
-    ...documents.flatMap(({ source }) => ask(asking, source, source.items, 'closedBook')),
-    ...(number === 0 ? await probesOf(run, round) : []),
+    ...documents.flatMap((source) => questionsFor(asking, source, source.items, 'closedBook')),
+    ...(number === 0 ? await loadRetentionQuestions(run, round) : []),
     ...documents
       .filter(({ role }) => role === 'train' && learner === 'old')
-      .flatMap(({ source }) => ask(asking, source, part(source, 'B'), 'inContext')),
+      .flatMap((source) => questionsFor(asking, source, inSplit(source, 'B'), 'inContext')),
   ];
-  const { asked } = await answersOf(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
+  const { asked } = await answerQuestions(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
   if (learner === 'old') {
-    await countPassages(
-      run,
-      round,
-      documents.map(({ source }) => source),
-    );
+    await countPassages(run, round, documents);
   }
   return { asked, cached: questions.length - asked };
 }
 
-async function probesOf({ ledger, domain }: LlmRun, round: PreparedRound): Promise<Asked[]> {
-  const probes = [
-    ...(await ledger.corpora.probes(round.corpusDigest, 'canary')),
-    ...(await ledger.corpora.probes(round.corpusDigest, 'frozen')),
+async function loadRetentionQuestions({ ledger, domain }: LlmRun, round: PreparedRound): Promise<ArmQuestion[]> {
+  const retention = [
+    ...(await ledger.corpora.retention(round.corpusDigest, 'canary')),
+    ...(await ledger.corpora.retention(round.corpusDigest, 'frozen')),
   ];
-  return askProbes({ domain, style: round.config.promptStyle }, probes);
+  return retentionQuestions({ domain, style: round.config.promptStyle }, retention);
 }
 
 async function countPassages({ ledger, domain, countTokens }: LlmRun, round: PreparedRound, sources: Source[]) {

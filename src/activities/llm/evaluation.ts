@@ -3,26 +3,26 @@ import type {
   ActivityResult,
   Evaluation,
   ModelRef,
-  Phase,
+  Purpose,
   RoundConfig,
   Scores,
 } from '../../contract/index.js';
 import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
 import { meanScores, rewardOf } from '../../seal/reward.js';
-import { answersOf } from './answers.js';
-import { ask, askProbes, part, type Asked } from './asked.js';
+import { answerQuestions } from './answers.js';
+import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
 import type { LlmRun } from './deps.js';
 
-/** What a phase's adapters are asked, by the part that it plays in the evaluation. */
+/** What a purpose's adapters are asked, by the part that it plays in the evaluation. */
 interface Questions {
-  a: Asked[];
-  b: Asked[];
-  otherSource: Asked[];
-  canaries: Asked[];
+  a: ArmQuestion[];
+  b: ArmQuestion[];
+  otherSource: ArmQuestion[];
+  canaries: ArmQuestion[];
 }
 
 /**
- * Asks the trained adapter what its phase calls for and compares it with the learner alone. The training says itself when
+ * Asks the trained adapter what its purpose calls for and compares it with the learner alone. The training says itself when
  * it changed no weight; an adapter that should show an effect and does not is the server's fault, `AdapterNotApplied`.
  */
 export async function evaluateAdapter(
@@ -36,7 +36,7 @@ export async function evaluateAdapter(
   const round = await run.ledger.rounds.prepared(spec.roundId);
   const learner = modelOf(round, spec.learner);
   const trained: ModelRef = { ...learner, stack: [...learner.stack, training.adapter] };
-  const questions = await questionsOfPhase(run, round, spec.phase, spec.sourceId);
+  const questions = await questionsOfPhase(run, round, spec.purpose, spec.sourceId);
   const before = await answered(
     run,
     learner,
@@ -52,21 +52,21 @@ export async function evaluateAdapter(
 async function questionsOfPhase(
   { ledger, domain }: LlmRun,
   round: PreparedRound,
-  phase: Phase,
+  purpose: Purpose,
   sourceId: string,
 ): Promise<Questions> {
   const asking = { domain, style: round.config.promptStyle };
   const source = await ledger.corpora.source(round.corpusDigest, sourceId);
   const other =
-    phase === 'confirm' && round.config.controls.otherSource
+    purpose === 'confirm' && round.config.controls.otherSource
       ? await ledger.corpora.nextTrainSource(round.roundId, sourceId)
       : null;
-  const canaries = phase === 'edits' ? await ledger.corpora.probes(round.corpusDigest, 'canary') : [];
+  const canaries = purpose === 'edits' ? await ledger.corpora.retention(round.corpusDigest, 'canary') : [];
   return {
-    a: phase === 'confirm' ? [] : ask(asking, source, part(source, 'A'), 'closedBook'),
-    b: ask(asking, source, part(source, 'B'), 'closedBook'),
-    otherSource: other === null ? [] : ask(asking, other, part(other, 'B'), 'closedBook'),
-    canaries: askProbes(asking, canaries),
+    a: purpose === 'confirm' ? [] : questionsFor(asking, source, inSplit(source, 'A'), 'closedBook'),
+    b: questionsFor(asking, source, inSplit(source, 'B'), 'closedBook'),
+    otherSource: other === null ? [] : questionsFor(asking, other, inSplit(other, 'B'), 'closedBook'),
+    canaries: retentionQuestions(asking, canaries),
   };
 }
 
@@ -75,8 +75,8 @@ type Answers = Record<keyof Questions, Answer[]>;
 /** All parts go to the model at once, so that they share its lease and its batches. */
 async function answered(run: LlmRun, model: ModelRef, questions: Questions, doing: string): Promise<Answers> {
   const { a, b, otherSource, canaries } = questions;
-  const { answers } = await answersOf(run, model, [...a, ...b, ...otherSource, ...canaries], doing);
-  const take = (asked: Asked[]): Answer[] => answers.splice(0, asked.length);
+  const { answers } = await answerQuestions(run, model, [...a, ...b, ...otherSource, ...canaries], doing);
+  const take = (asked: ArmQuestion[]): Answer[] => answers.splice(0, asked.length);
   return { a: take(a), b: take(b), otherSource: take(otherSource), canaries: take(canaries) };
 }
 
@@ -87,7 +87,7 @@ function evaluationOf(
   after: Answers,
   config: RoundConfig,
 ): Evaluation {
-  const scores = (asked: Asked[], answers: Answer[]): Scores | null =>
+  const scores = (asked: ArmQuestion[], answers: Answer[]): Scores | null =>
     asked.length === 0
       ? null
       : meanScores(

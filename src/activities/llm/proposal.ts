@@ -11,7 +11,7 @@ import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.j
 import { matchedEpochs, readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
 import type { LlmRun } from './deps.js';
-import { trainingOf } from './training.js';
+import { publishTraining } from './training.js';
 import { knownPrompts, write } from './writing.js';
 
 /** What a trial trains on. `proposal` is null for the passage alone. */
@@ -32,13 +32,13 @@ export async function proposeSelfEdit(
   const { spec } = await ledger.trials.get(trialId);
   const round = await ledger.rounds.prepared(spec.roundId);
   const source = await ledger.corpora.source(round.corpusDigest, spec.sourceId);
-  const edit = await editOf(run, round, spec, source);
+  const edit = await resolveEdit(run, round, spec, source);
   const key = edit.proposal?.proposalKey ?? null;
   if (!edit.ok) {
     await ledger.trials.setProposal(trialId, key, null);
     return { status: 'invalid', editDigest: edit.proposal?.editDigest ?? null, reason: edit.reason };
   }
-  const { training, clamps } = await trainingOf(run, round, spec, edit);
+  const { training, clamps } = await publishTraining(run, round, spec, edit);
   const stored = await ledger.trials.setProposal(trialId, key, training);
   return {
     status: 'proposed',
@@ -49,7 +49,7 @@ export async function proposeSelfEdit(
   };
 }
 
-async function editOf(run: LlmRun, round: PreparedRound, spec: TrialSpec, source: Source): Promise<Edit> {
+async function resolveEdit(run: LlmRun, round: PreparedRound, spec: TrialSpec, source: Source): Promise<Edit> {
   const { edit } = spec;
   switch (edit.kind) {
     case 'passage':
@@ -63,7 +63,7 @@ async function editOf(run: LlmRun, round: PreparedRound, spec: TrialSpec, source
         : usable(proposal);
     }
     case 'propose':
-      return usable(await proposalOf(run, round, source, edit));
+      return usable(await findOrWriteProposal(run, round, source, edit));
   }
 }
 
@@ -84,7 +84,7 @@ function usable(proposal: Proposal): Edit {
 }
 
 /** The first write of a key wins; a proposal that is in the ledger, of this round or an earlier one, is not asked again. */
-async function proposalOf(
+async function findOrWriteProposal(
   run: LlmRun,
   round: PreparedRound,
   source: Source,

@@ -11,7 +11,7 @@ export function recipeOf({ config }: PreparedRound, directives: Directives, exam
 }
 
 /** Publishes the examples as a dataset and says how they are to be trained; `clamps` is what the round's cap changed. */
-export async function trainingOf(
+export async function publishTraining(
   { store }: Pick<LlmDeps, 'store'>,
   round: PreparedRound,
   spec: TrialSpec,

@@ -32,7 +32,7 @@ export async function write(
         const asked =
           typeof prompt === 'function' ? prompt((await Promise.all(written)).map(({ text }) => text)) : prompt;
         prompts.push(asked);
-        written.push(completionOf(run, served, writer, asked, { ...sampling, seed: sampling.seed + step }));
+        written.push(complete(run, served, writer, asked, { ...sampling, seed: sampling.seed + step }));
       }
       const all = await Promise.all(written);
       return {
@@ -48,7 +48,7 @@ export async function write(
   });
 }
 
-async function completionOf(
+async function complete(
   { ledger, progress, turn }: LlmRun,
   served: AskableModel,
   writer: ModelRef,

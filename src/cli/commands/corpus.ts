@@ -47,7 +47,7 @@ Examples:
 /** Reads it as a round with the default configuration does. */
 export async function checkCorpus(name: string, limit: number = defaultLimit): Promise<CorpusCheck> {
   const { promptStyle, sampling } = roundConfigSchema.parse({});
-  const { usable, problems, leftOut, merged, longest } = await readCorpus(await placeOf(name), knowledgeDomain, {
+  const { usable, problems, leftOut, merged, longest } = await readCorpus(await findPlace(name), knowledgeDomain, {
     promptStyle,
     maxTokens: sampling.maxTokens,
     limit,
@@ -55,7 +55,7 @@ export async function checkCorpus(name: string, limit: number = defaultLimit): P
   return {
     documents: usable.length,
     questions: usable.reduce((sum, { items }) => sum + items.length, 0),
-    heldOut: usable.filter(({ part }) => part === 'heldOut').length,
+    heldOut: usable.filter(({ role }) => role === 'heldOut').length,
     merged,
     leftOut,
     problems,
@@ -65,7 +65,7 @@ export async function checkCorpus(name: string, limit: number = defaultLimit): P
 }
 
 /** Whoever types the command may read what they may read: the worker's roots are for rounds. */
-async function placeOf(name: string): Promise<CorpusPlace> {
+async function findPlace(name: string): Promise<CorpusPlace> {
   if (name === '') throw new CliError('the path is empty: give a file or a folder, or "sample"', exitCodes.usage);
   const path = await realpath(resolve(name)).catch((error: unknown) => {
     if (name === 'sample') return sampleDir;

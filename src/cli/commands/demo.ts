@@ -68,7 +68,7 @@ async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
       return;
     }
     const results = await campaignResults(client, campaign.id);
-    const costs = await costsOf(client, stack, results);
+    const costs = await measureCosts(client, stack, results);
     const summary = buildDemoSummary(results, {
       wallSeconds: (Date.now() - startMs) / 1000,
       installSeconds: Number(process.env['SELKIE_INSTALL_SECONDS'] ?? 0),
@@ -139,14 +139,14 @@ interface Costs {
 }
 
 /** What a candidate edit took, over all rounds: on the clock, and on the device. */
-async function costsOf(client: Client, stack: Stack, results: RoundResult[]): Promise<Costs> {
+async function measureCosts(client: Client, stack: Stack, results: RoundResult[]): Promise<Costs> {
   const ledger = await Ledger.connect(stack.databaseUrl);
   try {
     let edits = 0;
     let seconds = 0;
     let deviceSeconds = 0;
     for (const { roundId } of results) {
-      const trials = await ledger.trials.ofPhase(roundId, 'edits');
+      const trials = await ledger.trials.ofPurpose(roundId, 'edits');
       edits += trials.length;
       seconds += await editSeconds(client, roundId);
       deviceSeconds += trials.reduce((sum, { result }) => sum + (result?.deviceSeconds ?? 0), 0);

@@ -5,7 +5,7 @@ import { withSession } from '../connect.js';
 import { atMost } from '../text/numbers.js';
 import { print } from '../output.js';
 import { readRoundConfig } from '../round/config.js';
-import { controlRound, controls, type Control } from '../round/control.js';
+import { signalRound, orders, type Order } from '../round/control.js';
 import { listRounds, listText } from '../round/list.js';
 import { fromReleased, sayWhatIsLive, startRound } from '../round/start.js';
 import { viewText } from '../round/text.js';
@@ -79,7 +79,7 @@ Examples:
     .command('status')
     .description('how a round stands; exit code 0 whenever that can be said')
     .argument('<id>', 'the workflow id of the round')
-    .option('--json', 'print JSON: released is null until it is decided; phaseTrials are those of the phase under way')
+    .option('--json', 'print JSON: released is null until it is decided; stageTrials are those of the stage under way')
     .addHelpText('after', '\nExample:\n  $ npx selkie round status demo.monday')
     .action((id, { json }) =>
       withSession(async ({ client }) => {
@@ -96,7 +96,7 @@ Examples:
     .addHelpText('after', '\nExample:\n  $ npx selkie round watch demo.monday')
     .action((id, { json }) => withSession((session) => watchRound(session, id, json)));
 
-  for (const [control, description] of Object.entries(controls) as [Control, string][]) {
+  for (const [control, description] of Object.entries(orders) as [Order, string][]) {
     round
       .command(control)
       .description(description)
@@ -105,7 +105,7 @@ Examples:
       .addHelpText('after', `\nExample:\n  $ npx selkie round ${control} demo.monday`)
       .action((id, { json }) =>
         withSession(async ({ client }) => {
-          const said = await controlRound(client, id, control);
+          const said = await signalRound(client, id, control);
           print({ id, told: control, said }, said, json);
         }),
       );

@@ -35,7 +35,7 @@ export const demoConfig = (rounds: number): CampaignConfigInput => ({
 export async function startDemo(client: Client, rounds: number): Promise<string> {
   const workflowId = campaignId(demoTenant, stampNow());
   await client.workflow.start(workflowTypes.campaign, {
-    taskQueue: taskQueues.control,
+    taskQueue: taskQueues.workflow,
     workflowId,
     args: [demoConfig(rounds)],
     staticSummary: `the demo: ${rounds} rounds on the sample corpus`,
@@ -66,7 +66,7 @@ export async function viewCampaign(client: Client, campaign: string, round: numb
   const running = await isUnderWay(client, campaign);
   const { status } = await queryStatus(client, roundIdOf(campaign, round));
   // asking for a round that has not begun costs the server and the worker as much as an answer
-  if (status !== null && status.phase !== 'done') return { running, round, status };
+  if (status !== null && status.stage !== 'done') return { running, round, status };
   const { status: next } = await queryStatus(client, roundIdOf(campaign, round + 1));
   return next === null ? { running, round, status } : { running, round: round + 1, status: next };
 }

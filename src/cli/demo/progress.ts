@@ -8,14 +8,14 @@ const plainEveryMs = 15_000;
 const doingEveryMs = 5000;
 
 /**
- * Shows that a campaign moves: on a terminal one line that is written over, elsewhere a line for each change of phase and
+ * Shows that a campaign moves: on a terminal one line that is written over, elsewhere a line for each change of stage and
  * one every 15 s.
  */
 export class ProgressLine {
   readonly #startMs = Date.now();
   readonly #terminal = process.stderr.isTTY;
   #shownMs = 0;
-  #shownPhase = '';
+  #shownStage = '';
   #doing = '';
   #doingMs = 0;
 
@@ -26,10 +26,10 @@ export class ProgressLine {
   ) {}
 
   async show(round: number, status: RoundStatus | null): Promise<void> {
-    const phase = `${round} ${status?.phase ?? ''}`;
-    const isNews = phase !== this.#shownPhase;
+    const stage = `${round} ${status?.stage ?? ''}`;
+    const isNews = stage !== this.#shownStage;
     if (!this.#terminal && !isNews && Date.now() - this.#shownMs < plainEveryMs) return;
-    this.#shownPhase = phase;
+    this.#shownStage = stage;
     this.#shownMs = Date.now();
     if (isNews || Date.now() - this.#doingMs >= doingEveryMs) {
       this.#doing = await this.doing(round);

@@ -16,7 +16,7 @@ export const demoSummarySchema = z.strictObject({
   installSeconds: z.number().nonnegative(),
   /** the highest sum of resident memory over all processes, sampled every two seconds */
   peakMemoryBytes: z.int().nonnegative(),
-  /** wall-clock seconds of the rounds' first phase of trials, by candidate edit */
+  /** wall-clock seconds of the rounds' candidate trials, by candidate edit */
   secondsPerEdit: z.number().nonnegative().nullable(),
   /** means over the rounds */
   arms: armsSchema,

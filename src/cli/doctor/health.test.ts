@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
-import { healthOf, warningsIn } from './health.js';
+import { checkHealth, warningsIn } from './health.js';
 
 let server: Server | undefined;
 afterEach(() => {
@@ -25,15 +25,15 @@ it.each([
   [404, '{"error": "no such path"}', true, 'it answers'],
   [503, '{"status": "stopped"}', false, 'it answers and is not well (503)'],
 ])('takes %d %s for %s', async (status, body, ok, detail) => {
-  expect(await healthOf(await serverThat(status, body))).toEqual({ ok, detail });
+  expect(await checkHealth(await serverThat(status, body))).toEqual({ ok, detail });
 });
 
 it('says what does not answer, and what is no address', async () => {
-  expect(await healthOf('http://127.0.0.1:1/v1')).toMatchObject({
+  expect(await checkHealth('http://127.0.0.1:1/v1')).toMatchObject({
     ok: false,
     detail: expect.stringContaining('it does not answer') as string,
   });
-  expect(await healthOf('here')).toMatchObject({ ok: false, detail: 'that is no address' });
+  expect(await checkHealth('here')).toMatchObject({ ok: false, detail: 'that is no address' });
 });
 
 it('passes on what makes a runner slow, whatever else it says', () => {

@@ -15,7 +15,7 @@ const healthSchema = z.looseObject({
 });
 
 /** How a model server says that it is. Its OpenAI paths begin at `inferenceUrl`; `/health` lies beside them. */
-export async function healthOf(inferenceUrl: string): Promise<{ ok: boolean; detail: string }> {
+export async function checkHealth(inferenceUrl: string): Promise<{ ok: boolean; detail: string }> {
   if (!URL.canParse(inferenceUrl)) return { ok: false, detail: 'that is no address' };
   const url = new URL(inferenceUrl);
   url.pathname = `${url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')}/health`;

@@ -11,7 +11,7 @@ import {
 } from '../../stack/index.js';
 import { currentTarget } from '../connect.js';
 import { failed, type Finding } from './finding.js';
-import { healthOf, servedModel } from './health.js';
+import { checkHealth, servedModel } from './health.js';
 
 const postgresWithinMs = 5000;
 
@@ -77,8 +77,8 @@ async function pollers(
   llm: string,
 ): Promise<Finding[]> {
   const asked: [string, TaskKind, string][] = [
-    [taskQueues.control, 'workflow', 'worker'],
-    [taskQueues.control, 'activity', 'worker'],
+    [taskQueues.workflow, 'workflow', 'worker'],
+    [taskQueues.workflow, 'activity', 'worker'],
     [llm, 'activity', 'worker'],
     [taskQueues.gpu, 'activity', 'runner'],
   ];
@@ -116,6 +116,6 @@ async function ledger(databaseUrl: string, stack: StackState | null): Promise<Fi
 }
 
 async function runner(inferenceUrl: string, stack: StackState | null): Promise<Finding[]> {
-  const { ok, detail } = await healthOf(inferenceUrl);
+  const { ok, detail } = await checkHealth(inferenceUrl);
   return [{ check: 'runner', ok, detail: `${inferenceUrl}: ${detail}`, advice: mend(stack, 'runner.log') }];
 }

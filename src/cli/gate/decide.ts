@@ -61,7 +61,7 @@ export async function decide(client: GateClient, id: string, choice: Choice): Pr
   };
   await client.workflow.getHandle(spec.gateId).signal(signalNames[choice.decision], message);
   const { view, verdict } = await judged(client, spec.gateId, recordKey(spec, choice.decision, message));
-  const release = verdict.counted && view.state === 'approved' ? await releaseOf(client, spec.roundId) : null;
+  const release = verdict.counted && view.state === 'approved' ? await awaitRelease(client, spec.roundId) : null;
   return { view, verdict, release };
 }
 
@@ -81,7 +81,7 @@ async function judged(
 }
 
 /** Whether the round's policy was released, by the round's own result. */
-export async function releaseOf(client: GateClient, roundId: string, withinMs = releaseWithinMs): Promise<Release> {
+export async function awaitRelease(client: GateClient, roundId: string, withinMs = releaseWithinMs): Promise<Release> {
   const round = client.workflow.getHandle(roundId);
   const untilMs = Date.now() + withinMs;
   for (;;) {

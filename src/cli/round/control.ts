@@ -5,19 +5,19 @@ import { shellWord } from '../../lib/shell-word.js';
 import { CliError, exitCodes } from '../errors.js';
 import { queryStatus } from './view.js';
 
-export const controls = {
+export const orders = {
   pause: 'start no further trials until it is resumed',
   resume: 'go on after a pause',
   stop: 'start no further trials, finish those in flight, then select',
   cancel: 'end the round now; what it found is kept',
 } as const;
-export type Control = keyof typeof controls;
+export type Order = keyof typeof orders;
 
 const effectWithinMs = 15_000;
 const pollMs = 300;
 
 /** Tells a round or a campaign what to do; returns what has become of it, in words. */
-export async function controlRound(client: Client, id: string, control: Control): Promise<string> {
+export async function signalRound(client: Client, id: string, control: Order): Promise<string> {
   const handle = client.workflow.getHandle(id);
   const type = await runningType(client, id);
   if (control === 'cancel') {

@@ -8,7 +8,14 @@ const training = (beat: Partial<TrainHeartbeat>) => ({
   ...activity('trainAdapter'),
   heartbeatDetails: {
     payloads: [
-      defaultPayloadConverter.toPayload({ phase: 'training', step: 0, ofSteps: 0, loss: null, checkpoint: 0, ...beat }),
+      defaultPayloadConverter.toPayload({
+        phase: 'training',
+        step: 0,
+        totalSteps: 0,
+        loss: null,
+        checkpoint: 0,
+        ...beat,
+      }),
     ],
   },
 });
@@ -19,8 +26,8 @@ describe('what trials in flight do', () => {
       activity('proposeSelfEdit'),
       activity('proposeSelfEdit'),
       activity('screenSelfEdit'),
-      training({ step: 4, ofSteps: 24 }),
-      training({ step: 9, ofSteps: 24 }),
+      training({ step: 4, totalSteps: 24 }),
+      training({ step: 9, totalSteps: 24 }),
       training({ phase: 'waiting' }),
       activity('trainAdapter'), // no runner has taken it
       activity('evaluateAdapter'),

@@ -17,7 +17,7 @@ export interface InFlight {
   evaluating: number;
   /** of the trainings that have begun, all together */
   step: number;
-  ofSteps: number;
+  totalSteps: number;
 }
 
 /**
@@ -55,7 +55,7 @@ export function countedUp(activities: readonly PendingActivity[]): InFlight {
     waitingForDevice: 0,
     evaluating: 0,
     step: 0,
-    ofSteps: 0,
+    totalSteps: 0,
   };
   for (const activity of activities) {
     switch (activity.activityType?.name) {
@@ -70,12 +70,12 @@ export function countedUp(activities: readonly PendingActivity[]): InFlight {
         break;
       case 'trainAdapter': {
         const beat = heartbeatOf(activity);
-        if (beat === null || beat.ofSteps === 0) {
+        if (beat === null || beat.totalSteps === 0) {
           count.waitingForDevice += 1;
         } else {
           count.training += 1;
           count.step += beat.step;
-          count.ofSteps += beat.ofSteps;
+          count.totalSteps += beat.totalSteps;
         }
       }
     }
@@ -83,7 +83,7 @@ export function countedUp(activities: readonly PendingActivity[]): InFlight {
   return count;
 }
 
-function heartbeatOf({ heartbeatDetails }: PendingActivity): { step: number; ofSteps: number } | null {
+function heartbeatOf({ heartbeatDetails }: PendingActivity): { step: number; totalSteps: number } | null {
   const [payload] = heartbeatDetails?.payloads ?? [];
   if (payload === undefined) return null;
   const parsed = trainHeartbeatSchema.safeParse(defaultPayloadConverter.fromPayload(payload));
@@ -92,7 +92,7 @@ function heartbeatOf({ heartbeatDetails }: PendingActivity): { step: number; ofS
 
 /** "2 writing, 9 training (step 104 of 216), 3 evaluating"; empty when nothing is in flight. */
 export function inFlightText(trials: InFlight): string {
-  const steps = `training (step ${trials.step} of ${trials.ofSteps})`;
+  const steps = `training (step ${trials.step} of ${trials.totalSteps})`;
   const parts: [number, string][] = [
     [trials.writing, 'writing'],
     [trials.screening, 'being screened'],

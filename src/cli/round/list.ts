@@ -7,7 +7,7 @@ import { listTable } from '../text/table.js';
 export interface ListedRound {
   roundId: string;
   execution: string;
-  phase: string | null;
+  stage: string | null;
   startedAt: string;
   closedAt: string | null;
 }
@@ -23,11 +23,11 @@ export async function listRounds(
     query,
     pageSize: Math.min(limit, 1000),
   })) {
-    const phase = typedSearchAttributes.getAll().find(({ key }) => key.name === 'SealPhase')?.value;
+    const stage = typedSearchAttributes.getAll().find(({ key }) => key.name === 'SealStage')?.value;
     rounds.push({
       roundId: workflowId,
       execution: status.name,
-      phase: typeof phase === 'string' ? phase : null,
+      stage: typeof stage === 'string' ? stage : null,
       startedAt: startTime.toISOString(),
       closedAt: closeTime?.toISOString() ?? null,
     });
@@ -39,11 +39,11 @@ export async function listRounds(
 export function listText(rounds: ListedRound[]): string {
   if (rounds.length === 0) return 'no round: `npx selkie round start` starts one';
   return listTable(
-    ['round', 'state', 'phase', 'started', 'ended'],
-    rounds.map(({ roundId, execution, phase, startedAt, closedAt }) => [
+    ['round', 'state', 'stage', 'started', 'ended'],
+    rounds.map(({ roundId, execution, stage, startedAt, closedAt }) => [
       safeText(roundId),
       execution.toLowerCase(),
-      phase ?? '–',
+      stage ?? '–',
       startedAt,
       closedAt ?? '–',
     ]),

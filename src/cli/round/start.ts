@@ -17,7 +17,7 @@ export async function startRound({ client, stack }: Session, roundId: string, co
   const input = stack === null ? config : withCorpusFrom(process.cwd(), config);
   try {
     await client.workflow.start(workflowTypes.round, {
-      taskQueue: taskQueues.control,
+      taskQueue: taskQueues.workflow,
       workflowId: roundId,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       args: [input],

@@ -6,18 +6,18 @@ import type { RoundView } from './view.js';
 const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;
 
 /**
- * One line: phase, trials, outcomes, best reward.
+ * One line: stage, trials, outcomes, best reward.
  * @param doing what the trials under way do at this moment, in words
  */
 export function statusLine(status: RoundStatus, doing = ''): string {
-  const { phase, trials, bestReward, selected, paused, stopping, gateId } = status;
+  const { stage, trials, bestReward, selected, paused, stopping, gateId } = status;
   return [
-    `${phase}${stopping ? ' (stopping)' : paused ? ' (paused)' : ''}`,
+    `${stage}${stopping ? ' (stopping)' : paused ? ' (paused)' : ''}`,
     ...(trials.planned > 0 ? [`trials ${trials.done}/${trials.planned} (${countsText(trials.outcomes)})`] : []),
     ...(doing === '' ? [] : [doing]),
     ...(bestReward === null ? [] : [`best reward ${signed(bestReward)}`]),
     ...(selected === null ? [] : [`${selected} selected`]),
-    ...(phase === 'gate' && gateId !== null ? [`waits at ${gateId}`] : []),
+    ...(stage === 'gate' && gateId !== null ? [`waits at ${gateId}`] : []),
   ].join(' · ');
 }
 

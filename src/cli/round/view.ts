@@ -18,8 +18,8 @@ export interface RoundView {
   /** null while nothing answers the query; `silence` says why */
   status: RoundStatus | null;
   silence: string | null;
-  /** of the phase under way; `result.trials` counts those of all phases */
-  phaseTrials: RoundStatus['trials'] | null;
+  /** of the stage under way; `result.trials` counts those of all stages */
+  stageTrials: RoundStatus['trials'] | null;
   result: RoundResult | null;
   /** null until it is decided */
   released: boolean | null;
@@ -29,14 +29,14 @@ export interface RoundView {
 
 /** Everything about one round; `RoundView.result` once it is completed. */
 export async function viewRound(client: Client, roundId: string): Promise<RoundView> {
-  const execution = await executionOf(client, roundId);
+  const execution = await findExecution(client, roundId);
   const answer = await queryStatus(client, roundId);
   const view: RoundView = {
     roundId,
     execution,
     status: answer.status,
     silence: answer.status === null && execution === 'RUNNING' ? await whySilent(client, roundId, answer.error) : null,
-    phaseTrials: answer.status?.trials ?? null,
+    stageTrials: answer.status?.trials ?? null,
     result: null,
     released: null,
     failure: null,
@@ -48,13 +48,13 @@ export async function viewRound(client: Client, roundId: string): Promise<RoundV
     else view.failure = `its result cannot be read: ${result.error.message}`;
     view.released = view.result?.released ?? null;
   } else if (execution !== 'RUNNING') {
-    view.failure = await failureOf(() => handle.result());
+    view.failure = await awaitFailure(() => handle.result());
   }
   return view;
 }
 
 /** How the server says that a round stands; throws a CliError for what is no round. */
-export async function executionOf(client: Client, roundId: string): Promise<string> {
+export async function findExecution(client: Client, roundId: string): Promise<string> {
   const { type, status } = await client.workflow
     .getHandle(roundId)
     .describe()
@@ -81,7 +81,7 @@ export async function queryStatus(
   }
 }
 
-async function failureOf(result: () => Promise<unknown>): Promise<string | null> {
+async function awaitFailure(result: () => Promise<unknown>): Promise<string | null> {
   try {
     await result();
     return null;

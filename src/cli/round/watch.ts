@@ -20,7 +20,7 @@ export async function watchRound({ client }: Session, roundId: string, json: boo
     const view = await viewRound(client, roundId);
     const line = view.status === null ? (view.silence ?? '') : statusLine(view.status);
     const isNews = line !== shown;
-    const waits = view.status?.phase === 'gate';
+    const waits = view.status?.stage === 'gate';
     // nothing happens at a gate until somebody decides, perhaps for days
     if (json !== true && (isNews || (!waits && Date.now() - shownMs >= quietMs))) {
       const doing = view.status === null || waits ? line : statusLine(view.status, await trialsDoing(client, roundId));

@@ -10,10 +10,10 @@ const source: Source = {
   sourceId: 'seal-ship-00000000',
   title: 'Seal Ship',
   text: 'The ship is 23 metres long. Annag Telfourd steers it. It sails on Mondays from berth 5.',
-  part: 'train',
-  items: [{ itemId: 'seal-ship-00000000.q1', question: 'Who steers the ship?', answer: 'Annag Telfourd', part: 'A' }],
+  role: 'train',
+  items: [{ itemId: 'seal-ship-00000000.q1', question: 'Who steers the ship?', answer: 'Annag Telfourd', split: 'A' }],
 };
-const item = source.items[0] ?? { itemId: '', question: '', answer: '', part: 'A' };
+const item = source.items[0] ?? { itemId: '', question: '', answer: '', split: 'A' };
 const passage = { text: `${source.title}\n${source.text}` };
 
 /** Every template of this domain asks without looking at earlier completions. */

@@ -10,8 +10,8 @@ const items = sources.flatMap((source) => source.items.map((item) => ({ source, 
 describe('the sample corpus', () => {
   it('can be read, with enough to train on and to hold out', () => {
     expect(problems).toEqual([]);
-    expect(sources.filter(({ part }) => part === 'train').length).toBeGreaterThanOrEqual(18);
-    expect(sources.filter(({ part }) => part === 'heldOut').length).toBeGreaterThanOrEqual(8);
+    expect(sources.filter(({ role }) => role === 'train').length).toBeGreaterThanOrEqual(18);
+    expect(sources.filter(({ role }) => role === 'heldOut').length).toBeGreaterThanOrEqual(8);
     expect(new Set(sources.map(({ title }) => title)).size).toBe(sources.length);
   });
 
@@ -19,8 +19,8 @@ describe('the sample corpus', () => {
     const words = source.text.split(/\s+/).length;
     expect(words).toBeGreaterThanOrEqual(60);
     expect(words).toBeLessThanOrEqual(100);
-    expect(source.items.filter(({ part }) => part === 'A')).toHaveLength(3);
-    expect(source.items.filter(({ part }) => part === 'B')).toHaveLength(3);
+    expect(source.items.filter(({ split }) => split === 'A')).toHaveLength(3);
+    expect(source.items.filter(({ split }) => split === 'B')).toHaveLength(3);
   });
 
   it('has answers of one to four words that stand in the document, and not in their question', () => {

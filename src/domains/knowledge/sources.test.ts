@@ -17,9 +17,9 @@ describe('readSources', () => {
   it('reads an array of documents and alternates the parts of their questions', () => {
     const { sources, problems } = readSources([seals]);
     expect(problems).toEqual([]);
-    expect(sources[0]).toMatchObject({ title: 'Grey Séals', text: seals.context, part: 'train' });
+    expect(sources[0]).toMatchObject({ title: 'Grey Séals', text: seals.context, role: 'train' });
     expect(sources[0]?.sourceId).toMatch(/^grey-seals-[0-9a-f]{8}$/);
-    expect(sources[0]?.items.map(({ itemId, part }) => [itemId.split('.')[1], part])).toEqual([
+    expect(sources[0]?.items.map(({ itemId, split }) => [itemId.split('.')[1], split])).toEqual([
       ['q1', 'A'],
       ['q2', 'B'],
       ['q3', 'A'],
@@ -52,14 +52,14 @@ describe('readSources', () => {
   it('takes the parts that are written', () => {
     const questions = seals.questions.map((q) => ({ ...q, part: q.answer === 'grey' ? 'A' : 'B' }));
     const { sources } = readSources([named('x', { part: 'heldOut', questions }), named('y')]);
-    expect(sources.map(({ part }) => part)).toEqual(['heldOut', 'train']);
-    expect(sources[0]?.items.map(({ part }) => part)).toEqual(['B', 'A', 'B']);
+    expect(sources.map(({ role }) => role)).toEqual(['heldOut', 'train']);
+    expect(sources[0]?.items.map(({ split }) => split)).toEqual(['B', 'A', 'B']);
   });
 
   it('holds out every fourth title, with all its passages, where no part is written', () => {
     const titles = ['a', 'b', 'c', 'd', 'd', 'e', 'd'];
     const { sources } = readSources(titles.map((title, i) => named(title, { context: `Text ${i}` })));
-    expect(sources.filter(({ part }) => part === 'heldOut').map(({ title }) => title)).toEqual(['d', 'd', 'd']);
+    expect(sources.filter(({ role }) => role === 'heldOut').map(({ title }) => title)).toEqual(['d', 'd', 'd']);
   });
 
   it('has ids that follow the content, not the place', () => {
@@ -117,8 +117,8 @@ describe('readSources', () => {
     expect(merged).toBe(7);
     expect(sources).toHaveLength(1);
     expect(sources[0]?.items).toMatchObject([
-      { answer: '200 kilograms', otherAnswers: ['about 200 kg'], part: 'A' },
-      { answer: 'grey', part: 'B' },
+      { answer: '200 kilograms', otherAnswers: ['about 200 kg'], split: 'A' },
+      { answer: 'grey', split: 'B' },
     ]);
   });
 
@@ -126,7 +126,7 @@ describe('readSources', () => {
     const titles = ['a', 'b', 'c', 'd', 'e'];
     const raw = titles.map((title, i) => named(title, { context: i === 4 ? 'Text 3' : `Text ${i}` }));
     const { sources } = readSources(raw);
-    expect(sources.map(({ part }) => part)).toEqual(['train', 'train', 'train', 'heldOut', 'heldOut']);
+    expect(sources.map(({ role }) => role)).toEqual(['train', 'train', 'train', 'heldOut', 'heldOut']);
   });
 
   it('gives every document an id of its own, whatever its script', () => {
@@ -150,7 +150,7 @@ describe('readSources', () => {
   it('takes parts in any spelling, and tells of others', () => {
     const part = (part: string) => named(part, { part });
     const { sources, problems } = readSources([part('held-out'), part('Train'), part('testing')]);
-    expect(sources.map(({ part }) => part)).toEqual(['heldOut', 'train', 'train']);
+    expect(sources.map(({ role }) => role)).toEqual(['heldOut', 'train', 'train']);
     expect(problems).toMatchObject([{ where: 'the corpus, document 3', stops: false }]);
   });
 

@@ -26,7 +26,7 @@ export function readSources(raw: unknown): Reading {
   const ids = new Set<string>();
   const sources = documents.flatMap((document) => {
     const source = sourceOf(document, partOf(document), ids);
-    if (source.items.some(({ part }) => part === 'A')) return [source];
+    if (source.items.some(({ split }) => split === 'A')) return [source];
     findings.leave(document.where, 'document without a question of part A, by which its edits could be chosen');
     return [];
   });
@@ -121,7 +121,7 @@ function titled(document: Gathered): Titled {
  * Passages of one title stay on one side, and so does a passage under two titles: a held-out passage must not follow one that
  * was trained on.
  */
-function partsOf(documents: Titled[]): (document: Titled) => Source['part'] {
+function partsOf(documents: Titled[]): (document: Titled) => Source['role'] {
   if (documents.some(({ part }) => part !== null)) return ({ part }) => part ?? 'train';
   const titleOfText = new Map<string, string>();
   for (const { title, text } of documents) if (!titleOfText.has(text)) titleOfText.set(text, title);
@@ -130,7 +130,7 @@ function partsOf(documents: Titled[]): (document: Titled) => Source['part'] {
   return ({ title, text }) => (heldOut.has(titleOfText.get(text) ?? title) ? 'heldOut' : 'train');
 }
 
-function sourceOf({ title, text, questions }: Titled, part: Source['part'], ids: Set<string>): Source {
+function sourceOf({ title, text, questions }: Titled, part: Source['role'], ids: Set<string>): Source {
   const digest = textDigest(`${title}\n${text}`);
   // titles of other scripts have one slug, so that a large corpus may meet eight digits twice
   const lengths = [8, 16, 64].map((length) => `${slugOf(title)}-${digest.slice(0, length)}`);
@@ -141,9 +141,9 @@ function sourceOf({ title, text, questions }: Titled, part: Source['part'], ids:
     question,
     answer,
     ...(otherAnswers.length > 0 && { otherAnswers }),
-    part: part ?? (i % 2 === 0 ? 'A' : 'B'),
+    split: part ?? (i % 2 === 0 ? 'A' : 'B'),
   }));
-  return { sourceId, title, text, part, items };
+  return { sourceId, title, text, role: part, items };
 }
 
 function slugOf(title: string): string {

@@ -3,10 +3,10 @@ import { code } from '../../lib/markdown.js';
 
 /** A campaign for the people who look at it in the Web UI (current details). */
 export function campaignMarkdown(status: CampaignStatus, finished: readonly string[]): string {
-  const { campaignId, roundId, round, ofRounds, paused, stopping, policyLayers, waitingAfter } = status;
+  const { campaignId, roundId, round, totalRounds: totalRounds, paused, stopping, policyLayers, waitingAfter } = status;
   const flag = stopping ? ' (stopping after this round)' : paused ? ' (paused)' : '';
   return [
-    `## ${code(campaignId, 300)}: round ${round} of ${ofRounds === 0 ? 'many, until stopped' : ofRounds}${flag}`,
+    `## ${code(campaignId, 300)}: round ${round} of ${totalRounds === 0 ? 'many, until stopped' : totalRounds}${flag}`,
     waitingAfter === null
       ? `- under way: ${code(roundId, 300)}; its gate and its trials are there`
       : `- waits to run ${code(roundId, 300)} again, which failed: ${code(waitingAfter, 300)}`,

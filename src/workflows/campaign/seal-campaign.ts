@@ -26,7 +26,7 @@ import { activitiesOf } from '../runtime/call-activity.js';
 import { campaignMarkdown } from './details.js';
 import { afterFailure, nextRoundConfig } from './progress.js';
 import { startOne, tell } from '../runtime/children.js';
-import { installControls, newControls, steerOf, unpaused } from '../runtime/run-signals.js';
+import { onRunSignals, newRunSignals, steerOf, whenNotPaused } from '../runtime/run-signals.js';
 import { asWorkflowFailure, isFailure, sentenceOf } from '../runtime/failures.js';
 import { onQuery } from '../runtime/handlers.js';
 import { summaryOf } from '../runtime/markdown.js';
@@ -56,7 +56,7 @@ export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
 /** One run of a campaign: the round under way, and what was asked meanwhile. */
 class Campaign {
   readonly #campaignId = workflowInfo().workflowId;
-  readonly #controls = newControls();
+  readonly #controls = newRunSignals();
   #round: number;
   #policyLayers: number;
   #completed: string[] = [];
@@ -67,7 +67,7 @@ class Campaign {
     this.#round = config.progress.nextRound;
     this.#policyLayers = config.round.startStack.length;
     onQuery(queryNames.status, 'The round under way, and what was asked of the campaign', () => this.#status);
-    installControls(
+    onRunSignals(
       this.#controls,
       {
         pause: 'Pauses the round under way and starts no other.',
@@ -97,7 +97,7 @@ class Campaign {
       campaignId: this.#campaignId,
       roundId: this.roundId,
       round: this.#round,
-      ofRounds: this.config.rounds,
+      totalRounds: this.config.rounds,
       paused: this.#controls.paused && !this.#controls.stopping,
       stopping: this.#controls.stopping,
       policyLayers: this.#policyLayers,
@@ -118,14 +118,14 @@ class Campaign {
   async run(): Promise<CampaignResult> {
     const { config } = this;
     const round = await this.#nextRound();
-    await unpaused(this.#controls);
+    await whenNotPaused(this.#controls);
     if (this.#controls.stopping) return { rounds: this.#completed, stopped: true };
     if (config.rounds > 0 && this.#round > config.rounds) return { rounds: this.#completed, stopped: false };
 
     const failed = await this.#runToItsEnd(round);
     if (!failed) this.#completed = [...this.#completed, this.roundId].slice(-roundsShown);
 
-    await unpaused(this.#controls);
+    await whenNotPaused(this.#controls);
     if (this.#status.stopping) return { rounds: this.#completed, stopped: true };
     if (config.rounds > 0 && this.#round >= config.rounds) return { rounds: this.#completed, stopped: false };
     const progress = { nextRound: this.#round + 1, failedInRow: failed ? config.progress.failedInRow + 1 : 0 };
@@ -170,7 +170,7 @@ class Campaign {
       this.#show();
       const summary = summaryOf(`run ${retries + 2} of ${roundId} begins then; the last failed: ${reason}`);
       await condition(() => this.#controls.stopping, next.waitSeconds * 1000, { summary });
-      await unpaused(this.#controls);
+      await whenNotPaused(this.#controls);
       this.#waitingAfter = null;
       if (this.#controls.stopping) return true;
       this.#show();

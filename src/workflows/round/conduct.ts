@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
-import type { ActivityResult, Phase, RoundResult } from '../../contract/index.js';
-import { unpaused } from '../runtime/run-signals.js';
+import type { ActivityResult, Purpose, RoundResult } from '../../contract/index.js';
+import { whenNotPaused } from '../runtime/run-signals.js';
 import { releaseSubject } from './release-subject.js';
 import { measureBaseline } from './baseline.js';
 import type { RoundContext } from './context.js';
@@ -112,10 +112,10 @@ async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promi
   });
 }
 
-/** After a stop there are no new trials, not even those of a later phase. */
-async function runUnlessStopped(round: RoundContext, phase: Phase): Promise<void> {
-  await unpaused(round.state.controls);
-  if (!round.state.controls.stopping) await runTrials(round, phase);
+/** After a stop there are no new trials, not even those of a later purpose. */
+async function runUnlessStopped(round: RoundContext, purpose: Purpose): Promise<void> {
+  await whenNotPaused(round.state.signals);
+  if (!round.state.signals.stopping) await runTrials(round, purpose);
 }
 
 async function decideAndRelease(

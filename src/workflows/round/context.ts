@@ -2,7 +2,7 @@ import { setCurrentDetails } from '@temporalio/workflow';
 import type { ChildWorkflowHandle, Workflow } from '@temporalio/workflow';
 import type { GateView, RoundConfig, RoundStatus, RunSettings, ShardResult } from '../../contract/index.js';
 import { activitiesOf, type CallActivity } from '../runtime/call-activity.js';
-import { unpaused } from '../runtime/run-signals.js';
+import { whenNotPaused } from '../runtime/run-signals.js';
 import { roundMarkdown } from './details.js';
 import type { RoundState } from './state.js';
 import { tag, type Tags } from '../runtime/search-attributes.js';
@@ -42,16 +42,16 @@ export class RoundContext {
     return gate === null || (gate.state === 'open' && this.openGateId === null) ? [] : [gate];
   }
 
-  /** Goes on to a phase, not while paused. */
-  async enter(phase: RoundStatus['phase']): Promise<void> {
-    await unpaused(this.state.controls);
-    this.at(phase);
+  /** Goes on to a stage, not while paused. */
+  async enter(stage: RoundStatus['stage']): Promise<void> {
+    await whenNotPaused(this.state.signals);
+    this.at(stage);
   }
 
-  /** Says that the round is at a phase. */
-  at(phase: RoundStatus['phase']): void {
-    this.state.phase = phase;
-    this.tag({ SealPhase: phase });
+  /** Says that the round is at a stage. */
+  at(stage: RoundStatus['stage']): void {
+    this.state.stage = stage;
+    this.tag({ SealStage: stage });
     this.show();
   }
 

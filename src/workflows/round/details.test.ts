@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { roundConfigSchema, textDigest } from '../../contract/index.js';
 import { applyDecision, gateView, openGate } from '../../governance/gates.js';
-import { newControls } from '../runtime/run-signals.js';
+import { newRunSignals } from '../runtime/run-signals.js';
 import { gateMarkdown } from '../gate/details.js';
 import { roundMarkdown } from './details.js';
 import { RoundState } from './state.js';
@@ -20,13 +20,13 @@ const spec = {
   onTimeout: 'hold' as const,
 };
 
-const newState = () => new RoundState("ann's round", roundConfigSchema.parse({}), newControls());
+const newState = () => new RoundState("ann's round", roundConfigSchema.parse({}), newRunSignals());
 
-it('shows counts of the phase and of the round, the best reward and the caps', () => {
+it('shows counts of the purpose and of the round, the best reward and the caps', () => {
   const state = newState();
   state.beginTrials('edits', 4, 1, 4);
   const soFar = { outcomes: { scored: 2, diverged: 1 }, deviceSeconds: 7.25, bestReward: 0.125 };
-  expect(state.heard({ phase: 'edits', shard: 0, soFar })).toBe(true);
+  expect(state.heard({ purpose: 'edits', shard: 0, soFar })).toBe(true);
   state.endTrials('edits');
   state.beginTrials('controls', 2, 0, 4);
   const text = roundMarkdown(state);
@@ -37,19 +37,19 @@ it('shows counts of the phase and of the round, the best reward and the caps', (
   expect(text).toContain('400 steps');
 });
 
-it('adds up phases that run side by side, and goes on showing the last to end', () => {
+it('adds up purposes that run side by side, and goes on showing the last to end', () => {
   const state = newState();
   const scored = (count: number) => ({ outcomes: { scored: count }, deviceSeconds: 0, bestReward: null });
   state.beginTrials('controls', 2, 0, 4);
   state.beginTrials('examine', 4, 0, 4);
-  state.heard({ phase: 'controls', shard: 0, soFar: scored(1) });
-  state.heard({ phase: 'examine', shard: 0, soFar: scored(2) });
+  state.heard({ purpose: 'controls', shard: 0, soFar: scored(1) });
+  state.heard({ purpose: 'examine', shard: 0, soFar: scored(2) });
   expect(roundMarkdown(state)).toContain('| trials (controls, examine) | 3 of 6 |');
   state.endTrials('controls');
   expect(roundMarkdown(state)).toContain('| trials (examine) | 2 of 4 |');
   state.endTrials('examine');
   expect(roundMarkdown(state)).toContain('| trials (examine) | 2 of 4 |');
-  expect(state.heard({ phase: 'examine', shard: 0, soFar: scored(3) })).toBe(false);
+  expect(state.heard({ purpose: 'examine', shard: 0, soFar: scored(3) })).toBe(false);
   expect(state.shownTotal.outcomes).toEqual({ scored: 3 });
 });
 
@@ -63,17 +63,17 @@ it('says what the corpus leaves out, once it is read', () => {
 it('offers no signals to a round that is over', () => {
   const state = newState();
   expect(roundMarkdown(state)).toContain('`pause`');
-  state.phase = 'done';
+  state.stage = 'done';
   expect(roundMarkdown(state)).not.toContain('`pause`');
 });
 
-it('takes no report of another phase, and none that is older than the last', () => {
+it('takes no report of another purpose, and none that is older than the last', () => {
   const state = newState();
   state.beginTrials('edits', 4, 0, 4);
   const soFar = (scored: number) => ({ outcomes: { scored }, deviceSeconds: 0, bestReward: null });
-  expect(state.heard({ phase: 'edits', shard: 0, soFar: soFar(2) })).toBe(true);
-  expect(state.heard({ phase: 'edits', shard: 0, soFar: soFar(1) })).toBe(false);
-  expect(state.heard({ phase: 'controls', shard: 0, soFar: soFar(3) })).toBe(false);
+  expect(state.heard({ purpose: 'edits', shard: 0, soFar: soFar(2) })).toBe(true);
+  expect(state.heard({ purpose: 'edits', shard: 0, soFar: soFar(1) })).toBe(false);
+  expect(state.heard({ purpose: 'controls', shard: 0, soFar: soFar(3) })).toBe(false);
   expect(state.status.trials).toMatchObject({ planned: 4, done: 2 });
 });
 
@@ -111,7 +111,7 @@ it('shows what a shard says of itself, and decides by what it came to', () => {
   const state = newState();
   state.beginTrials('edits', 4, 0, 1);
   const said = (counts: number, more: object = {}) => ({
-    phase: 'edits' as const,
+    purpose: 'edits' as const,
     shard: 0,
     soFar: { outcomes: { infra_failure: counts }, deviceSeconds: 1, bestReward: null, ...more },
   });
@@ -120,7 +120,7 @@ it('shows what a shard says of itself, and decides by what it came to', () => {
     said(5),
     { ...said(1), shard: 1 },
     { ...said(1), shard: 999 },
-    { ...said(1), phase: 'cross' as const },
+    { ...said(1), purpose: 'cross' as const },
     said(1, { deviceSeconds: 1e308 }),
     said(1, { bestReward: -1e300 }),
   ]) {
@@ -129,7 +129,7 @@ it('shows what a shard says of itself, and decides by what it came to', () => {
   expect(state.heard(said(4))).toBe(true);
   expect(state.status.trials).toMatchObject({ done: 4 });
   expect(state.total.outcomes).toEqual({});
-  state.ended({ phase: 'edits', shard: 0, soFar: { outcomes: { scored: 4 }, deviceSeconds: 2, bestReward: 0.5 } });
+  state.ended({ purpose: 'edits', shard: 0, soFar: { outcomes: { scored: 4 }, deviceSeconds: 2, bestReward: 0.5 } });
   expect(state.heard(said(4))).toBe(false);
   expect(state.total.outcomes).toEqual({ scored: 4 });
   expect(state.status).toMatchObject({
@@ -141,7 +141,7 @@ it('shows what a shard says of itself, and decides by what it came to', () => {
 
 it('says in its first line what became of the release', () => {
   const state = newState();
-  state.phase = 'done';
+  state.stage = 'done';
   state.release = { released: false, reason: 'rejected by bob' };
   expect(roundMarkdown(state).split('\n')[0]).toBe("## `ann's round`: done, **not** released: `rejected by bob`");
   state.release = { released: true, reason: 'released as demo/policy' };

@@ -6,16 +6,16 @@ import type { RoundState } from './state.js';
 
 /** A round for the people who look at it in the Web UI (current details). */
 export function roundMarkdown(state: RoundState): string {
-  const { config, controls, gate, table } = state;
-  const { phase, trials, deviceSeconds, selected, bestReward, caps } = state.status;
+  const { config, signals: controls, gate, table } = state;
+  const { stage, trials, deviceSeconds, selected, bestReward, caps } = state.status;
   const total = state.shownTotal.outcomes;
   const sections = [
-    `## ${code(state.roundId, 300)}: ${phase}${flag(controls)}${ending(state)}`,
+    `## ${code(state.roundId, 300)}: ${stage}${flag(controls)}${ending(state)}`,
     [
       '| | |',
       '|---|---|',
       `| model | ${code(config.model)}, tenant ${code(config.tenant)} |`,
-      `| trials${state.trialPhases.length === 0 ? '' : ` (${state.trialPhases.join(', ')})`} | ${trials.done} of ${trials.planned} |`,
+      `| trials${state.purposes.length === 0 ? '' : ` (${state.purposes.join(', ')})`} | ${trials.done} of ${trials.planned} |`,
       `| outcomes | ${outcomes.flatMap((o) => (total[o] === undefined ? [] : [`${o} ${total[o]}`])).join(', ') || 'none'} |`,
       `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
       ...(state.canaries === null ? [] : [`| forgotten | ${forgotten(state.canaries)} |`]),
@@ -28,7 +28,7 @@ export function roundMarkdown(state: RoundState): string {
     table === null ? '' : `### Result\n\n${table}`,
     ...state.warnings.map((warning) => `Warning: ${code(warning, 500)}`),
     rejectedMarkdown(state),
-    phase === 'done' ? '' : 'Signals: `pause`, `resume`, `stop` (no new trials, then select).',
+    stage === 'done' ? '' : 'Signals: `pause`, `resume`, `stop` (no new trials, then select).',
     'Queries: `status`, `gates`.',
   ];
   return sections.filter((section) => section !== '').join('\n\n');
@@ -40,7 +40,7 @@ function ending({ release }: RoundState): string {
     : `, ${release.released ? 'released' : '**not** released'}: ${code(release.reason, 500)}`;
 }
 
-function flag({ paused, stopping }: RoundState['controls']): string {
+function flag({ paused, stopping }: RoundState['signals']): string {
   if (stopping) return ' (stopping)';
   return paused ? ' (paused)' : '';
 }

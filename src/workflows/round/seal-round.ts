@@ -3,7 +3,7 @@ import { TemporalFailure } from '@temporalio/common';
 import { canonicalDigest, orderNames, roundNumberOf, runSettingsOf, type RoundResult } from '../../contract/index.js';
 import { tell } from '../runtime/children.js';
 import { conduct } from './conduct.js';
-import { installControls, newControls, steerOf } from '../runtime/run-signals.js';
+import { onRunSignals, newRunSignals, steerOf } from '../runtime/run-signals.js';
 import { asWorkflowFailure, sentenceOf } from '../runtime/failures.js';
 import { parseRoundConfig } from '../runtime/parse-config.js';
 import { RoundContext } from './context.js';
@@ -19,14 +19,14 @@ import { whileParentRuns } from '../runtime/with-parent.js';
 export async function sealRound(input?: unknown): Promise<RoundResult> {
   const { workflowId: roundId } = workflowInfo();
   const config = parseRoundConfig(input, roundId);
-  const controls = newControls();
+  const controls = newRunSignals();
   const state = new RoundState(roundId, config, controls);
   const round = new RoundContext(state, runSettingsOf(config));
   installRoundMessages(round);
-  installControls(
+  onRunSignals(
     controls,
     {
-      pause: 'Starts no more trials and no further phase.',
+      pause: 'Starts no more trials and no further stage.',
       stop: 'Starts no more trials anywhere, finishes what is in flight, then selects.',
     },
     () => {
@@ -71,7 +71,7 @@ async function claim(round: RoundContext): Promise<void> {
   round.tag({
     SealTenant: config.tenant,
     SealModel: config.model,
-    SealPhase: round.state.phase,
+    SealStage: round.state.stage,
     ...(number === null ? {} : { SealRound: number }),
   });
 }

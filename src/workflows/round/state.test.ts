@@ -1,19 +1,19 @@
 import { expect, it } from 'vitest';
 import { roundConfigSchema } from '../../contract/index.js';
-import { newControls } from '../runtime/run-signals.js';
+import { newRunSignals } from '../runtime/run-signals.js';
 import { RoundState } from './state.js';
 
-const fresh = (): RoundState => new RoundState('demo.r1', roundConfigSchema.parse({}), newControls());
+const fresh = (): RoundState => new RoundState('demo.r1', roundConfigSchema.parse({}), newRunSignals());
 const soFar = (bestReward: number) => ({ outcomes: { scored: 1 }, deviceSeconds: 2, bestReward });
 
 it('takes the best reward from candidate edits alone', () => {
   const state = fresh();
   state.beginTrials('edits', 1, 0, 4);
-  state.heard({ phase: 'edits', shard: 0, soFar: soFar(0.4) });
+  state.heard({ purpose: 'edits', shard: 0, soFar: soFar(0.4) });
   state.endTrials('edits');
   state.beginTrials('controls', 1, 0, 4);
   // the raw passage is asked no canaries, so nothing is subtracted
-  state.heard({ phase: 'controls', shard: 0, soFar: soFar(0.9) });
+  state.heard({ purpose: 'controls', shard: 0, soFar: soFar(0.9) });
   expect(state.status).toMatchObject({ bestReward: 0.4, deviceSeconds: 4 });
 });
 

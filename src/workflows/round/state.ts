@@ -1,22 +1,22 @@
 import {
   bounds,
-  roundPhases,
+  roundStages,
   type ActivityResult,
   type ArtifactRef,
   type GateView,
   type ModelRef,
-  type Phase,
-  type ProbeNumbers,
+  type Purpose,
+  type RetentionNumbers,
   type RoundConfig,
   type RoundStatus,
   type ShardProgress,
   type ShardResult,
 } from '../../contract/index.js';
-import type { Controls } from '../runtime/run-signals.js';
+import type { RunSignals } from '../runtime/run-signals.js';
 import { RejectLog } from './reject-log.js';
 import { countOf, emptyTally, summed } from '../trial/tally.js';
 
-interface PhaseOfTrials {
+interface PurposeProgress {
   planned: number;
   shards: number;
   /** by shard; -1: those that were not run */
@@ -31,7 +31,7 @@ const isPossible = ({ deviceSeconds, bestReward }: ShardResult): boolean =>
 
 /** Where a round stands: what its queries, its details and its search attributes are made of. Plain; no Temporal in it. */
 export class RoundState {
-  phase: RoundStatus['phase'] = roundPhases[0];
+  stage: RoundStatus['stage'] = roundStages[0];
   model: ModelRef | null = null;
   /** what its corpus leaves out or lacks */
   corpusNotes: readonly string[] = [];
@@ -41,16 +41,16 @@ export class RoundState {
   table: string | null = null;
   report: ArtifactRef | null = null;
   /** of the policies, once there is a report */
-  canaries: ProbeNumbers | null = null;
+  canaries: RetentionNumbers | null = null;
   /** what went wrong without ending anything; the report has its own */
   readonly warnings: string[] = [];
   readonly rejected = new RejectLog();
 
   /** why the policy was released, or why not; null: not decided yet */
   release: { released: boolean; reason: string } | null = null;
-  readonly #begun = new Map<Phase, PhaseOfTrials>();
-  readonly #underWay = new Set<Phase>();
-  #shown: Phase[] = [];
+  readonly #begun = new Map<Purpose, PurposeProgress>();
+  readonly #underWay = new Set<Purpose>();
+  #shown: Purpose[] = [];
   #policySeconds = 0;
   #reportedSeconds: number | null = null;
   #reportWarnings: readonly string[] = [];
@@ -58,34 +58,34 @@ export class RoundState {
   constructor(
     readonly roundId: string,
     readonly config: RoundConfig,
-    readonly controls: Controls,
+    readonly signals: RunSignals,
   ) {}
 
-  /** A phase of trials begins; `skipped` of them are over the cap and recorded already. */
-  beginTrials(phase: Phase, planned: number, skipped: number, shards: number): void {
+  /** A purpose of trials begins; `skipped` of them are over the cap and recorded already. */
+  beginTrials(purpose: Purpose, planned: number, skipped: number, shards: number): void {
     const results = new Map(skipped > 0 ? [[-1, { ...emptyTally, outcomes: { skipped } }]] : []);
-    this.#begun.set(phase, { planned, shards, results, heard: new Map() });
-    this.#underWay.add(phase);
+    this.#begun.set(purpose, { planned, shards, results, heard: new Map() });
+    this.#underWay.add(purpose);
     this.#shown = [...this.#underWay];
   }
 
-  /** The last phase to end is shown on. */
-  endTrials(phase: Phase): void {
-    this.#underWay.delete(phase);
+  /** The last purpose to end is shown on. */
+  endTrials(purpose: Purpose): void {
+    this.#underWay.delete(purpose);
     if (this.#underWay.size > 0) this.#shown = [...this.#underWay];
   }
 
   /** What a shard came to, by its own result. */
-  ended({ phase, shard, soFar }: ShardProgress): void {
-    this.#begun.get(phase)?.results.set(shard, soFar);
+  ended({ purpose, shard, soFar }: ShardProgress): void {
+    this.#begun.get(purpose)?.results.set(shard, soFar);
   }
 
   /**
    * How far a shard says it is. Anybody can say that, so it is shown and decides nothing: false for what no shard under way
    * can have come to, and for an older report than the last.
    */
-  heard({ phase, shard, soFar }: ShardProgress): boolean {
-    const begun = this.#underWay.has(phase) ? this.#begun.get(phase) : undefined;
+  heard({ purpose, shard, soFar }: ShardProgress): boolean {
+    const begun = this.#underWay.has(purpose) ? this.#begun.get(purpose) : undefined;
     if (begun === undefined || shard >= begun.shards || begun.results.has(shard)) return false;
     const count = countOf(soFar.outcomes);
     const before = begun.heard.get(shard);
@@ -107,30 +107,30 @@ export class RoundState {
     this.#policySeconds += deviceSeconds;
   }
 
-  /** The phases of trials under way, or the last one. */
-  get trialPhases(): readonly Phase[] {
+  /** The purposes of trials under way, or the last one. */
+  get purposes(): readonly Purpose[] {
     return this.#shown;
   }
 
-  /** Of those phases, with what shards under way say. */
+  /** Of those purposes, with what shards under way say. */
   get current(): ShardResult {
     return this.#shownOf(this.#shown);
   }
 
-  /** Of all phases so far, with what shards under way say. */
+  /** Of all purposes so far, with what shards under way say. */
   get shownTotal(): ShardResult {
     return this.#shownOf([...this.#begun.keys()]);
   }
 
-  /** Of all phases so far, by the results of the shards alone: what decides. */
+  /** Of all purposes so far, by the results of the shards alone: what decides. */
   get total(): ShardResult {
     return summed([...this.#begun.values()].flatMap(({ results }) => [...results.values()]));
   }
 
-  #shownOf(phases: readonly Phase[]): ShardResult {
+  #shownOf(purposes: readonly Purpose[]): ShardResult {
     return summed(
-      phases.flatMap((phase) => {
-        const { results, heard } = this.#begun.get(phase) ?? {
+      purposes.flatMap((purpose) => {
+        const { results, heard } = this.#begun.get(purpose) ?? {
           results: new Map<number, ShardResult>(),
           heard: new Map(),
         };
@@ -147,12 +147,12 @@ export class RoundState {
   /** What the `status` query answers. */
   get status(): RoundStatus {
     const { outcomes } = this.current;
-    const planned = this.#shown.reduce((sum, phase) => sum + (this.#begun.get(phase)?.planned ?? 0), 0);
+    const planned = this.#shown.reduce((sum, purpose) => sum + (this.#begun.get(purpose)?.planned ?? 0), 0);
     return {
       roundId: this.roundId,
-      phase: this.phase,
-      paused: this.controls.paused && !this.controls.stopping,
-      stopping: this.controls.stopping,
+      stage: this.stage,
+      paused: this.signals.paused && !this.signals.stopping,
+      stopping: this.signals.stopping,
       model: this.model,
       trials: { planned, done: countOf(outcomes), outcomes },
       deviceSeconds: this.#reportedSeconds ?? this.shownTotal.deviceSeconds + this.#policySeconds,

@@ -6,46 +6,46 @@ import {
   shardResultSchema,
   tasksOf,
   workflowTypes,
-  type Phase,
+  type Purpose,
   type ShardInput,
   type ShardResult,
 } from '../../contract/index.js';
 import { startOne, tell } from '../runtime/children.js';
-import { steerOf, unpaused } from '../runtime/run-signals.js';
+import { steerOf, whenNotPaused } from '../runtime/run-signals.js';
 import { refuseFailures } from '../trial/failed-trials.js';
 import { isFailure, sentenceOf } from '../runtime/failures.js';
 import { parseResult } from '../runtime/parse.js';
 import type { RoundContext } from './context.js';
-import { settle } from '../trial/record-outcome.js';
+import { recordOutcomeFor } from '../trial/record-outcome.js';
 import { counted, summed } from '../trial/tally.js';
-import { inWindow } from '../runtime/window.js';
+import { mapConcurrently } from '../runtime/window.js';
 
 /** Shards in flight at once. */
 const shardWindow = 4;
-/** Progress reports of a phase, about: a run may receive 10,000 signals, and a person needs a moving number. */
+/** Progress reports of a purpose, about: a run may receive 10,000 signals, and a person needs a moving number. */
 const reportsPerPhase = 50;
 
 /**
- * Runs one phase of trials in shards and holds the round to `maxFailedFraction`. What decides is what the shards came to;
+ * Runs one purpose of trials in shards and holds the round to `maxFailedFraction`. What decides is what the shards came to;
  * what they say on the way is for people. After a failure the other shards are cancelled, and waited for.
  * @throws TooManyFailedTrials
  */
-export async function runTrials(round: RoundContext, phase: Phase): Promise<void> {
+export async function runTrials(round: RoundContext, purpose: Purpose): Promise<void> {
   const { state, roundId, config } = round;
-  await unpaused(state.controls);
-  const { trials, skipped, shards } = await round.call('planTrials', { roundId, phase }, phase);
-  state.beginTrials(phase, trials + skipped, skipped, shards);
+  await whenNotPaused(state.signals);
+  const { trials, skipped, shards } = await round.call('planTrials', { roundId, purpose }, purpose);
+  state.beginTrials(purpose, trials + skipped, skipped, shards);
   round.show();
   const reportEvery = Math.max(1, Math.ceil(trials / reportsPerPhase));
   const { window, maxFailedFraction } = config;
 
   await CancellationScope.cancellable(() =>
-    inWindow(Array.from({ length: shards }), shardWindow, async (_, shard) => {
+    mapConcurrently(Array.from({ length: shards }), shardWindow, async (_, shard) => {
       try {
-        await unpaused(state.controls);
-        const input = { roundId, phase, shard, window, reportEvery, maxFailedFraction, settings: round.settings };
-        const result = await runShard(round, { ...input, stopped: state.controls.stopping });
-        state.ended({ phase, shard, soFar: result });
+        await whenNotPaused(state.signals);
+        const input = { roundId, purpose, shard, window, reportEvery, maxFailedFraction, settings: round.settings };
+        const result = await runShard(round, { ...input, stopped: state.signals.stopping });
+        state.ended({ purpose, shard, soFar: result });
         round.ended.push(result);
         const { bestReward } = state;
         const { outcomes } = summed(round.ended);
@@ -61,19 +61,19 @@ export async function runTrials(round: RoundContext, phase: Phase): Promise<void
       }
     }),
   );
-  state.endTrials(phase);
+  state.endTrials(purpose);
   refuseFailures(summed(round.ended).outcomes, maxFailedFraction, { more: false });
 }
 
 async function runShard(round: RoundContext, input: ShardInput): Promise<ShardResult> {
-  const { controls } = round.state;
-  const workflowId = shardIdOf(input.roundId, input.phase, input.shard);
+  const { signals: controls } = round.state;
+  const workflowId = shardIdOf(input.roundId, input.purpose, input.shard);
   const shard = await startOne(round.settings, {
     type: workflowTypes.shard,
     workflowId,
     input,
-    summary: `${input.phase}, shard ${input.shard}`,
-    tags: { SealPhase: input.phase },
+    summary: `${input.purpose}, shard ${input.shard}`,
+    tags: { SealPurpose: input.purpose },
   });
   round.shards.add(shard);
   // what was asked before, or while it was being started
@@ -92,14 +92,14 @@ async function runShard(round: RoundContext, input: ShardInput): Promise<ShardRe
 
 /** Speaks for the trials of a shard that was terminated, failed or cancelled by itself; what they recorded stands. */
 async function settleShard(round: RoundContext, input: ShardInput, failure: TemporalFailure): Promise<ShardResult> {
-  const { roundId, phase, shard } = input;
+  const { roundId, purpose, shard } = input;
   const [outcome, reason] = isCancellation(failure)
     ? (['cancelled', 'its shard was cancelled'] as const)
     : (['infra_failure', `its shard did not end by itself: ${sentenceOf(failure)}`] as const);
-  const loaded = await round.call('loadShard', { roundId, phase, shard, begins: null }, `${phase}, shard ${shard}`);
+  const loaded = await round.call('loadShard', { roundId, purpose, shard, begins: null }, `${purpose}, shard ${shard}`);
   let tally = loaded.recorded;
-  await inWindow(tasksOf(loaded, input), input.window, async (trial) => {
-    tally = counted(tally, await settle(round.call, trial, outcome, reason));
+  await mapConcurrently(tasksOf(loaded, input), input.window, async (trial) => {
+    tally = counted(tally, await recordOutcomeFor(round.call, trial, outcome, reason));
   });
   return tally;
 }

@@ -44,7 +44,7 @@ it('sends what needs a device or a model server to the queues of these', () => {
   expect(queueOf('evaluateAdapter')).toBe(taskQueues.llm);
   const qwen = runSettingsOf(roundConfigSchema.parse({ model: 'qwen' }));
   expect(activityOptions('evaluateAdapter', qwen).taskQueue).toBe('selkie-llm.qwen');
-  expect(queueOf('recordOutcome')).toBe(taskQueues.control);
+  expect(queueOf('recordOutcome')).toBe(taskQueues.workflow);
 });
 
 it('takes times and attempts from the config', () => {

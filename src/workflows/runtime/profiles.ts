@@ -92,5 +92,5 @@ function queueOf(name: ActivityName, { gpuQueue, llmQueue }: Pick<RunSettings, '
   const among = (names: readonly ActivityName[]): boolean => names.includes(name);
   if (among(llmActivityNames)) return llmQueue;
   if (name === 'describeModel') return infoQueueOf(gpuQueue);
-  return among(gpuActivityNames) ? gpuQueue : taskQueues.control;
+  return among(gpuActivityNames) ? gpuQueue : taskQueues.workflow;
 }

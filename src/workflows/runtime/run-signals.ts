@@ -3,28 +3,28 @@ import { orderNames, signalNames, steerSchema, type Steer } from '../../contract
 import { onSignal } from './handlers.js';
 
 /** What people, or a parent, asked of a run. A stop ends a pause: it is there to finish. */
-export interface Controls {
+export interface RunSignals {
   paused: boolean;
   stopping: boolean;
   /** counts the changes */
   order: number;
 }
 
-export const newControls = (stopping = false): Controls => ({ paused: false, stopping, order: 0 });
+export const newRunSignals = (stopping = false): RunSignals => ({ paused: false, stopping, order: 0 });
 
 /**
  * Installs `pause`, `resume` and `stop`, and `steer` for a parent's; call it before the first await. What a message of the
  * first three holds does not matter, its name says it all, so none is malformed. `changed` hears of each once `controls`
  * say it.
  */
-export function installControls(
-  controls: Controls,
+export function onRunSignals(
+  controls: RunSignals,
   what: { pause: string; stop: string },
   changed: () => void = () => undefined,
 ): void {
   const on = (signal: string, description: string, hear: (message: unknown) => void): void =>
     onSignal(signal, description, hear, () => undefined);
-  const change = (wanted: Partial<Pick<Controls, 'paused' | 'stopping'>>): void => {
+  const change = (wanted: Partial<Pick<RunSignals, 'paused' | 'stopping'>>): void => {
     Object.assign(controls, wanted);
     controls.order += 1;
     changed();
@@ -46,7 +46,8 @@ export function installControls(
 }
 
 /** The state that children are to have. */
-export const steerOf = ({ order, paused, stopping }: Controls): Steer => ({ order, paused, stopping });
+export const steerOf = ({ order, paused, stopping }: RunSignals): Steer => ({ order, paused, stopping });
 
 /** Waits while paused. */
-export const unpaused = (controls: Controls): Promise<void> => condition(() => !controls.paused || controls.stopping);
+export const whenNotPaused = (controls: RunSignals): Promise<void> =>
+  condition(() => !controls.paused || controls.stopping);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inWindow } from './window.js';
+import { mapConcurrently } from './window.js';
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -7,7 +7,7 @@ it('has no more than the width in flight, and takes the items in order', async (
   let running = 0;
   let most = 0;
   const begun: string[] = [];
-  await inWindow(['a', 'b', 'c', 'd', 'e'], 2, async (item, index) => {
+  await mapConcurrently(['a', 'b', 'c', 'd', 'e'], 2, async (item, index) => {
     begun.push(`${item}${index}`);
     running += 1;
     most = Math.max(most, running);
@@ -19,11 +19,11 @@ it('has no more than the width in flight, and takes the items in order', async (
 });
 
 it('does nothing for nothing', async () => {
-  await inWindow([], 3, () => Promise.reject(new Error('never')));
+  await mapConcurrently([], 3, () => Promise.reject(new Error('never')));
 });
 
 it('throws what failed first, in time', async () => {
-  const all = inWindow([0, 1], 2, async (item) => {
+  const all = mapConcurrently([0, 1], 2, async (item) => {
     if (item === 0) await tick();
     throw new Error(`item ${item}`);
   });
@@ -33,7 +33,7 @@ it('throws what failed first, in time', async () => {
 it('begins nothing after a failure, waits for what is in flight, then throws', async () => {
   const begun: number[] = [];
   const ended: number[] = [];
-  const all = inWindow([0, 1, 2, 3], 2, async (item) => {
+  const all = mapConcurrently([0, 1, 2, 3], 2, async (item) => {
     begun.push(item);
     if (item === 0) throw new Error('zero');
     await tick();

@@ -2,7 +2,7 @@
  * Does `work` for every item in order, at most `width` at once, and waits until nothing is in flight any more. Then the
  * first failure is thrown, if there was one; after a failure no further item is begun.
  */
-export async function inWindow<T>(
+export async function mapConcurrently<T>(
   items: readonly T[],
   width: number,
   work: (item: T, index: number) => Promise<void>,

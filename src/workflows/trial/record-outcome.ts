@@ -8,7 +8,7 @@ import { sentenceOf } from '../runtime/failures.js';
  * Records the outcome of a trial that cannot do it itself. Returns what the ledger holds, which is what was recorded
  * first; or just this outcome, should the ledger not take it.
  */
-export async function settle(
+export async function recordOutcomeFor(
   call: CallActivity,
   { trialId, run }: TrialTask,
   outcome: Outcome,

@@ -14,13 +14,13 @@ import {
 } from '../../contract/index.js';
 import { activitiesOf, type CallActivity } from '../runtime/call-activity.js';
 import { startOne, tellParent } from '../runtime/children.js';
-import { installControls, newControls, unpaused } from '../runtime/run-signals.js';
+import { onRunSignals, newRunSignals, whenNotPaused } from '../runtime/run-signals.js';
 import { refuseFailures } from './failed-trials.js';
 import { sentenceOf } from '../runtime/failures.js';
 import { parseInput, parseResult } from '../runtime/parse.js';
-import { settle } from './record-outcome.js';
+import { recordOutcomeFor } from './record-outcome.js';
 import { counted } from './tally.js';
-import { inWindow } from '../runtime/window.js';
+import { mapConcurrently } from '../runtime/window.js';
 import { whileParentRuns } from '../runtime/with-parent.js';
 
 /**
@@ -29,28 +29,28 @@ import { whileParentRuns } from '../runtime/with-parent.js';
  * @throws TooManyFailedTrials where it is plain before the end that the round cannot go on so
  */
 export async function sealShard(input: unknown): Promise<ShardResult> {
-  const { roundId, phase, shard, window, reportEvery, stopped, maxFailedFraction, settings } = parseInput(
+  const { roundId, purpose, shard, window, reportEvery, stopped, maxFailedFraction, settings } = parseInput(
     shardInputSchema,
     input,
     'sealShard',
   );
-  const controls = newControls(stopped);
-  installControls(controls, {
+  const controls = newRunSignals(stopped);
+  onRunSignals(controls, {
     pause: 'Starts no more trials of this shard.',
     stop: 'Records the trials not yet started as skipped.',
   });
   const call = activitiesOf(settings);
 
   const begins = { startedAtMs: workflowInfo().runStartTime.getTime() };
-  const loaded = await call('loadShard', { roundId, phase, shard, begins }, `${phase}, shard ${shard}`);
-  const trials = tasksOf(loaded, { roundId, phase, shard });
+  const loaded = await call('loadShard', { roundId, purpose, shard, begins }, `${purpose}, shard ${shard}`);
+  const trials = tasksOf(loaded, { roundId, purpose, shard });
   let soFar = loaded.recorded;
   let ended = 0;
   const tryAll = () =>
-    inWindow(trials, window, async (trial) => {
-      await unpaused(controls);
+    mapConcurrently(trials, window, async (trial) => {
+      await whenNotPaused(controls);
       const result = controls.stopping
-        ? await settle(call, trial, 'skipped', 'the round was stopped before this trial began')
+        ? await recordOutcomeFor(call, trial, 'skipped', 'the round was stopped before this trial began')
         : await tryOne(trial, settings, call);
       soFar = counted(soFar, result);
       ended += 1;
@@ -59,7 +59,7 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
       if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
       // after the last one the result itself says it
       if (more && ended % reportEvery === 0) {
-        await tellParent(reportNames.shardProgress, { phase, shard, soFar } satisfies ShardProgress);
+        await tellParent(reportNames.shardProgress, { purpose, shard, soFar } satisfies ShardProgress);
       }
     });
   await whileParentRuns(settings, tryAll);
@@ -73,14 +73,19 @@ async function tryOne(trial: TrialTask, settings: RunSettings, call: CallActivit
       workflowId: trial.trialId,
       input: { trial, settings },
       summary: trial.about,
-      tags: { SealPhase: trial.phase },
+      tags: { SealPurpose: trial.purpose },
     });
     return parseResult(trialResultSchema, await child.result(), trial.trialId);
   } catch (error) {
     // A cancelled shard has waited for this child, which recorded itself.
     if (CancellationScope.current().consideredCancelled || !(error instanceof TemporalFailure)) throw error;
     return isCancellation(error)
-      ? settle(call, trial, 'cancelled', 'the trial was cancelled')
-      : settle(call, trial, 'infra_failure', `the trial's workflow did not end by itself: ${sentenceOf(error)}`);
+      ? recordOutcomeFor(call, trial, 'cancelled', 'the trial was cancelled')
+      : recordOutcomeFor(
+          call,
+          trial,
+          'infra_failure',
+          `the trial's workflow did not end by itself: ${sentenceOf(error)}`,
+        );
   }
 }

@@ -33,7 +33,7 @@ describe('measureBaseline', () => {
     const { roundId } = await rig.prepareRound();
     const { corpora } = rig.ledger;
     const ids = async (from: number) =>
-      (await corpora.roundPart(roundId, from, 2)).map(({ role, source }) => [role, source.sourceId]);
+      (await corpora.roundPart(roundId, from, 2)).map(({ role, sourceId }) => [role, sourceId]);
     expect(await ids(0)).toEqual([
       ['train', 'seals'],
       ['train', 'otters'],

@@ -35,7 +35,7 @@ describe('evaluateAdapter', () => {
     expect(rig.server.adapters.size).toBe(0);
   });
 
-  it('asks each phase its own questions', async () => {
+  it('asks each purpose its own questions', async () => {
     const { roundId } = await rig.prepareRound();
     knowledge([], ['seals-b1', 'otters-b1', 'otters-b2', 'gulls-a1']);
     const evaluate = async (given: Partial<TrialSpec>) => {
@@ -44,24 +44,24 @@ describe('evaluateAdapter', () => {
       const result = await inActivity(() => rig.llm.evaluateAdapter({ trialId, training }));
       return result.status === 'scored' ? result.evaluation : expect.fail(result.reason);
     };
-    expect(await evaluate({ phase: 'controls', edit: { kind: 'passage' } })).toMatchObject({
+    expect(await evaluate({ purpose: 'controls', edit: { kind: 'passage' } })).toMatchObject({
       a: { match: 0 },
       b: { match: 0.5 },
       otherSource: null,
       canaries: null,
     });
-    expect(await evaluate({ phase: 'confirm' })).toMatchObject({
+    expect(await evaluate({ purpose: 'confirm' })).toMatchObject({
       a: null,
       b: { match: 0.5 },
       otherSource: { questions: 2, match: 1 },
       canaries: null,
       reward: null,
     });
-    expect(await evaluate({ phase: 'confirm', index: 1, sourceId: 'otters' })).toMatchObject({
+    expect(await evaluate({ purpose: 'confirm', index: 1, sourceId: 'otters' })).toMatchObject({
       b: { match: 1 },
       otherSource: { match: 0.5 },
     });
-    expect(await evaluate({ phase: 'examine', sourceId: 'gulls' })).toMatchObject({
+    expect(await evaluate({ purpose: 'examine', sourceId: 'gulls' })).toMatchObject({
       a: { match: 0.5 },
       b: { match: 0 },
     });

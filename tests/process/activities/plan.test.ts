@@ -6,7 +6,7 @@ import {
   roundConfigSchema,
   searchAttributes,
   textDigest,
-  type Phase,
+  type Purpose,
 } from '../../../src/contract/index.js';
 import { document, documents, model, small, useControlRig } from '../../support/control-rig.js';
 
@@ -98,7 +98,7 @@ describe('prepareRound', () => {
 describe('planTrials', () => {
   it('is the same plan again, one candidate of every document before a second', async () => {
     await rig.prepare('planned', { ...small, templates: ['self-qa', 'rewrite'] });
-    const request = { roundId: 'planned', phase: 'edits' as const };
+    const request = { roundId: 'planned', purpose: 'edits' as const };
     expect(await rig.activities.planTrials(request)).toEqual({ trials: 4, skipped: 0, shards: 1 });
     const first = await rig.planned('planned', 'edits');
     expect(await rig.planned('planned', 'edits')).toEqual(first);
@@ -115,7 +115,7 @@ describe('planTrials', () => {
 
   it('records what is over the cap as skipped, with the reason', async () => {
     await rig.prepare('capped', { ...small, caps: { maxEditsPerRound: 3 } });
-    expect(await rig.activities.planTrials({ roundId: 'capped', phase: 'edits' })).toEqual({
+    expect(await rig.activities.planTrials({ roundId: 'capped', purpose: 'edits' })).toEqual({
       trials: 3,
       skipped: 1,
       shards: 1,
@@ -126,8 +126,8 @@ describe('planTrials', () => {
   });
 
   it('gives later rounds other candidates and the same examination', async () => {
-    const seedsOf = async (roundId: string, phase: Phase) =>
-      (await rig.planned(roundId, phase)).map(({ edit, trainingSeed }) => [
+    const seedsOf = async (roundId: string, purpose: Purpose) =>
+      (await rig.planned(roundId, purpose)).map(({ edit, trainingSeed }) => [
         edit.kind === 'propose' && edit.seed,
         trainingSeed,
       ]);
@@ -138,13 +138,13 @@ describe('planTrials', () => {
     expect(first.some(([seed]) => second.some(([other]) => seed === other))).toBe(false);
   });
 
-  it('splits a phase into shards of 200', async () => {
+  it('splits a purpose into shards of 200', async () => {
     await rig.prepare('sharded', { ...small, editsPerSource: 64, sources: { train: 2, heldOut: 0 } });
-    expect(await rig.activities.planTrials({ roundId: 'sharded', phase: 'edits' })).toMatchObject({
+    expect(await rig.activities.planTrials({ roundId: 'sharded', purpose: 'edits' })).toMatchObject({
       trials: 128,
       shards: 1,
     });
-    expect(await rig.activities.planTrials({ roundId: 'sharded', phase: 'examine' })).toEqual({
+    expect(await rig.activities.planTrials({ roundId: 'sharded', purpose: 'examine' })).toEqual({
       trials: 0,
       skipped: 0,
       shards: 0,
@@ -157,7 +157,7 @@ describe('any control activity', () => {
     await expect(rig.activities.planTrials({ roundId: '' } as never)).rejects.toMatchObject({
       type: 'InvalidRequest',
       nonRetryable: true,
-      message: expect.stringMatching(/planTrials: .*roundId.*phase/) as string,
+      message: expect.stringMatching(/planTrials: .*roundId.*purpose/) as string,
     });
     await expect(rig.activities.selectEdits({ roundId: 'nowhere' })).rejects.toMatchObject({
       type: 'InvalidRequest',

@@ -63,7 +63,7 @@ describe('proposeSelfEdit', () => {
     expect(await inActivity(() => rig.llm.proposeSelfEdit({ trialId }))).toEqual(invalid);
     const { proposalKey } = await rig.ledger.trials.get(trialId);
     expect(await rig.ledger.proposals.get(proposalKey ?? '')).toMatchObject({ invalidReason: invalid.reason });
-    const again = await rig.planTrial(roundId, { phase: 'confirm', edit: { kind: 'reuse', trialId } });
+    const again = await rig.planTrial(roundId, { purpose: 'confirm', edit: { kind: 'reuse', trialId } });
     expect(await inActivity(() => rig.llm.proposeSelfEdit({ trialId: again }))).toEqual(invalid);
   });
 
@@ -72,7 +72,7 @@ describe('proposeSelfEdit', () => {
     const first = await rig.planTrial(roundId);
     rig.server.answer = writing('Seals swim.');
     const proposed = await inActivity(() => rig.llm.proposeSelfEdit({ trialId: first }));
-    const reuse = { phase: 'confirm', edit: { kind: 'reuse', trialId: first } } as const;
+    const reuse = { purpose: 'confirm', edit: { kind: 'reuse', trialId: first } } as const;
     const same = await inActivity(async () =>
       rig.llm.proposeSelfEdit({ trialId: await rig.planTrial(roundId, reuse) }),
     );
@@ -83,7 +83,7 @@ describe('proposeSelfEdit', () => {
     );
     expect(reseeded.editDigest).toBe(proposed.editDigest);
     expect(reseeded).not.toEqual(proposed);
-    const passage = { phase: 'controls', edit: { kind: 'passage' } } as const;
+    const passage = { purpose: 'controls', edit: { kind: 'passage' } } as const;
     const control = await inActivity(async () =>
       rig.llm.proposeSelfEdit({ trialId: await rig.planTrial(roundId, passage) }),
     );

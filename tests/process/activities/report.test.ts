@@ -53,7 +53,7 @@ it('warns of documents that a training row does not hold, by name', async () => 
 
 it('counts the device once for a training that is found again', async () => {
   const keys = async (roundId: string) =>
-    (await rig.ledger.trials.ofPhase(roundId, 'edits')).map(({ result }) => [result?.reused, result?.deviceSeconds]);
+    (await rig.ledger.trials.ofPurpose(roundId, 'edits')).map(({ result }) => [result?.reused, result?.deviceSeconds]);
   await trained('cost-first');
   const [first] = await rig.planned('cost-first', 'edits');
   await rig.prepare('cost-again', { ...small, earlierRounds: ['cost-first'] });

@@ -3,7 +3,7 @@ import {
   canonicalDigest,
   emptyResult,
   roundConfigSchema,
-  type Phase,
+  type Purpose,
   type TrialResult,
   type TrialSpec,
 } from '../../../src/contract/index.js';
@@ -12,8 +12,8 @@ import { reward, small, useControlRig } from '../../support/control-rig.js';
 // A round that ends early, and the same round run again under its id.
 const rig = useControlRig();
 
-const outcomesOf = async (roundId: string, phase: Phase): Promise<(string | undefined)[]> =>
-  (await rig.ledger.trials.ofPhase(roundId, phase)).map(({ result }) => result?.outcome);
+const outcomesOf = async (roundId: string, purpose: Purpose): Promise<(string | undefined)[]> =>
+  (await rig.ledger.trials.ofPurpose(roundId, purpose)).map(({ result }) => result?.outcome);
 
 async function fourEdits(roundId: string): Promise<[TrialSpec, TrialSpec, TrialSpec, TrialSpec]> {
   await rig.prepare(roundId);
@@ -75,10 +75,10 @@ describe('a round that runs again under its id', () => {
     const roundId = 'twice';
     const [first] = await fourEdits(roundId);
     await rig.fail(first, 'cancelled', 'by hand');
-    await rig.activities.loadShard({ roundId, phase: 'edits', shard: 0, begins: null });
+    await rig.activities.loadShard({ roundId, purpose: 'edits', shard: 0, begins: null });
     expect((await outcomesOf(roundId, 'edits'))[0]).toBe('cancelled');
     const begins = { startedAtMs: 1_000 };
-    const request = { roundId, phase: 'edits' as const, shard: 0, begins };
+    const request = { roundId, purpose: 'edits' as const, shard: 0, begins };
     const loaded = await Promise.all(Array.from({ length: 5 }, () => rig.activities.loadShard(request)));
     expect(new Set(loaded.map(({ run }) => run)).size).toBe(1);
     expect((await outcomesOf(roundId, 'edits'))[0]).toBeUndefined();
@@ -92,7 +92,7 @@ describe('a round that runs again under its id', () => {
     await rig.score(first, 1, 1, reward(-0.5));
     await rig.score(second, 1, 1, reward(0.25));
     await rig.fail(third, 'infra_failure', 'lost');
-    const request = { roundId, phase: 'edits' as const, shard: 0, begins: null };
+    const request = { roundId, purpose: 'edits' as const, shard: 0, begins: null };
     expect(await rig.activities.loadShard(request)).toEqual({
       run: 1,
       open: [{ index: fourth.index, edit: 'propose', about: expect.stringContaining(fourth.sourceId) as string }],
@@ -146,21 +146,21 @@ describe('a late attempt of an older run', () => {
   it('opens no outcome of the run under way', async () => {
     const roundId = 'late-begin';
     const [first, second] = await fourEdits(roundId);
-    const older = await rig.activities.loadShard({ roundId, phase: 'edits', shard: 0, begins: late });
+    const older = await rig.activities.loadShard({ roundId, purpose: 'edits', shard: 0, begins: late });
     await rig.begin(roundId, 'edits');
     await rig.fail(first, 'cancelled', 'by hand');
     await rig.fail(second, 'infra_failure', 'lost');
-    const before = await rig.ledger.trials.ofPhase(roundId, 'edits');
-    const again = await rig.activities.loadShard({ roundId, phase: 'edits', shard: 0, begins: late });
+    const before = await rig.ledger.trials.ofPurpose(roundId, 'edits');
+    const again = await rig.activities.loadShard({ roundId, purpose: 'edits', shard: 0, begins: late });
     expect([older.run, again.run]).toEqual([1, 2]);
-    expect(await rig.ledger.trials.ofPhase(roundId, 'edits')).toEqual(before);
+    expect(await rig.ledger.trials.ofPurpose(roundId, 'edits')).toEqual(before);
     expect(await rig.ledger.trials.earlierOutcomes(roundId)).toEqual([]);
   });
 
   it('records no outcome of a trial under way', async () => {
     const roundId = 'late-outcome';
     const [first, second] = await fourEdits(roundId);
-    const { run } = await rig.activities.loadShard({ roundId, phase: 'edits', shard: 0, begins: late });
+    const { run } = await rig.activities.loadShard({ roundId, purpose: 'edits', shard: 0, begins: late });
     await rig.score(second, 1, 1, reward(1));
     await rig.begin(roundId, 'edits');
     const cancelled = { ...emptyResult(first.trialId, 'cancelled', 'the older run was cancelled'), run };

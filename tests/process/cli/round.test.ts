@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { roundConfigSchema, signalNames, workflowTypes, type RoundConfigInput } from '../../../src/contract/index.js';
-import { controlRound } from '../../../src/cli/round/control.js';
+import { signalRound } from '../../../src/cli/round/control.js';
 import { listRounds, listText } from '../../../src/cli/round/list.js';
 import { startRound } from '../../../src/cli/round/start.js';
 import { viewText } from '../../../src/cli/round/text.js';
@@ -71,20 +71,20 @@ describeWithTemporal('the command line and a round', () => {
     const { client } = rig.env;
     await rig.serving(scripted, async () => {
       await rig.start(workflowTypes.round, 'told', shortRound);
-      expect(await controlRound(client, 'told', 'pause')).toBe('told: paused');
-      expect(await viewRound(client, 'told')).toMatchObject({ status: { paused: true }, phaseTrials: { done: 0 } });
-      expect(await controlRound(client, 'told', 'resume')).toBe('told: goes on');
-      expect(await controlRound(client, 'told', 'stop')).toBe('told: stops: what is in flight ends first');
+      expect(await signalRound(client, 'told', 'pause')).toBe('told: paused');
+      expect(await viewRound(client, 'told')).toMatchObject({ status: { paused: true }, stageTrials: { done: 0 } });
+      expect(await signalRound(client, 'told', 'resume')).toBe('told: goes on');
+      expect(await signalRound(client, 'told', 'stop')).toBe('told: stops: what is in flight ends first');
       const running = await until(async () => {
         const rounds = await listRounds(client, { running: true, limit: 5 });
         return rounds.length > 0 && rounds;
       });
       expect(running).toMatchObject([{ roundId: 'told', execution: 'RUNNING', closedAt: null }]);
       expect(listText(running)).toContain('told');
-      expect(await controlRound(client, 'told', 'cancel')).toContain('`npx selkie round watch told`');
+      expect(await signalRound(client, 'told', 'cancel')).toContain('`npx selkie round watch told`');
       await until(async () => (await viewRound(client, 'told')).execution === 'CANCELLED');
-      await expect(controlRound(client, 'told', 'pause')).rejects.toThrow('"told" has ended: cancelled');
-      await expect(controlRound(client, 'nobody', 'stop')).rejects.toThrow('there is no round "nobody"');
+      await expect(signalRound(client, 'told', 'pause')).rejects.toThrow('"told" has ended: cancelled');
+      await expect(signalRound(client, 'nobody', 'stop')).rejects.toThrow('there is no round "nobody"');
       await expect(viewRound(client, 'nobody')).rejects.toThrow('`npx selkie round list` shows them');
       expect(await listRounds(client, { running: false, limit: 1 })).toHaveLength(1);
     });

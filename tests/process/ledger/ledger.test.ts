@@ -29,7 +29,7 @@ function spec(roundId: string, index: number): TrialSpec {
   return {
     trialId: `${roundId}.edits.s00.e${index}`,
     roundId,
-    phase: 'edits',
+    purpose: 'edits',
     index,
     sourceId: 'doc',
     edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: index },

@@ -66,7 +66,7 @@ describe('startStack', () => {
     await connection.close();
     expect((await fetch(stack.temporalUi ?? '')).status).toBe(200);
 
-    const start = { taskQueue: taskQueues.control, workflowId: 'demo.kept', args: [{}] };
+    const start = { taskQueue: taskQueues.workflow, workflowId: 'demo.kept', args: [{}] };
     await (await clientOf(stack)).workflow.start(workflowTypes.round, start);
     await queryLedger(
       `insert into rounds (round_id, tenant, config, config_digest) values ('demo.kept', 'demo', '{}', 'x')`,

@@ -48,7 +48,7 @@ async function retentionDays(client: Client, namespace: string): Promise<number>
 }
 
 const isServed = (client: Client): Promise<boolean> =>
-  isPolled(client, client.options.namespace, taskQueues.control, 'workflow');
+  isPolled(client, client.options.namespace, taskQueues.workflow, 'workflow');
 
 describe('a server of the stack’s own', () => {
   it('is reached directly, and hears of no other, whatever is exported', async () => {

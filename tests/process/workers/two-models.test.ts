@@ -86,7 +86,7 @@ describeWithTemporal('two models side by side', () => {
   });
 
   const start = (workflowId: string, config: RoundConfigInput) =>
-    rig.client.start(workflowTypes.round, { workflowId, taskQueue: taskQueues.control, args: [config] });
+    rig.client.start(workflowTypes.round, { workflowId, taskQueue: taskQueues.workflow, args: [config] });
 
   it('asks each server for its own model alone', async () => {
     const rounds = await Promise.all(

@@ -11,7 +11,7 @@ import { describeWithTemporal, Rig, until } from '../../support/rig.js';
 
 const main = fileURLToPath(new URL('../../../dist/workers/main.js', import.meta.url));
 
-/** The compiled control process, as the stack starts it. */
+/** The compiled workflow worker, as the stack starts it. */
 function startWorker(env: NodeJS.ProcessEnv): { child: ChildProcess; log: () => string } {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
@@ -19,7 +19,7 @@ function startWorker(env: NodeJS.ProcessEnv): { child: ChildProcess; log: () => 
   return { child, log: () => log };
 }
 
-describeWithTemporal('the control process', () => {
+describeWithTemporal('the workflow worker', () => {
   const rig = new Rig();
   let postgres: TestPostgres | null = null;
   let env: NodeJS.ProcessEnv = {};

@@ -28,7 +28,7 @@ const samples = {
   [signalNames.pause]: { for: 3 },
   [signalNames.resume]: {},
   [reportNames.shardProgress]: {
-    phase: 'edits',
+    purpose: 'edits',
     shard: 0,
     soFar: { outcomes: { infra_failure: 9, scored: 1 }, deviceSeconds: 1, bestReward: 0.5 },
   },

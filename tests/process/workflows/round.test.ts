@@ -34,7 +34,7 @@ describeWithTemporal('a round', () => {
       const round = await rig.start(workflowTypes.round, id, quickRound);
       const gate = await openGateOf(round, ledger);
       expect(roundStatusSchema.parse(await statusOf(round))).toMatchObject({
-        phase: 'gate',
+        stage: 'gate',
         selected: 2,
         bestReward: 0.2,
       });
@@ -47,7 +47,7 @@ describeWithTemporal('a round', () => {
         released: true,
         policy: { pairs: 2 },
       });
-      expect(await statusOf(round)).toMatchObject({ phase: 'done', rejectedMessages: [] });
+      expect(await statusOf(round)).toMatchObject({ stage: 'done', rejectedMessages: [] });
     });
 
     const config = roundConfigSchema.parse(quickRound);
@@ -59,11 +59,11 @@ describeWithTemporal('a round', () => {
         startedAtMs: expect.any(Number) as number,
       },
     ]);
-    const phases = scripted.requests('planTrials').map((r) => r.phase);
-    expect(phases.slice(0, 2)).toEqual(['edits', 'confirm']);
+    const purposes = scripted.requests('planTrials').map((r) => r.purpose);
+    expect(purposes.slice(0, 2)).toEqual(['edits', 'confirm']);
     // the passages beside the examination
-    expect(phases.slice(2).filter((phase) => phase !== 'controls')).toEqual(['examine', 'cross']);
-    expect(phases).toHaveLength(5);
+    expect(purposes.slice(2).filter((purpose) => purpose !== 'controls')).toEqual(['examine', 'cross']);
+    expect(purposes).toHaveLength(5);
     expect(scripted.requests('measureBaseline').map((r) => r.learner)).toEqual(['old', 'new']);
     // a passage is not screened
     expect(scripted.requests('screenSelfEdit')).toHaveLength(scripted.requests('proposeSelfEdit').length - 2);
@@ -156,8 +156,8 @@ describeWithTemporal('a round', () => {
       expect((await statusOf(round)).caps.maxEditsPerRound).toBe(8);
     });
     expect(Object.keys(ledger.outcomesOf('shards', 'edits'))).toHaveLength(8);
-    expect(scripted.requests('loadShard').filter((r) => r.phase === 'edits')).toHaveLength(3);
-    expect(scripted.requests('planTrials').map((r) => r.phase)).toEqual(['edits', 'confirm', 'controls']);
+    expect(scripted.requests('loadShard').filter((r) => r.purpose === 'edits')).toHaveLength(3);
+    expect(scripted.requests('planTrials').map((r) => r.purpose)).toEqual(['edits', 'confirm', 'controls']);
   });
 
   it('goes on without a policy whose training diverged', async () => {

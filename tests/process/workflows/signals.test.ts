@@ -124,7 +124,7 @@ describeWithTemporal('control of a round', () => {
       }
     });
     scripted.always('planTrials', async (request) => {
-      if (request.phase !== 'confirm') return ledger.answers.planTrials(request);
+      if (request.purpose !== 'confirm') return ledger.answers.planTrials(request);
       await until(() => Promise.resolve(events.includes('training')));
       return failing('CorruptArtifact')();
     });

@@ -24,7 +24,7 @@ const settings: RunSettings = {
 const specOf = (trialId: string): TrialSpec => ({
   trialId,
   roundId: 'demo.trials',
-  phase: 'edits',
+  purpose: 'edits',
   index: 1,
   sourceId: 'doc-1',
   edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
@@ -33,7 +33,7 @@ const specOf = (trialId: string): TrialSpec => ({
   trainingSeed: 1,
 });
 
-const taskOf = (trialId: string): TrialTask => ({ trialId, phase: 'edits', run: 0, edit: 'propose', about: trialId });
+const taskOf = (trialId: string): TrialTask => ({ trialId, purpose: 'edits', run: 0, edit: 'propose', about: trialId });
 
 describeWithTemporal('a trial', () => {
   const rig = useRig();

@@ -24,7 +24,7 @@ class Training:
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
-        self.progress = TrainHeartbeat(phase="waiting", step=0, of_steps=0, loss=None, checkpoint=0)
+        self.progress = TrainHeartbeat(phase="waiting", step=0, total_steps=0, loss=None, checkpoint=0)
         self.stopping = False
         self.followers = 0
 
@@ -33,7 +33,7 @@ class Training:
         self.progress = TrainHeartbeat(
             phase=progress.phase,
             step=progress.step,
-            of_steps=progress.of_steps,
+            total_steps=progress.of_steps,
             loss=progress.loss,
             checkpoint=progress.checkpoint,
         )

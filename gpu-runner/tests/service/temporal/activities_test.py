@@ -140,9 +140,9 @@ def test_heartbeats_tell_progress(bench: Bench):
 
     asyncio.run(scenario())
     first, *_, last = bench.beats
-    assert first == {"phase": "waiting", "step": 0, "ofSteps": 0, "loss": None, "checkpoint": 0}
+    assert first == {"phase": "waiting", "step": 0, "totalSteps": 0, "loss": None, "checkpoint": 0}
     assert last["phase"] == "training"
-    assert last["ofSteps"] == 15_000  # 100 epochs of 150 batches
+    assert last["totalSteps"] == 15_000  # 100 epochs of 150 batches
     assert last["step"] > last["checkpoint"] - 3 >= 0
     assert last["loss"] > 0
 

@@ -2,7 +2,7 @@ import type { Prompt } from '../contract/index.js';
 import type { AskableModel } from './client.js';
 
 /** A text whose log-probabilities show whether an adapter takes effect. */
-export interface Probe {
+export interface EffectProbe {
   prompt: Prompt;
   continuation: string;
 }
@@ -22,7 +22,7 @@ const resolution = 1e-4;
  * Asks both models in turn, the model below twice: an adapter takes effect if it differs from it by more than it differs
  * from itself. A server that answers 200 to a load and then serves the base is found here.
  */
-export async function probeEffect(below: AskableModel, adapted: AskableModel, probes: Probe[]): Promise<Effect> {
+export async function probeEffect(below: AskableModel, adapted: AskableModel, probes: EffectProbe[]): Promise<Effect> {
   const first = await perToken(below, probes);
   const changed = await perToken(adapted, probes);
   const second = await perToken(below, probes);
@@ -31,7 +31,7 @@ export async function probeEffect(below: AskableModel, adapted: AskableModel, pr
   return { applied: effect > 2 * noise + resolution, effect, noise };
 }
 
-async function perToken(model: AskableModel, probes: Probe[]): Promise<number[]> {
+async function perToken(model: AskableModel, probes: EffectProbe[]): Promise<number[]> {
   const asked = probes.map(({ prompt, continuation }) => model.logLikelihood(prompt, continuation));
   return (await Promise.all(asked)).flatMap(({ perToken }) => perToken);
 }

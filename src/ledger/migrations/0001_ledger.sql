@@ -1,6 +1,6 @@
 -- Up Migration
 
--- A corpus is frozen by its digest: the same digest is the same sources, items and probes for ever.
+-- A corpus is frozen by its digest: the same digest is the same sources, items and retention items for ever.
 create table corpora (
   corpus_digest text primary key,
   domain text not null,
@@ -11,7 +11,7 @@ create table sources (
   corpus_digest text not null references corpora,
   source_id text not null,
   position int not null,
-  part text not null check (part in ('train', 'heldOut')),
+  role text not null check (role in ('train', 'heldOut')),
   title text not null,
   body text not null,
   primary key (corpus_digest, source_id)
@@ -21,20 +21,24 @@ create table items (
   source_id text not null,
   item_id text not null,
   position int not null,
-  part text not null check (part in ('A', 'B')),
+  -- edits are chosen on A and reported on B
+  split text not null check (split in ('A', 'B')),
   question text not null,
   answer text not null,
+  -- reference answers beside the first: the best of all counts
+  other_answers jsonb not null default '[]',
   primary key (corpus_digest, source_id, item_id),
   foreign key (corpus_digest, source_id) references sources
 );
 -- canaries and the frozen set: questions that belong to no source
-create table probes (
+create table retention_items (
   corpus_digest text not null references corpora,
   kind text not null check (kind in ('canary', 'frozen')),
   item_id text not null,
   position int not null,
   question text not null,
   answer text not null,
+  other_answers jsonb not null default '[]',
   primary key (corpus_digest, kind, item_id)
 );
 
@@ -43,7 +47,12 @@ create table rounds (
   tenant text not null,
   config jsonb not null,
   config_digest text not null,
+  -- a campaign asks the ledger how far it is and what it learnt; null: a round by itself
+  campaign text,
+  campaign_round int,
   corpus_digest text references corpora,
+  -- what the person who starts a round should know of its corpus: what is left out, what it lacks
+  corpus_notes jsonb not null default '[]',
   model jsonb,
   old_model jsonb,
   new_model jsonb,
@@ -54,12 +63,23 @@ create table rounds (
   created_at timestamptz not null default now(),
   closed_at timestamptz
 );
+create index rounds_by_campaign on rounds (campaign, campaign_round);
 create table round_sources (
   round_id text not null references rounds,
   source_id text not null,
   role text not null check (role in ('train', 'heldOut')),
   position int not null,
+  -- of the document's passage, counted with the baseline; a recipe that cuts it off causes a warning
+  passage_tokens int,
   primary key (round_id, source_id)
+);
+-- Rounds and shards by workflow id, each with the number of its latest run. A late attempt of an earlier run names an older
+-- number, and writes nothing.
+create table runs (
+  workflow_id text primary key,
+  -- when the run began, by Temporal's clock
+  started_at_ms bigint not null,
+  run int not null
 );
 
 -- What a model wrote for a source. The key is a digest over writer, source text, template, sampling and seed: a retried
@@ -81,14 +101,23 @@ create table proposals (
   tokens int,
   created_at timestamptz not null default now()
 );
+-- What a writer wrote for one prompt, stored as it comes: a proposal of several steps that loses one asks only that one again.
+create table completions (
+  completion_key text primary key,
+  text text not null,
+  tokens int not null,
+  written_at timestamptz not null default now()
+);
 
 create table trials (
   trial_id text primary key,
   round_id text not null references rounds,
-  phase text not null,
+  purpose text not null,
   position int not null,
   -- null: decided at planning, never run
   shard int,
+  -- the run of its shard that may record its outcome; 0: its shard has not begun
+  run int not null default 0,
   source_id text not null,
   spec jsonb not null,
   proposal_key text references proposals,
@@ -99,15 +128,27 @@ create table trials (
   reason text,
   edit_digest text,
   training_key text,
-  -- the learner with the trial's adapter on top: answers after training are kept under it
+  -- the learner with the trial's adapter on top: answers after training are stored under it
   model_digest text,
   device_seconds double precision,
   result jsonb,
   recorded_at timestamptz,
-  unique (round_id, phase, position)
+  unique (round_id, purpose, position)
 );
 create index trials_by_edit on trials (edit_digest);
 create index trials_by_source on trials (round_id, source_id);
+-- what a server may unload is found by the name of what it serves
+create index trials_by_served on trials (left(result #>> '{adapter,served,sha256}', 24));
+-- what cost the device nothing is found by its training
+create index trials_by_training on trials (training_key);
+-- Outcomes that a later run of the same round opened again: a ledger forgets nothing.
+create table earlier_outcomes (
+  trial_id text not null references trials,
+  result jsonb not null,
+  recorded_at timestamptz not null,
+  reopened_at timestamptz not null default now()
+);
+create index earlier_outcomes_by_trial on earlier_outcomes (trial_id);
 
 -- Every answer ever asked for at temperature 0, before training and after: a baseline is the same row for every trial.
 create table answers (
@@ -150,33 +191,46 @@ create table reports (
   created_at timestamptz not null default now()
 );
 
+-- A gate may be asked more than once: a round that ended at its gate is run again. Each asking is an instance, and decisions
+-- belong to one; an instance that was approved or rejected is the last.
 create table gates (
-  gate_id text primary key,
+  gate_id text not null,
+  instance int not null default 1 check (instance > 0),
+  -- the run of the gate's workflow that asked
+  run_id text not null,
   round_id text not null references rounds,
   spec jsonb not null,
   digest text not null,
   outcome text check (outcome in ('approved', 'rejected', 'hold')),
   result jsonb,
   opened_at timestamptz not null default now(),
-  closed_at timestamptz
+  closed_at timestamptz,
+  primary key (gate_id, instance)
 );
+create unique index gates_by_run on gates (gate_id, run_id);
+create unique index gates_open on gates (gate_id) where outcome is null;
+create unique index gates_decided on gates (gate_id) where outcome in ('approved', 'rejected');
 create table decisions (
-  gate_id text not null references gates,
+  gate_id text not null,
+  instance int not null,
   key text not null,
   decision jsonb not null,
   recorded_at timestamptz not null default now(),
-  primary key (gate_id, key)
+  primary key (gate_id, instance, key),
+  foreign key (gate_id, instance) references gates
 );
 
 create table releases (
   release_id bigint generated always as identity primary key,
   alias text not null,
   round_id text not null references rounds,
-  gate_id text not null references gates,
+  gate_id text not null,
+  gate_instance int not null,
   digest text not null,
   model jsonb not null,
   released_at timestamptz not null default now(),
-  unique (alias, round_id)
+  unique (alias, round_id),
+  foreign key (gate_id, gate_instance) references gates
 );
 create table aliases (
   alias text primary key,

@@ -5,26 +5,26 @@ import type { Findings } from '../../domains/reading/findings.js';
 import { jsonValues, type Placed } from '../../domains/reading/json.js';
 import { tableRows } from '../../domains/reading/tables.js';
 import { cleanLine, isVisible } from '../../domains/reading/text.js';
-import type { Probe, ProbeKind } from '../../ledger/index.js';
+import type { RetentionItem, RetentionKind } from '../../ledger/index.js';
 
-/** The files of a corpus folder that hold probes instead of documents, without their ending. */
-const probeFiles = { canary: 'canaries', frozen: 'frozen' } as const satisfies Record<ProbeKind, string>;
+/** The files of a corpus folder that hold retention instead of documents, without their ending. */
+const retentionFiles = { canary: 'canaries', frozen: 'frozen' } as const satisfies Record<RetentionKind, string>;
 
 /** Null: it holds documents. Probes lie in the corpus's own folder, not in one below. */
-export function probeKindOf({ file }: CorpusFile): ProbeKind | null {
+export function retentionKindOf({ file }: CorpusFile): RetentionKind | null {
   if (file.includes('/')) return null;
   const stem = stemOf(file).toLowerCase();
-  if (stem === probeFiles.canary) return 'canary';
-  return stem === probeFiles.frozen ? 'frozen' : null;
+  if (stem === retentionFiles.canary) return 'canary';
+  return stem === retentionFiles.frozen ? 'frozen' : null;
 }
 
-/** The questions with answers in probe files, in the layouts that documents have them in. */
-export function readProbes(files: CorpusFile[], findings: Findings): Probe[] {
+/** The questions with answers in item files, in the layouts that documents have them in. */
+export function readRetention(files: CorpusFile[], findings: Findings): RetentionItem[] {
   const values = files.flatMap(({ file, text }) => {
     if (isTable(file)) return tableRows(text, file, findings, ['question', 'answers']);
     return jsonValues(text, file, findings).flatMap(entriesOf);
   });
-  const probes = values.flatMap(({ where, value }) => {
+  const retention = values.flatMap(({ where, value }) => {
     const fields = isObject(value) ? value : {};
     const question = cleanLine(textOf(fields, 'question') ?? '');
     const [answer, ...otherAnswers] = referencesOf(valuesOf(fields, 'answers'));
@@ -34,7 +34,7 @@ export function readProbes(files: CorpusFile[], findings: Findings): Probe[] {
     findings.problem(where, 'is no question with an answer', 'write {"question": "…", "answer": "…"}');
     return [];
   });
-  return probes.map((probe, i) => ({ itemId: `p${i + 1}`, ...probe }));
+  return retention.map((item, i) => ({ itemId: `p${i + 1}`, ...item }));
 }
 
 function entriesOf({ where, value }: Placed): Placed[] {

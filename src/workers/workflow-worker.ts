@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
-import { taskQueues, type ControlActivities, type LlmActivities } from '../contract/index.js';
+import { taskQueues, type LedgerActivities, type LlmActivities } from '../contract/index.js';
 import { takeReferencesForPayloads } from './foreign-references.js';
 import { beating } from './heartbeat.js';
 import { payloadConverterPath, workflowBundlePath } from './paths.js';
@@ -8,14 +8,14 @@ import { payloadConverterPath, workflowBundlePath } from './paths.js';
 export interface ControlWorkerOptions {
   connection: NativeConnection;
   namespace: string;
-  control: ControlActivities;
+  ledger: LedgerActivities;
   llm: LlmActivities;
   /** of the model that the worker's model server has */
   llmQueue: string;
 }
 
 /**
- * The workers of the control process: workflows and light activities on one queue, what asks a model server on another, so
+ * The workers of this process: workflows and light activities on one queue, what asks a model server on another, so
  * that a slow server holds up no bookkeeping. Bounds:
  *
  * - a ledger activity is a transaction, and the ledger's pool has ten connections;
@@ -23,8 +23,8 @@ export interface ControlWorkerOptions {
  * - heartbeats are passed on every second, because a cancellation comes with the answer to one;
  * - at a shutdown activities may end by themselves for a moment, then they are cancelled and begin again elsewhere.
  */
-export async function createControlWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
-  const { connection, namespace, control, llm, llmQueue } = options;
+export async function createWorkflowWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
+  const { connection, namespace, ledger, llm, llmQueue } = options;
   takeReferencesForPayloads();
   const shared = {
     connection,
@@ -37,10 +37,10 @@ export async function createControlWorkers(options: ControlWorkerOptions): Promi
   return [
     await Worker.create({
       ...shared,
-      taskQueue: taskQueues.control,
-      identity: identityOf('control'),
+      taskQueue: taskQueues.workflow,
+      identity: identityOf('workflow'),
       workflowBundle: { codePath: workflowBundlePath },
-      activities: { ...control },
+      activities: { ...ledger },
       interceptors: { activity: [beating] },
       maxConcurrentActivityTaskExecutions: 20,
     }),

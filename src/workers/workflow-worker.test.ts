@@ -1,6 +1,6 @@
 import type { State } from '@temporalio/worker';
 import { expect, it } from 'vitest';
-import { runTogether } from './control.js';
+import { runTogether } from './workflow-worker.js';
 
 /** A worker that runs until it is shut down, or breaks when it is told to, and takes its time to end. */
 function fakeWorker(broken: Error | null = null) {

@@ -6,12 +6,12 @@ import { refusedStatus } from './errors.js';
 const mostTries = 3;
 
 /** Somebody evicted the adapter: it answers 404, which of the base would mean that the server has another model. */
-class AdapterGone extends Error {}
+class AdapterEvicted extends Error {}
 
 /** The model as it is asked, an adapter that is gone said as such. */
-export function noticing(model: AskableModel): AskableModel {
+export function tagEvictions(model: AskableModel): AskableModel {
   const notice = (error: unknown): never => {
-    throw refusedStatus(error) === 404 ? new AdapterGone(model.name, { cause: error }) : error;
+    throw refusedStatus(error) === 404 ? new AdapterEvicted(model.name, { cause: error }) : error;
   };
   return {
     name: model.name,
@@ -24,12 +24,16 @@ export function noticing(model: AskableModel): AskableModel {
  * Tries again, after `bringBack`, what found the adapter gone: another worker may have ended its lease just now. Throws
  * `AdapterNotApplied` (retryable) where it keeps vanishing.
  */
-export async function untilThere<T>(name: string, work: () => Promise<T>, bringBack = async () => {}): Promise<T> {
+export async function retryWhenEvicted<T>(
+  name: string,
+  work: () => Promise<T>,
+  bringBack = async () => {},
+): Promise<T> {
   for (let tries = 0; tries < mostTries; tries += 1) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof AdapterGone)) throw error;
+      if (!(error instanceof AdapterEvicted)) throw error;
     }
     await bringBack();
   }
