@@ -48,7 +48,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class FrozenDecoder:
+class FrozenBase:
     """A decoder's weights and the numbers that shape its pass.
 
     Attributes:
@@ -80,7 +80,7 @@ class FrozenDecoder:
         return self.embedding.device
 
     @classmethod
-    def share(cls, model: nn.Module, dtype: torch.dtype | None = None) -> "FrozenDecoder":
+    def share(cls, model: nn.Module, dtype: torch.dtype | None = None) -> "FrozenBase":
         """Share the weights of a `LlamaForCausalLM` or `Qwen2ForCausalLM`.
 
         Args:

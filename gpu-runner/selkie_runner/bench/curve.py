@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..batched.base import FrozenDecoder
+from ..batched.base import FrozenBase
 from ..batched.lora.layout import TARGETS, AdapterLayout
 from ..batched.training.memory import bytes_per_job
 from ..jobs.dataset import load_rows
@@ -55,7 +55,7 @@ def _point(model: LoadedModel, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
     side = BatchedSide(model, jobs)
     timed = [side.measure(warm_up=1, steps=1) for _ in range(_REPEATS)]
     step_seconds = median(one.seconds for one in timed)
-    layout = AdapterLayout(FrozenDecoder.share(model.model), jobs[0].recipe.rank, TARGETS["qv"])
+    layout = AdapterLayout(FrozenBase.share(model.model), jobs[0].recipe.rank, TARGETS["qv"])
     before = _resident_bytes()
     with side.submitted():
         began = time.perf_counter()
@@ -67,7 +67,7 @@ def _point(model: LoadedModel, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
     return {
         "stepTokens": timed[0].tokens,
         "msPerToken": 1e3 * step_seconds / timed[0].tokens,
-        "bytesPerAdapter": bytes_per_job(FrozenDecoder.share(model.model), layout),
+        "bytesPerAdapter": bytes_per_job(FrozenBase.share(model.model), layout),
         # the step's activations, as far as the allocator has kept them, are in it too
         "residentBytesPerAdapter": held // len(jobs),
         "secondsToFirstAdapter": admission + shortest * step_seconds,

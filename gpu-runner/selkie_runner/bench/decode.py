@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..batched import BatchedDecoder, FrozenDecoder
+from ..batched import FrozenBase, InferenceEngine
 from ..models.loading import LoadedModel
 from ..rows import DecodeRow
 from .engine import add_dtype_option, base
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, say: Say) -> BenchResult:
     """Measure all sides."""
     model = base(given, torch.device("cpu"), given.dtype)
-    decoder = FrozenDecoder.share(model.model)
+    decoder = FrozenBase.share(model.model)
     adapters = random_adapters(decoder, max(_ADAPTERS))
     questions = load_questions(model, given.data, len(adapters))
     place(model, adapters[:_ONE_BY_ONE])
@@ -65,14 +65,14 @@ def run(given: argparse.Namespace, say: Say) -> BenchResult:
 
 def _batched(
     model: LoadedModel,
-    decoder: FrozenDecoder,
+    decoder: FrozenBase,
     rows: int,
     adapters: Sequence[Adapter],
     questions: Sequence[Sequence[Asked]],
 ) -> Side:
     def measure() -> float:
         # a fresh one, so that no prompt is known from the repeat before; a random base must not end by chance
-        batched = BatchedDecoder(decoder, model.model, model.tokenizer, rows=rows, ends=False)
+        batched = InferenceEngine(decoder, model.model, model.tokenizer, rows=rows, ends=False)
         began = time.perf_counter()
         for adapter, asked in zip(adapters, questions, strict=False):
             batched.generate([DecodeRow(one.closed_book, _ANSWER_TOKENS) for one in asked], adapter.source)

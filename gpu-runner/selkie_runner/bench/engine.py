@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..batched.base import FrozenDecoder
+from ..batched.base import FrozenBase
 from ..hardware import has_fast_bf16
 from ..jobs.job import Targets, TrainingJob
 from ..models.loading import LoadedModel
@@ -134,7 +134,7 @@ def _floor(model: LoadedModel, jobs: Sequence[TrainingJob], targets: Targets, dt
     emulated = _is_emulated(dtype, model.device)
     kept, first = (jobs[:_EMULATED_SLOTS], 0) if emulated else (jobs, _WARM_UP)
     lengths = [tokens_of_steps(model, job, range(first, first + 1)) for job in kept]
-    floor = Floor(FrozenDecoder.share(model.model, dtype), lengths, jobs[0].recipe.rank, targets)
+    floor = Floor(FrozenBase.share(model.model, dtype), lengths, jobs[0].recipe.rank, targets)
     if emulated:
         return _timed(lambda: floor.measure(warm_up=0, steps=1), _EMULATED_NOTE)
     return _timed(lambda: floor.measure(warm_up=_WARM_UP, steps=_STEPS))

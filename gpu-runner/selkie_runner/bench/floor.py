@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from ..batched.base import QKV, FrozenDecoder, Projection
+from ..batched.base import QKV, FrozenBase, Projection
 from ..batched.kernels.products import times_transposed
 from ..batched.lora.layout import TARGETS, AdapterLayout, AdapterView
 from ..jobs.job import Targets
@@ -22,7 +22,7 @@ from .result import finish
 class Floor:
     """The products of a step in which job i has `lengths[i]` tokens and one target fewer."""
 
-    def __init__(self, decoder: FrozenDecoder, lengths: Sequence[int], rank: int, targets: Targets) -> None:
+    def __init__(self, decoder: FrozenBase, lengths: Sequence[int], rank: int, targets: Targets) -> None:
         self._decoder = decoder
         self._tokens = sum(lengths)
         self._targets = self._tokens - len(lengths)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..batched.base import FrozenDecoder
+from ..batched.base import FrozenBase
 from ..jobs.job import Targets, TrainingJob
 from ..models.loading import LoadedModel
 from .base_models import SHAPES, random_base
@@ -115,7 +115,7 @@ class _Shape:
 
     def ratios(self, cases: Sequence[_Case], sides: dict[str, dict[str, Any]]) -> dict[str, float]:
         """`of_matmul`: the step's share of the card's dense rate; `vs_solo`: how many times eager solo's rate."""
-        flop = flop_per_token(FrozenDecoder.share(self._model.model))
+        flop = flop_per_token(FrozenBase.share(self._model.model))
         rate = sides[f"{self._name}.matmul"]["value"] * 1e12
         ratios: dict[str, float] = {}
         for case in cases:
@@ -159,7 +159,7 @@ class _Shape:
         return Side(measure, "ms/token", "Hugging Face Trainer with PEFT, eager, one adapter, rows unpadded")
 
 
-def flop_per_token(decoder: FrozenDecoder) -> float:
+def flop_per_token(decoder: FrozenBase) -> float:
     """4 · P: forward and the gradient of activations, P the weights of all products, the head's but no look-up's."""
     products = sum(projection.weight.numel() for _, _, projection in decoder.projections())
     return 4.0 * (products + decoder.head.numel())

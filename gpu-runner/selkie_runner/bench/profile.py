@@ -34,10 +34,10 @@ _STEPS = 2
 _PARTS: dict[str, list[tuple[Any, str]]] = {
     "base products": [(step, "project"), (step, "project_backward")],
     "adapter products": [
-        (lora.LoneTerm, "add"),
-        (lora.LoneApplied, "backward"),
-        (grouped.GroupedTerms, "add"),
-        (grouped.GroupedApplied, "backward"),
+        (lora.SingleAdapter, "add"),
+        (lora.SavedSingle, "backward"),
+        (grouped.GroupedAdapters, "add"),
+        (grouped.SavedGrouped, "backward"),
     ],
     "attention": [(step, "attend"), (step, "attend_backward")],
     "element-wise": [

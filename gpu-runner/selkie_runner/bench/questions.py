@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..batched.base import FrozenDecoder
+from ..batched.base import FrozenBase
 from ..batched.inference.adapter_source import Layers
 from ..batched.lora.frozen import FrozenAdapter
 from ..batched.lora.layout import TARGETS, AdapterLayout
@@ -63,7 +63,7 @@ def _of_document(model: LoadedModel, document: dict[str, object]) -> list[Asked]
     ]
 
 
-def random_adapters(decoder: FrozenDecoder, count: int) -> list[Adapter]:
+def random_adapters(decoder: FrozenBase, count: int) -> list[Adapter]:
     """Adapters whose update is as large as a trained one's, about."""
     layout, dtype = AdapterLayout(decoder, _RANK, TARGETS["qv"]), adapter_dtype(decoder, rows=1)
     made: list[Adapter] = []

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..batched import BatchedDecoder, FrozenDecoder
+from ..batched import FrozenBase, InferenceEngine
 from ..models.loading import LoadedModel
 from ..rows import ScoreRow
 from .engine import add_dtype_option, base
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, say: Say) -> BenchResult:
     """Measure all sides."""
     model = base(given, torch.device("cpu"), given.dtype)
-    decoder = FrozenDecoder.share(model.model)
+    decoder = FrozenBase.share(model.model)
     adapters = random_adapters(decoder, _ADAPTERS)
     questions = load_questions(model, given.data, len(adapters))
     place(model, adapters)
@@ -63,14 +63,14 @@ _PROMPTS: dict[str, Prompt] = {
 
 def _packed(
     model: LoadedModel,
-    decoder: FrozenDecoder,
+    decoder: FrozenBase,
     adapters: Sequence[Adapter],
     questions: Sequence[Sequence[Asked]],
     prompt: Prompt,
 ) -> Side:
     def measure() -> float:
         # a fresh one, so that no prompt is known from the repeat before
-        batched = BatchedDecoder(decoder, model.model, model.tokenizer)
+        batched = InferenceEngine(decoder, model.model, model.tokenizer)
         began = time.perf_counter()
         for adapter, asked in zip(adapters, questions, strict=True):
             rows = [ScoreRow((*prompt(one), *one.answer), start=len(prompt(one))) for one in asked]

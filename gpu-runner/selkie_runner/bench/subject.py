@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..batched import BatchedTrainer, FrozenDecoder, TrainingHandle
+from ..batched import BatchedTrainer, FrozenBase, TrainingHandle
 from ..jobs.job import TrainingJob
 from ..models.loading import LoadedModel
 from .hf_trainer import Timed
@@ -27,7 +27,7 @@ class BatchedSide:
     ) -> None:
         self._model = model
         self._jobs = jobs
-        base = FrozenDecoder.share(model.model, dtype)
+        base = FrozenBase.share(model.model, dtype)
         self.engine = BatchedTrainer(model, slots=len(jobs), token_budget=step_tokens, base=base)
 
     def measure(self, *, warm_up: int, steps: int) -> Timed:

@@ -19,7 +19,7 @@ from .peft_folder import read_adapter
 from .weights import LoraWeights
 
 
-class AdapterHost:
+class PeftHost:
     """The adapters of one base model. There is one per model: `LoadedModel.adapters`."""
 
     def __init__(self, base: PreTrainedModel) -> None:
@@ -168,7 +168,7 @@ def _copy(values: Tensor, device: torch.device) -> Tensor:
 
 
 def snapshot(parameters: Mapping[str, nn.Parameter], rank: int, alpha: float) -> LoraWeights:
-    """A copy, on the CPU, of what `AdapterHost.parameters` gives."""
+    """A copy, on the CPU, of what `PeftHost.parameters` gives."""
     cpu = torch.device("cpu")
     sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
     for name, parameter in parameters.items():

@@ -20,7 +20,7 @@ from ..errors import ModelNotFound, memory_errors
 from ..files import atomic_file, atomic_folder, sha256_of_file
 from ..hardware import has_fast_bf16
 from ..jobs.batches import keeps_packed_rows_apart
-from ..lora.peft_host import AdapterHost
+from ..lora.peft_host import PeftHost
 from ..store.artifacts import canonical_json
 from .gguf import save_gguf_as_safetensors
 from .registry import ModelSpec
@@ -54,9 +54,9 @@ class LoadedModel:
     path: Path
 
     @cached_property
-    def adapters(self) -> AdapterHost:
+    def adapters(self) -> PeftHost:
         """The one host of this model's adapters."""
-        return AdapterHost(self.model)
+        return PeftHost(self.model)
 
     @cached_property
     def packs_rows(self) -> bool:

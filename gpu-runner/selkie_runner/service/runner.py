@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..batched import BatchedDecoder, FrozenAdapters, FrozenDecoder, adapter_dtype
+from ..batched import FrozenAdapters, FrozenBase, InferenceEngine, adapter_dtype
 from ..errors import InvalidTraining
 from ..logs import event
 from ..models.loading import LoadedModel
@@ -35,7 +35,7 @@ class Runner:
 
     model: LoadedModel
     parameters: int
-    base: FrozenDecoder | None
+    base: FrozenBase | None
     device: DeviceLoop
     store: ArtifactStore
     adapters: ServedAdapters
@@ -78,7 +78,7 @@ def assemble(
     decoder: Answering[DecodeRow, DecodedRow]
     scorer: Answering[ScoreRow, ScoredRow]
     if base is not None and frozen is not None:
-        batched = BatchedDecoder(base, model.model, model.tokenizer, rows=options.decode_batch)
+        batched = InferenceEngine(base, model.model, model.tokenizer, rows=options.decode_batch)
         decoding = ContinuousDecoding(device, adapters, frozen, batched)
         decoder, scorer, waiting = decoding.generating, decoding.scoring, decoding.waiting
     else:
@@ -96,10 +96,10 @@ def assemble(
     )
 
 
-def _shared(model: LoadedModel) -> FrozenDecoder | None:
+def _shared(model: LoadedModel) -> FrozenBase | None:
     """The base for passes over many adapters, or None with a warning where they cannot compute the model."""
     try:
-        return FrozenDecoder.share(model.model)
+        return FrozenBase.share(model.model)
     except InvalidTraining as error:
         event(logger, logging.WARNING, "one_adapter_at_a_time", reason=str(error))
         return None

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import LoraTerm
 from selkie_runner.batched.training.forward_backward import forward_backward
 from selkie_runner.batched.training.packing import Segment, plan_step
@@ -136,7 +136,7 @@ class Multiplications(TorchDispatchMode):
 
 @pytest.mark.parametrize("targets", ["qv", "all-linear"])
 def test_the_floor_is_the_products_of_a_step(targets: Targets) -> None:
-    decoder = FrozenDecoder.share(tiny("qwen2-tiny").model)
+    decoder = FrozenBase.share(tiny("qwen2-tiny").model)
     lengths = [5, 9]
     with Multiplications() as bare:
         Floor(decoder, lengths, 4, targets).measure(warm_up=0, steps=1)
@@ -151,7 +151,7 @@ def test_the_floor_is_the_products_of_a_step(targets: Targets) -> None:
 
 
 def test_flop_of_a_token_counts_the_head_and_no_look_up() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny").model)
+    decoder = FrozenBase.share(tiny("llama-tiny").model)
     per_layer = 32 * (32 + 16 + 16) + 32 * 32 + 3 * 32 * 64
     assert flop_per_token(decoder) == 4 * (2 * per_layer + decoder.head.shape[0] * 32)
 

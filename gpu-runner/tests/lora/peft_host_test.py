@@ -8,7 +8,7 @@ from torch import Tensor
 
 from selkie_runner.errors import InvalidAdapter
 from selkie_runner.lora.peft_folder import write_adapter
-from selkie_runner.lora.peft_host import AdapterHost
+from selkie_runner.lora.peft_host import PeftHost
 from selkie_runner.lora.weights import LoraWeights
 from selkie_runner.models.loading import LoadedModel
 from support.engine import FAMILIES, assert_same_bits, base_weights, logits, random_layer, tiny
@@ -97,4 +97,4 @@ def test_model_has_one_host() -> None:
     model = tiny("llama-tiny")
     model.adapters.add("one", random_layer(model, rank=4, seed=1))
     with pytest.raises(ValueError, match=r"LoadedModel\.adapters"):
-        AdapterHost(model.model)
+        PeftHost(model.model)

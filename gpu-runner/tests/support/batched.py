@@ -14,7 +14,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 from selkie_runner.batched import BatchedTrainer, TrainingHandle
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, AdapterView, LoraTerm
 from selkie_runner.batched.training.forward_backward import forward_backward
 from selkie_runner.batched.training.packing import Segment, plan_step
@@ -74,7 +74,7 @@ def texts(folder: Path, lines: Sequence[str]) -> Path:
 
 
 def random_layer(
-    decoder: FrozenDecoder, rank: int, alpha: float, targets: Targets, seed: int, *, size: float = 0.3, lowest: int = 0
+    decoder: FrozenBase, rank: int, alpha: float, targets: Targets, seed: int, *, size: float = 0.3, lowest: int = 0
 ) -> LoraWeights:
     """A layer with random A and B, neither zero, in fp64."""
     generator = torch.Generator().manual_seed(seed)
@@ -84,7 +84,7 @@ def random_layer(
     return LoraWeights(rank, alpha, {name: a for name, a, _ in modules}, {name: b for name, _, b in modules})
 
 
-def view_of(decoder: FrozenDecoder, layer: LoraWeights, dtype: torch.dtype) -> AdapterView:
+def view_of(decoder: FrozenBase, layer: LoraWeights, dtype: torch.dtype) -> AdapterView:
     """The layer as the engine holds it, without its scale."""
     lowest = min(layer_number(name) for name in layer.a)
     layout = AdapterLayout(decoder, layer.rank, frozenset(name.rpartition(".")[2] for name in layer.a), lowest)
@@ -117,7 +117,7 @@ def oracle_gradients(
 
 
 def engine_gradients(
-    decoder: FrozenDecoder,
+    decoder: FrozenBase,
     jobs: Sequence[tuple[Sequence[LoraWeights], LoraWeights, Sequence[Row]]],
     *,
     grouped: bool = False,

@@ -21,15 +21,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ...errors import Diverged, memory_errors
 from ...hardware import available_bytes
 from ...rows import Answer, DecodedRow, DecodeRow, Endings, ScoredRow, ScoreRow, TokenLogprob, extend, token_logprobs
-from ..base import MAX_LOGITS, FrozenDecoder
+from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..kernels.products import times_transposed
 from ..lora.frozen import FrozenAdapter
 from .adapter_source import BASE, AdapterSource
-from .forward import Reading, ReadStates, read
-from .kv_cache import LiveCache
-from .prefix_cache import Prefix, Prompt, Recall
-from .prefix_store import BLOCK
+from .block_store import BLOCK
+from .forward import ForwardRow, HiddenStates, read
+from .kv_cache import KVCache
+from .prefix_cache import Prefix, PrefixCache, Prompt
 
 #: prompt tokens of a pass: on a CPU few, because a training step waits for a pass to end
 _PROMPT_TOKENS = {"cpu": 256, "cuda": 8192}
@@ -71,13 +71,13 @@ class _Row:
         """Positions that its slot may come to hold."""
         return len(self.prompt.tokens) + (self.asked.max_tokens if isinstance(self.asked, DecodeRow) else 0)
 
-    def reading(self) -> Reading:
+    def reading(self) -> ForwardRow:
         """What it reads after its prompt: the last token of its answer."""
         assert self.answer is not None
-        return Reading(self.answer.tokens[-1:], self.length, 0, self.prompt.adapter.key, self.layers)
+        return ForwardRow(self.answer.tokens[-1:], self.length, 0, self.prompt.adapter.key, self.layers)
 
 
-class BatchedDecoder:
+class InferenceEngine:
     """Answers and scores rows for many adapters on one frozen base.
 
     `generate` and `score` may be called from any thread; `step` only from the one that owns the device. Cancelling a
@@ -89,7 +89,7 @@ class BatchedDecoder:
 
     def __init__(
         self,
-        decoder: FrozenDecoder,
+        decoder: FrozenBase,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
@@ -114,8 +114,8 @@ class BatchedDecoder:
         self._endings = Endings(model, tokenizer, ends=ends)
         self._most_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
-        self._cache = LiveCache(decoder, available // _LIVE_SHARE)
-        self._recall = Recall(len(decoder.layers), prompt_cache_bytes if rows > 1 else 0)
+        self._cache = KVCache(decoder, available // _LIVE_SHARE)
+        self._recall = PrefixCache(len(decoder.layers), prompt_cache_bytes if rows > 1 else 0)
         self._lock = threading.Lock()
         self._waiting: deque[_Row] = deque()
         #: row i holds slot i of the cache
@@ -228,15 +228,15 @@ class BatchedDecoder:
         fits = not joined or tokens <= self._prompt_tokens
         return fits and rows < self._most_rows and self._cache.fits(rows + 1, length)
 
-    def _begin(self, joining: Sequence[Sequence[_Row]]) -> list[list[Reading]]:
+    def _begin(self, joining: Sequence[Sequence[_Row]]) -> list[list[ForwardRow]]:
         """What joining rows read of their prompts, after what is known of them."""
         slots = count(len(self._active))
         return [[self._reading(row, next(slots)) for row in part] for part in joining]
 
-    def _reading(self, row: _Row, slot: int) -> Reading:
+    def _reading(self, row: _Row, slot: int) -> ForwardRow:
         prompt = row.prompt
         row.length, known = self._recall.restore(prompt, self._cache, slot)
-        return Reading(
+        return ForwardRow(
             prompt.tokens[row.length :],
             row.length,
             prompt.wanted - row.length,
@@ -246,7 +246,7 @@ class BatchedDecoder:
             known,
         )
 
-    def _take(self, readings: Sequence[Reading], states: Sequence[ReadStates]) -> None:
+    def _take(self, readings: Sequence[ForwardRow], states: Sequence[HiddenStates]) -> None:
         """Give each row what its states say, and let those that are finished leave."""
         for slot, (row, reading, found) in enumerate(zip(self._active, readings, states, strict=True)):
             self.tokens_read += reading.cost(len(self._decoder.layers))

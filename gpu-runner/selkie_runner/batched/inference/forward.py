@@ -10,14 +10,14 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
-from ..base import DOWN, GATE_UP, OUT, QKV, FrozenDecoder
+from ..base import DOWN, GATE_UP, OUT, QKV, FrozenBase
 from ..kernels.attention import MAX_SCORES
 from ..kernels.elementwise import rms_norm, rotate, statistics_dtype, swiglu
 from ..lora.frozen import FrozenAdapter
-from ..lora.grouped import arrange
+from ..lora.grouped import lora_kernels
 from ..lora.layout import LoraTerm
-from ..lora.linear import Terms, project
-from .kv_cache import LiveCache
+from ..lora.linear import LoraKernel, project
+from .kv_cache import KVCache
 
 #: a bf16 product on a CPU copies keys that do not fill their slots; where they fill more than this share, it is
 #: faster to look at the whole slot
@@ -25,7 +25,7 @@ _COPIED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Reading:
+class ForwardRow:
     """What one row reads in a pass.
 
     Attributes:
@@ -54,7 +54,7 @@ class Reading:
         """What it reads, in tokens that are read in all `layers`."""
         return len(self.tokens) - (0 if self.known is None else self.known.shape[0] * self.boundary / layers)
 
-    def at(self, layer: int) -> "Reading":
+    def at(self, layer: int) -> "ForwardRow":
         """What is left of it to read in a layer."""
         if self.known is None or layer >= self.boundary:
             return self
@@ -63,7 +63,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class ReadStates:
+class HiddenStates:
     """What a row's pass came to.
 
     Attributes:
@@ -98,7 +98,7 @@ class _Part:
     mask: Tensor
 
 
-def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Reading]]) -> list[ReadStates]:
+def read(decoder: FrozenBase, cache: KVCache, parts: Sequence[Sequence[ForwardRow]]) -> list[HiddenStates]:
     """Read every row's tokens; row i of all parts together has slot i of the cache, which has room for it.
 
     Args:
@@ -120,10 +120,10 @@ def read(decoder: FrozenDecoder, cache: LiveCache, parts: Sequence[Sequence[Read
         x = _compute(decoder, cache, plan, x, range(first, end))
     assert plan is not None
     final, _ = rms_norm(x.index_select(0, plan.wanted), decoder.norm, decoder.eps)
-    return [ReadStates(*states) for states in zip(final.split(plan.wanted_counts), below, strict=True)]
+    return [HiddenStates(*states) for states in zip(final.split(plan.wanted_counts), below, strict=True)]
 
 
-def _join(x: Tensor, before: "_Plan", rows: Sequence[Reading], layer: int) -> Tensor:
+def _join(x: Tensor, before: "_Plan", rows: Sequence[ForwardRow], layer: int) -> Tensor:
     """The states that enter a layer: those of the pass so far, and those that are known up to here."""
     joined: list[Tensor] = []
     for slot in before.order:
@@ -134,7 +134,7 @@ def _join(x: Tensor, before: "_Plan", rows: Sequence[Reading], layer: int) -> Te
     return torch.cat(joined)
 
 
-def _compute(decoder: FrozenDecoder, cache: LiveCache, plan: "_Plan", x: Tensor, layers: range) -> Tensor:
+def _compute(decoder: FrozenBase, cache: KVCache, plan: "_Plan", x: Tensor, layers: range) -> Tensor:
     """The states [T, hidden] that leave the last of some layers, from those that enter the first."""
     cos, sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
     tokens = x.shape[0]
@@ -201,12 +201,12 @@ class _Plan:
     positions: Tensor
     slots: Tensor
     parts: tuple[_Part, ...]
-    terms: list[Terms]
+    terms: list[LoraKernel]
     wanted: Tensor
     wanted_counts: list[int]
 
     @classmethod
-    def of(cls, decoder: FrozenDecoder, parts: Sequence[Sequence[Reading]], room: int) -> "_Plan":
+    def of(cls, decoder: FrozenBase, parts: Sequence[Sequence[ForwardRow]], room: int) -> "_Plan":
         """`room`: positions of a slot."""
         rows = [row for part in parts for row in part]
         spans = [slice(0)] * len(rows)
@@ -232,7 +232,7 @@ class _Plan:
             positions=tensor([at for slot in order for at in range(rows[slot].past, rows[slot].length)]),
             slots=tensor([slot for slot in order for _ in rows[slot].tokens]),
             parts=tuple(planned),
-            terms=arrange(list(_terms(rows, order, spans)), decoder.dtype),
+            terms=lora_kernels(list(_terms(rows, order, spans)), decoder.dtype),
             wanted=tensor(
                 [at for row, span in zip(rows, spans, strict=True) for at in range(span.start + row.wanted, span.stop)]
             ),
@@ -240,7 +240,7 @@ class _Plan:
         )
 
 
-def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], spans: Sequence[slice], room: int) -> _Part:
+def _part(decoder: FrozenBase, first: int, rows: Sequence[ForwardRow], spans: Sequence[slice], room: int) -> _Part:
     width = max(len(row.tokens) for row in rows)
     keys = max(row.length for row in rows)
     copies = decoder.device.type == "cpu" and decoder.dtype == torch.bfloat16
@@ -265,7 +265,7 @@ def _part(decoder: FrozenDecoder, first: int, rows: Sequence[Reading], spans: Se
     )
 
 
-def _terms(rows: Sequence[Reading], order: Sequence[int], spans: Sequence[slice]) -> Iterator[LoraTerm]:
+def _terms(rows: Sequence[ForwardRow], order: Sequence[int], spans: Sequence[slice]) -> Iterator[LoraTerm]:
     """Each adapter's layers on the packed tokens of its rows."""
     for _, group in groupby(order, key=lambda slot: rows[slot].adapter):
         slots = list(group)

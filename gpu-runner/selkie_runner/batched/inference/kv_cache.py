@@ -5,20 +5,20 @@ import math
 import torch
 from torch import Tensor
 
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 
 #: lengths grow by whole steps of this, so that a row that gets longer does not move everything at each token
 _LENGTH_STEP = 64
 
 
-class LiveCache:
+class KVCache:
     """Room for the rows under way. What a slot holds beyond its row's length is left over from others.
 
     Attributes:
         kv: [2, layers, slots, kv heads, length, head dim], keys then values.
     """
 
-    def __init__(self, decoder: FrozenDecoder, most_bytes: int) -> None:
+    def __init__(self, decoder: FrozenBase, most_bytes: int) -> None:
         """An empty cache; beyond `most_bytes` it holds no more than it must."""
         self._layers = len(decoder.layers)
         self._heads, self._head_dim = decoder.kv_heads, decoder.head_dim

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from .adapter_source import AdapterSource
-from .kv_cache import LiveCache
-from .prefix_store import Piece, PromptCache, Root, Tokens, cut
+from .block_store import Block, BlockStore, Root, Tokens, blocks_of
+from .kv_cache import KVCache
 
 #: whose, and which tokens from the beginning
 Prefix = tuple[Root, Tokens]
 
 
 @dataclass(frozen=True)
-class _Storey:
+class LayerSpan:
     """The pieces of a prompt in some adjoining layers.
 
     Attributes:
@@ -49,24 +49,24 @@ class Prompt:
     wanted: int
 
     @cached_property
-    def storeys(self) -> tuple[_Storey, ...]:
+    def storeys(self) -> tuple[LayerSpan, ...]:
         """What may be known of it, bottom first: a final state needs the uppermost layers to be read."""
         key, lowest = self.adapter.key, self.adapter.lowest_layer
-        pieces = cut(self.tokens[: self.wanted])
-        upper = _Storey(slice(lowest, None), key, pieces, below=False)
+        pieces = blocks_of(self.tokens[: self.wanted])
+        upper = LayerSpan(slice(lowest, None), key, pieces, below=False)
         if not lowest:
             return (upper,)
         # at least one token is left to read, so that every row is in every pass from its bottom
-        return _Storey(slice(lowest), lowest, [*pieces, *cut(self.tokens[self.wanted : -1])], below=True), upper
+        return LayerSpan(slice(lowest), lowest, [*pieces, *blocks_of(self.tokens[self.wanted : -1])], below=True), upper
 
 
-class Recall:
+class PrefixCache:
     """Finds what is known of prompts, gives it to the slots that go on from there, and keeps what they read."""
 
     def __init__(self, layers: int, capacity_bytes: int) -> None:
         """`layers` of the base; up to `capacity_bytes` are kept, with 0 nothing is."""
         self._layers = layers
-        self._cache = PromptCache(capacity_bytes)
+        self._cache = BlockStore(capacity_bytes)
 
     def boundary(self, prompt: Prompt) -> int:
         """The layer below which a prompt's states are the base's and kept; 0 where none are."""
@@ -86,7 +86,7 @@ class Recall:
             for storey in prompt.storeys:
                 yield from _prefixes(storey)
 
-    def restore(self, prompt: Prompt, cache: LiveCache, slot: int) -> tuple[int, Tensor | None]:
+    def restore(self, prompt: Prompt, cache: KVCache, slot: int) -> tuple[int, Tensor | None]:
         """Put what is known of a prompt into a slot.
 
         Returns:
@@ -106,24 +106,24 @@ class Recall:
         whole = min(lengths)
         return whole, None if states is None else states[whole:]
 
-    def keep(self, prompt: Prompt, cache: LiveCache, slot: int, past: int, below: Tensor | None) -> None:
+    def keep(self, prompt: Prompt, cache: KVCache, slot: int, past: int, below: Tensor | None) -> None:
         """Keep what a slot holds of a prompt; `below` are its states at the boundary from position `past` on."""
 
-        def copies(storey: _Storey) -> Callable[[int, int], Piece | None]:
-            def copy(start: int, stop: int) -> Piece | None:
+        def copies(storey: LayerSpan) -> Callable[[int, int], Block | None]:
+            def copy(start: int, stop: int) -> Block | None:
                 if not storey.below:
-                    return Piece(cache.read(slot, start, stop, storey.layers))
+                    return Block(cache.read(slot, start, stop, storey.layers))
                 if below is None or start < past:
                     return None
                 states = below[start - past : stop - past].clone()
-                return Piece(cache.read(slot, start, stop, storey.layers), states)
+                return Block(cache.read(slot, start, stop, storey.layers), states)
 
             return copy
 
         for storey in prompt.storeys:
             self._cache.add(storey.root, storey.pieces, copies(storey))
 
-    def _unread(self, prompt: Prompt, known: Callable[[_Storey], int]) -> float:
+    def _unread(self, prompt: Prompt, known: Callable[[LayerSpan], int]) -> float:
         """`known` says how many of a storey's tokens are."""
         total = len(prompt.tokens)
         read = total * self._layers
@@ -134,18 +134,18 @@ class Recall:
             read -= bottom * len(range(self._layers)[storey.layers])
         return read / self._layers
 
-    def _known(self, storey: _Storey) -> int:
+    def _known(self, storey: LayerSpan) -> int:
         return sum(piece.length for piece in self._cache.find(storey.root, storey.pieces))
 
 
-def _prefixes(storey: _Storey) -> Iterator[Prefix]:
+def _prefixes(storey: LayerSpan) -> Iterator[Prefix]:
     prefix: Tokens = ()
     for piece in storey.pieces:
         prefix += piece
         yield storey.root, prefix
 
 
-def _shared(storey: _Storey, read: set[Prefix]) -> int:
+def _shared(storey: LayerSpan, read: set[Prefix]) -> int:
     """How many of a storey's tokens are among these prefixes."""
     shared = 0
     for prefix in _prefixes(storey):

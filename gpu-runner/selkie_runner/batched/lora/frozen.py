@@ -8,7 +8,7 @@ import torch
 from ...errors import InvalidAdapter
 from ...lora.peft_folder import read_adapter
 from ...lora.weights import layer_number
-from ..base import FrozenDecoder, module_name
+from ..base import FrozenBase, module_name
 from .layout import AdapterLayout, AdapterView
 
 
@@ -23,7 +23,7 @@ class FrozenAdapter:
 class FrozenAdapters:
     """PEFT folders by path, loaded for the first job that needs one and dropped after the last."""
 
-    def __init__(self, decoder: FrozenDecoder, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, decoder: FrozenBase, dtype: torch.dtype | None = None) -> None:
         """Hold none yet. `dtype` is what their weights are held in, by default what the passes compute in."""
         self._decoder = decoder
         self._dtype = dtype or decoder.dtype
@@ -50,7 +50,7 @@ class FrozenAdapters:
                 del self._uses[path], self._loaded[path]
 
 
-def _load(decoder: FrozenDecoder, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
+def _load(decoder: FrozenBase, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
     layer = read_adapter(folder)
     shapes = {module_name(index, p.name): tuple(p.weight.shape) for index, _, p in decoder.projections()}
     for module, a in layer.a.items():

@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from .layout import GroupFactors, LoraTerm
-from .linear import Key, LoneTerm, Terms
-from .mixed_precision import wide_runs
+from .linear import Key, LoraKernel, SingleAdapter
+from .mixed_precision import fp32_runs
 
 #: `grouped_mm` wants strides of whole 16 bytes, which 8 columns of bf16 are
 ALIGNED_RANK = 8
 
 
-def arrange(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = False) -> list[Terms]:
+def lora_kernels(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = False) -> list[LoraKernel]:
     """How to compute the adapters of a pass in `dtype`.
 
     Args:
@@ -24,9 +24,9 @@ def arrange(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = Fa
     """
     wide = [term for term in terms if term.weights.flat.dtype != dtype]
     others = [term for term in terms if term.weights.flat.dtype == dtype]
-    arranged: list[Terms] = [*wide_runs(wide)]
+    arranged: list[LoraKernel] = [*fp32_runs(wide)]
     for run in _runs(others) if grouped and others else ([term] for term in others):
-        arranged.append(GroupedTerms(run) if len(run) > 1 else LoneTerm(run[0]))
+        arranged.append(GroupedAdapters(run) if len(run) > 1 else SingleAdapter(run[0]))
     return arranged
 
 
@@ -35,7 +35,7 @@ def prefers_grouped(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cuda" and dtype == torch.bfloat16 and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
-class GroupedTerms:
+class GroupedAdapters:
     """Trained adapters of one layout on adjoining rows."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
@@ -48,7 +48,7 @@ class GroupedTerms:
         self.ends = torch.tensor([t.rows.stop - self.rows.start for t in terms], dtype=torch.int32, device=device)
         self.scales = torch.tensor([t.scale for t in terms], dtype=dtype, device=device).view(-1, 1, 1)
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "GroupedApplied | None":
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "SavedGrouped | None":
         members = [term.weights.factors.get(key) for term in self.terms]
         factors = [member for member in members if member is not None]
         if not factors:
@@ -59,17 +59,17 @@ class GroupedTerms:
         for i, position in enumerate(factors[0].positions):
             part = functional.grouped_mm(inner[:, self._columns(i)], b[i].transpose(1, 2), offs=self.ends)
             outputs[position][self.rows].add_(part)
-        return GroupedApplied(self, key, factors[0].positions, scaled_a, b, inner)
+        return SavedGrouped(self, key, factors[0].positions, scaled_a, b, inner)
 
     def _columns(self, index: int) -> slice:
         return slice(index * self.rank, (index + 1) * self.rank)
 
 
 @dataclass(frozen=True)
-class GroupedApplied:
+class SavedGrouped:
     """The adapters' part of the outputs of a group."""
 
-    group: GroupedTerms
+    group: GroupedAdapters
     key: Key
     positions: tuple[int, ...]
     #: [terms, projections * rank, in] and, by projection, [terms, out, rank]
@@ -110,7 +110,7 @@ def _copy_each(targets: Sequence[Tensor], stacked: Tensor) -> None:
 
 
 def _runs(terms: Sequence[LoraTerm]) -> Iterator[list[LoraTerm]]:
-    """Terms that can go together, each run as long as it can be; `terms` in the order of their rows."""
+    """LoraKernel that can go together, each run as long as it can be; `terms` in the order of their rows."""
     run: list[LoraTerm] = [terms[0]]
     for before, term in pairwise(terms):
         if not _go_together(before, term):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...jobs.job import Recipe, Targets
-from ..base import FrozenDecoder, module_name
+from ..base import FrozenBase, module_name
 
 TARGETS: dict[Targets, frozenset[str]] = {
     "qv": frozenset({"q_proj", "v_proj"}),
@@ -49,7 +49,7 @@ class _Block:
 class AdapterLayout:
     """Where the factors of a LoRA layer of one rank lie in its flat vector."""
 
-    def __init__(self, decoder: FrozenDecoder, rank: int, targets: frozenset[str], lowest_layer: int = 0) -> None:
+    def __init__(self, decoder: FrozenBase, rank: int, targets: frozenset[str], lowest_layer: int = 0) -> None:
         """Lay out the projections named `targets` in the layers from `lowest_layer` up."""
         self.rank = rank
         self.targets = targets
@@ -77,7 +77,7 @@ class AdapterLayout:
         return self.rank, self.targets, self.lowest_layer
 
     @classmethod
-    def of(cls, decoder: FrozenDecoder, recipe: Recipe) -> "AdapterLayout":
+    def of(cls, decoder: FrozenBase, recipe: Recipe) -> "AdapterLayout":
         """The layout of what a recipe trains."""
         return cls(decoder, recipe.rank, TARGETS[recipe.targets], recipe.lowest_layer(len(decoder.layers)))
 

@@ -15,7 +15,7 @@ from .layout import LoraTerm
 Key = tuple[int, int]
 
 
-class AppliedTerms(Protocol):
+class SavedLora(Protocol):
     """Adapters that were added to the outputs of one group of projections."""
 
     @property
@@ -28,10 +28,10 @@ class AppliedTerms(Protocol):
         ...
 
 
-class Terms(Protocol):
+class LoraKernel(Protocol):
     """One way to compute some adapters of a pass: a `LoraTerm` alone here, many of one shape in `grouped.py`."""
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> AppliedTerms | None:
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> SavedLora | None:
         """Add the adapters' part to the outputs [T, out] of a group; None where they have no factors on it."""
         ...
 
@@ -41,11 +41,11 @@ class SavedGroup:
     """What the backward pass needs: the input, kept only where factors are trained on it, and what was applied."""
 
     x: Tensor | None
-    applied: list[AppliedTerms]
+    applied: list[SavedLora]
 
 
 def project(
-    x: Tensor, group: tuple[Projection, ...], key: Key, terms: Sequence[Terms]
+    x: Tensor, group: tuple[Projection, ...], key: Key, terms: Sequence[LoraKernel]
 ) -> tuple[list[Tensor], SavedGroup]:
     """Outputs [T, out] of a group of projections that share the input `x` [T, in]."""
     outputs = [times_transposed(x, one.weight, one.packed, one.bias) for one in group]
@@ -72,12 +72,12 @@ def project_backward(
 
 
 @dataclass(frozen=True)
-class LoneTerm:
+class SingleAdapter:
     """One adapter, in products of its own: any dtype, any rank, any device."""
 
     term: LoraTerm
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "LoneApplied | None":
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "SavedSingle | None":
         factors = self.term.weights.factors.get(key)
         if factors is None:
             return None
@@ -86,11 +86,11 @@ class LoneTerm:
         parts = inner.split(self.term.weights.layout.rank, 1)
         for position, part, b_t in zip(factors.positions, parts, factors.b_t, strict=True):
             outputs[position][rows].addmm_(part, b_t)
-        return LoneApplied(self.term, key, inner)
+        return SavedSingle(self.term, key, inner)
 
 
 @dataclass(frozen=True)
-class LoneApplied:
+class SavedSingle:
     """One adapter's part of the outputs of a group."""
 
     term: LoraTerm

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from .layout import LoraTerm
-from .linear import AppliedTerms, Key, LoneTerm
+from .linear import Key, SavedLora, SingleAdapter
 
 #: from about so many rows of an adapter on its products are faster in bf16: judged by single products of up to 350
 _MANY_ROWS = 256
@@ -21,13 +21,13 @@ _MANY_ROWS = 256
 _ROWS_AT_ONCE = 128
 
 
-def adapter_dtype(decoder: FrozenDecoder, rows: float) -> torch.dtype:
+def adapter_dtype(decoder: FrozenBase, rows: float) -> torch.dtype:
     """What an adapter that is applied to so many rows of a pass is best held in."""
     few = rows < _MANY_ROWS and decoder.device.type == "cpu"
     return statistics_dtype(decoder.dtype) if few else decoder.dtype
 
 
-def wide_runs(terms: Sequence[LoraTerm]) -> list["WideTerms"]:
+def fp32_runs(terms: Sequence[LoraTerm]) -> list["Fp32Adapters"]:
     """Adapters of one dtype, wider than the pass's, in the order of their rows, a few rows at a time."""
     runs: list[list[LoraTerm]] = []
     for term in sorted(terms, key=lambda term: term.rows.start):
@@ -35,19 +35,19 @@ def wide_runs(terms: Sequence[LoraTerm]) -> list["WideTerms"]:
             runs[-1].append(term)
         else:
             runs.append([term])
-    return [WideTerms(run) for run in runs]
+    return [Fp32Adapters(run) for run in runs]
 
 
-class WideTerms:
+class Fp32Adapters:
     """Adapters of one dtype in the order of their rows; what they are added to is widened and narrowed once for all."""
 
     def __init__(self, terms: Sequence[LoraTerm]) -> None:
         start = terms[0].rows.start
         self._rows = slice(start, max(term.rows.stop for term in terms))
-        self._terms = [LoneTerm(_moved(term, -start)) for term in terms]
+        self._terms = [SingleAdapter(_moved(term, -start)) for term in terms]
         self._dtype = terms[0].weights.flat.dtype
 
-    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "WideApplied | None":
+    def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "SavedFp32 | None":
         factors = [found for one in self._terms if (found := one.term.weights.factors.get(key)) is not None]
         if not factors:
             return None
@@ -58,14 +58,14 @@ class WideTerms:
         for position in positions:
             # the sum is copied: adding in place what has another dtype takes up to thirty times as long
             narrow[position].copy_(wide_outputs[position])
-        return WideApplied(applied, self._rows, positions, self._dtype)
+        return SavedFp32(applied, self._rows, positions, self._dtype)
 
 
 @dataclass(frozen=True)
-class WideApplied:
+class SavedFp32:
     """The adapters' part of the outputs of a group, at the `positions` where one of them has factors."""
 
-    applied: Sequence[AppliedTerms]
+    applied: Sequence[SavedLora]
     rows: slice
     positions: set[int]
     dtype: torch.dtype

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base import DOWN, GATE_UP, OUT, QKV, FrozenDecoder, Layer
+from ..base import DOWN, GATE_UP, OUT, QKV, FrozenBase, Layer
 from ..kernels.attention import SavedAttention, attend, attend_backward
 from ..kernels.elementwise import (
     rms_norm,
@@ -21,7 +21,7 @@ from ..kernels.elementwise import (
     swiglu,
     swiglu_backward,
 )
-from ..lora.grouped import arrange, prefers_grouped
+from ..lora.grouped import lora_kernels, prefers_grouped
 from ..lora.layout import LoraTerm
 from ..lora.linear import SavedGroup, project, project_backward
 from .loss import target_losses
@@ -43,10 +43,10 @@ class _SavedLayer:
 class _Pass:
     """The decoder layers over one plan; holds what all of them share."""
 
-    def __init__(self, decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool) -> None:
+    def __init__(self, decoder: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool) -> None:
         self.decoder = decoder
         self.plan = plan
-        self.terms = arrange(terms, decoder.dtype, grouped=grouped)
+        self.terms = lora_kernels(terms, decoder.dtype, grouped=grouped)
         #: nothing below is trained
         trained = [term.weights.layout.lowest_layer for term in terms if term.gradients is not None]
         self.lowest_layer = min(trained, default=len(decoder.layers))
@@ -96,7 +96,7 @@ class _Pass:
 
 
 @torch.no_grad()
-def states_below(decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], layer: int) -> Tensor:
+def states_below(decoder: FrozenBase, plan: StepPlan, terms: list[LoraTerm], layer: int) -> Tensor:
     """What enters `layer` [T, hidden], above the frozen `terms`."""
     work = _Pass(decoder, plan, terms, grouped=False)
     x = decoder.embedding.index_select(0, plan.ids)
@@ -107,7 +107,7 @@ def states_below(decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], 
 
 @torch.no_grad()
 def forward_backward(
-    decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool | None = None
+    decoder: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool | None = None
 ) -> Tensor:
     """Run the step and leave every trained term's gradients in its `gradients`.
 

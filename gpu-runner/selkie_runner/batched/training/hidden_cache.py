@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..lora.frozen import FrozenAdapter
 from ..lora.layout import AdapterLayout, LoraTerm
 from .forward_backward import states_below
@@ -36,7 +36,7 @@ def worth_keeping(layout: AdapterLayout, rows: Sequence[Segment], visits: int, p
 
 @torch.no_grad()
 def with_states(
-    decoder: FrozenDecoder, rows: Sequence[Segment], stack: Sequence[FrozenAdapter], lowest_layer: int
+    decoder: FrozenBase, rows: Sequence[Segment], stack: Sequence[FrozenAdapter], lowest_layer: int
 ) -> list[Segment]:
     """The same rows of a job, in one pass, with the states that enter its lowest trained layer."""
     shared = share_prefixes(rows)

@@ -12,7 +12,7 @@ from ...jobs.schedule import learning_rate, rows_of_step, total_steps
 from ...lora.weights import LoraWeights, initial_weights
 from ...store import checkpoint
 from ...store.checkpoint import Checkpoint
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..lora.frozen import FrozenAdapter
 from ..lora.layout import AdapterLayout, AdapterView
@@ -35,7 +35,7 @@ class AdapterTraining:
 
     def __init__(
         self,
-        decoder: FrozenDecoder,
+        decoder: FrozenBase,
         job: TrainingJob,
         rows: Sequence[Row],
         stack: tuple[FrozenAdapter, ...],
@@ -98,7 +98,7 @@ class AdapterTraining:
         """Whether `read` has rows left."""
         return self._unread < len(self._rows)
 
-    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+    def read(self, decoder: FrozenBase, pass_tokens: int) -> int:
         """Compute what the next rows bring to the lowest trained layer, so that no step computes it again.
 
         Returns:

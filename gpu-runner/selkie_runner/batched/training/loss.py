@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..base import MAX_LOGITS, FrozenDecoder
+from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..kernels.products import times_transposed
 from .packing import StepPlan
@@ -24,7 +24,7 @@ class TargetLosses:
     d_hidden: Tensor
 
 
-def target_losses(hidden: Tensor, decoder: FrozenDecoder, plan: StepPlan) -> TargetLosses:
+def target_losses(hidden: Tensor, decoder: FrozenBase, plan: StepPlan) -> TargetLosses:
     """Losses of `hidden` [L, hidden], the plan's targets' final states, under the decoder's output layer."""
     head = decoder.head
     wide = statistics_dtype(hidden.dtype)

@@ -1,6 +1,6 @@
 """How much memory a step takes, and how many tokens fit: the model behind admission."""
 
-from ..base import GATE_UP, MAX_LOGITS, QKV, FrozenDecoder
+from ..base import GATE_UP, MAX_LOGITS, QKV, FrozenBase
 from ..kernels.attention import RECOMPUTE_ABOVE
 from ..kernels.elementwise import statistics_dtype
 from ..lora.layout import AdapterLayout
@@ -9,7 +9,7 @@ from ..lora.layout import AdapterLayout
 STATE_TOKENS = 16384
 
 
-def bytes_per_token(decoder: FrozenDecoder) -> int:
+def bytes_per_token(decoder: FrozenBase) -> int:
     """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
     narrow = decoder.dtype.itemsize
     wide = statistics_dtype(decoder.dtype).itemsize
@@ -25,7 +25,7 @@ def bytes_per_token(decoder: FrozenDecoder) -> int:
     return sum(kept) + 2 * max(kept)
 
 
-def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
+def bytes_per_job(decoder: FrozenBase, layout: AdapterLayout) -> int:
     """Masters, gradient and both moments of one job, and copies in the dtype of the pass where that is another.
 
     A job of few rows has no copies.
@@ -35,12 +35,12 @@ def bytes_per_job(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
     return layout.size * (4 * wide.itemsize + copies)
 
 
-def bytes_for_states(decoder: FrozenDecoder, layout: AdapterLayout) -> int:
+def bytes_for_states(decoder: FrozenBase, layout: AdapterLayout) -> int:
     """What a job may keep of its rows' states below its lowest trained layer, besides `bytes_per_job`."""
     return STATE_TOKENS * decoder.embedding.shape[1] * decoder.dtype.itemsize if layout.lowest_layer else 0
 
 
-def bytes_per_step(decoder: FrozenDecoder) -> int:
+def bytes_per_step(decoder: FrozenBase) -> int:
     """What every pass of a step takes besides: a chunk of logits, their exponentials, and both in its own dtype."""
     wide = statistics_dtype(decoder.dtype)
     if wide == decoder.dtype and decoder.device.type == "cpu":

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...jobs.dataset import Row
 from ...jobs.job import Recipe
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..kernels.attention import AttentionPlan, PackedRow, plan_attention
 from ..kernels.elementwise import statistics_dtype
 
@@ -97,7 +97,7 @@ class StepPlan:
 
 def plan_step(
     jobs: Sequence[Sequence[Segment]],
-    decoder: FrozenDecoder,
+    decoder: FrozenBase,
     target_counts: Sequence[int] | None = None,
 ) -> StepPlan:
     """Pack the rows that each job trains on in this step.

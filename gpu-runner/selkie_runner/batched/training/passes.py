@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..kernels.parallel import side_by_side, streams_of
 from ..lora.layout import AdapterView, LoraTerm
 from .forward_backward import forward_backward
@@ -34,9 +34,7 @@ class _Share:
         return self.gradients.layout.lowest_layer if known else 0
 
 
-def compute(
-    decoder: FrozenDecoder, slots: Sequence[Slot], *, pass_tokens: int, apart: bool
-) -> list[tuple[float, float]]:
+def compute(decoder: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apart: bool) -> list[tuple[float, float]]:
     """Leave each slot's gradients in place.
 
     Args:

@@ -8,7 +8,7 @@ from ...jobs.job import TrainingProgress, TrainingResult
 from ...lora.peft_folder import write_trained
 from ...lora.weights import update_norm
 from ...models.loading import LoadedModel
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..lora.frozen import FrozenAdapters
 from .handle import TrainingHandle
 from .job_state import AdapterTraining
@@ -27,7 +27,7 @@ class Slot:
         self,
         handle: TrainingHandle,
         model: LoadedModel,
-        decoder: FrozenDecoder,
+        decoder: FrozenBase,
         frozen: FrozenAdapters,
         *,
         pass_tokens: int,
@@ -66,7 +66,7 @@ class Slot:
         """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
         return packed_tokens(self.segments)
 
-    def read(self, decoder: FrozenDecoder, pass_tokens: int) -> int:
+    def read(self, decoder: FrozenBase, pass_tokens: int) -> int:
         """Let the training read on before its first step; the tokens that were computed."""
         tokens = self.training.read(decoder, pass_tokens)
         self._lay_out()

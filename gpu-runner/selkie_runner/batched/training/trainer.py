@@ -15,7 +15,7 @@ from ...errors import OutOfMemory, memory_errors
 from ...hardware import available_bytes
 from ...jobs.job import TrainingJob, TrainingResult
 from ...models.loading import LoadedModel
-from ..base import FrozenDecoder
+from ..base import FrozenBase
 from ..kernels.parallel import side_by_side, streams_of
 from ..lora.frozen import FrozenAdapters
 from ..lora.layout import AdapterLayout
@@ -61,7 +61,7 @@ class BatchedTrainer:
         slots: int = 16,
         token_budget: int | None = None,
         *,
-        base: FrozenDecoder | None = None,
+        base: FrozenBase | None = None,
         deterministic: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -78,7 +78,7 @@ class BatchedTrainer:
             InvalidTraining: the model's architecture is not one that this engine computes.
         """
         self._model = model
-        self._decoder = base or FrozenDecoder.share(model.model)
+        self._decoder = base or FrozenBase.share(model.model)
         self._slots = slots
         self._deterministic = deterministic
         self._clock = clock

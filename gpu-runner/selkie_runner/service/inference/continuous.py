@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...batched import BatchedDecoder, FrozenAdapter, FrozenAdapters
+from ...batched import FrozenAdapter, FrozenAdapters, InferenceEngine
 from ...batched.inference.adapter_source import BASE, AdapterSource
 from ...logs import event
 from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
@@ -55,14 +55,16 @@ class _Served:
 
 
 class ContinuousDecoding:
-    """Feeds a `BatchedDecoder` and turns its crank on the device's decode lane.
+    """Feeds a `InferenceEngine` and turns its crank on the device's decode lane.
 
     Attributes:
         generating, scoring: its two faces.
-        waiting: see `BatchedDecoder.waiting`.
+        waiting: see `InferenceEngine.waiting`.
     """
 
-    def __init__(self, device: DeviceLoop, adapters: ServedAdapters, host: FrozenHost, decoder: BatchedDecoder) -> None:
+    def __init__(
+        self, device: DeviceLoop, adapters: ServedAdapters, host: FrozenHost, decoder: InferenceEngine
+    ) -> None:
         self._device = device
         self._adapters = adapters
         self._host = host

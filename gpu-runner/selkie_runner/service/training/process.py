@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Final
 
-from ...batched import BatchedTrainer, FrozenDecoder, StepReport, TrainingHandle
+from ...batched import BatchedTrainer, FrozenBase, StepReport, TrainingHandle
 from ...batched.kernels.parallel import use_threads
 from ...errors import EngineError
 from ...jobs.job import TrainingJob, TrainingProgress, TrainingResult
@@ -198,7 +198,7 @@ def _work(pipe: Connection, setup: TrainerSetup) -> None:
         model,
         setup.slots,
         setup.token_budget,
-        base=FrozenDecoder.share(model.model),
+        base=FrozenBase.share(model.model),
         # other processes may have this one's core for a while
         clock=time.process_time,
     )

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from selkie_runner.batched import BatchedDecoder, FrozenAdapter, FrozenDecoder
+from selkie_runner.batched import FrozenAdapter, FrozenBase, InferenceEngine
 from selkie_runner.batched.inference import engine as generation_module
 from selkie_runner.batched.inference.adapter_source import BASE, Layers
-from selkie_runner.batched.inference.prefix_store import BLOCK, Piece, PromptCache, cut
+from selkie_runner.batched.inference.block_store import BLOCK, Block, BlockStore, blocks_of
 from selkie_runner.errors import Diverged, InvalidAdapter
 from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
@@ -43,7 +43,7 @@ class Base:
 
     def __init__(self, family: str) -> None:
         self.model = tiny(family)
-        self.decoder = FrozenDecoder.share(self.model.model)
+        self.decoder = FrozenBase.share(self.model.model)
         self.sources = [BASE]
         self.names: list[str | None] = [None]
         for seed, (rank, targets, lowest) in enumerate(SHAPES):
@@ -54,8 +54,8 @@ class Base:
             self.sources.append(Layers(name, (FrozenAdapter(view, layer.scale),)))
             self.names.append(name)
 
-    def batched(self, **options: Any) -> BatchedDecoder:
-        return BatchedDecoder(self.decoder, self.model.model, self.model.tokenizer, **options)
+    def batched(self, **options: Any) -> InferenceEngine:
+        return InferenceEngine(self.decoder, self.model.model, self.model.tokenizer, **options)
 
     def ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.model.tokenizer.encode(text))
@@ -79,12 +79,12 @@ def base(request: pytest.FixtureRequest) -> Generator[Base]:
         yield Base(request.param)
 
 
-def submit(decoder: BatchedDecoder, row: DecodeRow | ScoreRow, source: Layers) -> Future[Any]:
+def submit(decoder: InferenceEngine, row: DecodeRow | ScoreRow, source: Layers) -> Future[Any]:
     [future] = decoder.score([row], source) if isinstance(row, ScoreRow) else decoder.generate([row], source)
     return future
 
 
-def answers(decoder: BatchedDecoder, futures: Sequence[Future[Any]]) -> list[Any]:
+def answers(decoder: InferenceEngine, futures: Sequence[Future[Any]]) -> list[Any]:
     while decoder.step():
         pass
     assert decoder.idle
@@ -186,7 +186,7 @@ def test_adapters_that_begin_at_any_layer_share_a_pass():
             vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4
         )
         model = LlamaForCausalLM(config).double()
-        decoder = FrozenDecoder.share(model)
+        decoder = FrozenBase.share(model)
         sources = [BASE]
         for lowest in (0, 1, 1, 2, 2, 3, 3):
             layer = random_layer(decoder, 4, 8, "all-linear", len(sources), lowest=lowest)
@@ -198,7 +198,7 @@ def test_adapters_that_begin_at_any_layer_share_a_pass():
         asked += [(DecodeRow((*prompts[2], *prompts[1]), 3, top_logprobs=1), source) for source in sources]
 
         def answered(rows: int) -> list[DecodedRow]:
-            batched = BatchedDecoder(decoder, model, tokenizer, rows=rows, prompt_tokens=64, ends=False)
+            batched = InferenceEngine(decoder, model, tokenizer, rows=rows, prompt_tokens=64, ends=False)
             return answers(batched, [submit(batched, row, source) for row, source in asked])
 
         for together, alone in zip(answered(16), answered(1), strict=True):
@@ -293,33 +293,35 @@ def test_memory_bounds_the_rows_of_a_pass(base: Base, monkeypatch: pytest.Monkey
 
 def test_the_prompt_cache_drops_the_oldest_leaves_first():
     kv = torch.zeros(2, 1, 1, BLOCK, 1)
-    cache = PromptCache(3 * kv.nbytes)
+    cache = BlockStore(3 * kv.nbytes)
 
-    def read(start: int, stop: int) -> Piece:
-        return Piece(kv[:, :, :, : stop - start].clone())
+    def read(start: int, stop: int) -> Block:
+        return Block(kv[:, :, :, : stop - start].clone())
 
     def known(root: str, tokens: Sequence[int]) -> int:
-        return sum(piece.length for piece in cache.find(root, cut(tokens)))
+        return sum(piece.length for piece in cache.find(root, blocks_of(tokens)))
 
     one, other = list(range(2 * BLOCK)), [*range(BLOCK), *range(100, 100 + BLOCK)]
-    cache.add("a", cut(one), read)
-    cache.add("a", cut(other), read)
+    cache.add("a", blocks_of(one), read)
+    cache.add("a", blocks_of(other), read)
     assert (known("a", one), known("a", other), known("b", one)) == (2 * BLOCK, 2 * BLOCK, 0)
     known("a", one)
-    cache.add("b", cut(one[:BLOCK]), read)  # the fourth: what was used longest ago goes, which is the leaf of `other`
+    cache.add(
+        "b", blocks_of(one[:BLOCK]), read
+    )  # the fourth: what was used longest ago goes, which is the leaf of `other`
     assert (known("a", other), known("a", one), known("b", one)) == (BLOCK, 2 * BLOCK, BLOCK)
     assert known("a", one[: 2 * BLOCK - 1]) == BLOCK
 
 
 def test_a_short_piece_is_known_as_it_is_and_nothing_is_kept_after_what_cannot_be_copied():
-    cache = PromptCache(2**20)
+    cache = BlockStore(2**20)
     kv = torch.zeros(2, 1, 1, BLOCK, 1)
 
-    def read(start: int, stop: int) -> Piece | None:
-        return None if start == 2 * BLOCK else Piece(kv[:, :, :, : stop - start].clone())
+    def read(start: int, stop: int) -> Block | None:
+        return None if start == 2 * BLOCK else Block(kv[:, :, :, : stop - start].clone())
 
     tokens = list(range(3 * BLOCK))
-    cache.add(1, cut(tokens), read)
-    cache.add(1, cut(tokens[: BLOCK + 3]), read)
-    lengths = [[piece.length for piece in cache.find(1, cut(tokens[:end]))] for end in (24, BLOCK + 3, BLOCK + 2)]
+    cache.add(1, blocks_of(tokens), read)
+    cache.add(1, blocks_of(tokens[: BLOCK + 3]), read)
+    lengths = [[piece.length for piece in cache.find(1, blocks_of(tokens[:end]))] for end in (24, BLOCK + 3, BLOCK + 2)]
     assert lengths == [[BLOCK, BLOCK], [BLOCK, 3], [BLOCK]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.kernels.products import can_pack, packed, times_transposed
 from selkie_runner.hardware import available_bytes
 from support.batched import tiny
@@ -31,6 +31,6 @@ def test_a_base_that_fills_the_memory_is_not_held_twice() -> None:
 
 
 def test_fp64_is_not_packed() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny").model)
+    decoder = FrozenBase.share(tiny("llama-tiny").model)
     assert decoder.packed_head is None
     assert all(projection.packed is None for _, _, projection in decoder.projections())

@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import AdapterView, LoraTerm
-from selkie_runner.batched.lora.linear import LoneTerm, project, project_backward
-from selkie_runner.batched.lora.mixed_precision import WideTerms, adapter_dtype
+from selkie_runner.batched.lora.linear import SingleAdapter, project, project_backward
+from selkie_runner.batched.lora.mixed_precision import Fp32Adapters, adapter_dtype
 from support.batched import random_layer, tiny, view_of
 
 
 def test_wide_adapters_compute_what_lone_ones_compute() -> None:
-    exact = FrozenDecoder.share(tiny("qwen2-tiny").model)
-    rounded = FrozenDecoder.share(tiny("qwen2-tiny").model, torch.float32)
+    exact = FrozenBase.share(tiny("qwen2-tiny").model)
+    rounded = FrozenBase.share(tiny("qwen2-tiny").model, torch.float32)
     layers = [random_layer(exact, 4, 8, "qv", 1), random_layer(exact, 7, 8, "all-linear", 2)]
     views = [view_of(exact, layer, torch.float64) for layer in layers]
     # a trained one on a frozen one, then rows without any, then a trained one
@@ -40,8 +40,8 @@ def test_wide_adapters_compute_what_lone_ones_compute() -> None:
         for number, group in enumerate(layer.groups):
             narrow, key = rounded.layers[index].groups[number], (index, number)
             x = random(group[0].weight.shape[1])
-            wanted, saved = project(x, group, key, [LoneTerm(term) for term in for_exact])
-            found, narrow_saved = project(x.float(), narrow, key, [WideTerms(for_rounded)])
+            wanted, saved = project(x, group, key, [SingleAdapter(term) for term in for_exact])
+            found, narrow_saved = project(x.float(), narrow, key, [Fp32Adapters(for_rounded)])
             for one, other in zip(found, wanted, strict=True):
                 near(one, other)
             d_outputs = [random(output.shape[1]) for output in wanted]
@@ -57,5 +57,5 @@ def test_wide_adapters_compute_what_lone_ones_compute() -> None:
 
 @pytest.mark.parametrize(("rows", "dtype"), [(40, torch.float32), (4000, torch.bfloat16)])
 def test_adapters_of_few_rows_are_wide_on_a_cpu(rows: int, dtype: torch.dtype) -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model, torch.bfloat16)
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model, torch.bfloat16)
     assert adapter_dtype(decoder, rows) == dtype

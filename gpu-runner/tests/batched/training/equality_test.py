@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from batched.training.trainer_test import TEXTS, largest_difference, policy, same_bits, scarce
 from selkie_runner.batched import BatchedTrainer
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, AdapterView
 from selkie_runner.batched.training import passes, trainer
 from selkie_runner.batched.training.job_state import AdapterTraining
@@ -99,7 +99,7 @@ def scratch() -> Generator[Path]:
 
 
 def frozen_layers(folder: Path, model: LoadedModel) -> list[Path]:
-    decoder = FrozenDecoder.share(model.model)
+    decoder = FrozenBase.share(model.model)
     write_adapter(random_layer(decoder, 3, 4.0, "all-linear", 0), folder / "0")
     write_adapter(random_layer(decoder, 5, 4.0, "qv", 1), folder / "1")
     return [folder / "0", folder / "1"]
@@ -110,7 +110,7 @@ def frozen_layers(folder: Path, model: LoadedModel) -> list[Path]:
 def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows: int, size: float, seed: int) -> None:
     """Clip, decay, schedule, moments: with gradients given to both, only the order of the norm's sum may differ."""
     base = fp64_base()
-    decoder = FrozenDecoder.share(base.model)
+    decoder = FrozenBase.share(base.model)
     job = TrainingJob("key", [], Path(), chosen, seed)
     training = AdapterTraining(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2, pass_tokens=64)
     parameters = {name: nn.Parameter(value.clone()) for name, value in named(training).items()}
@@ -231,7 +231,7 @@ def test_fp32_gradients_round_no_more_than_solos(family: str) -> None:
     chosen = Row(tuple(range(5, 85)), 0)
     with true_fp64():
         base = tiny(family)
-        layer = random_layer(FrozenDecoder.share(base.model), 8, 8.0, "all-linear", 1, size=0.05)
+        layer = random_layer(FrozenBase.share(base.model), 8, 8.0, "all-linear", 1, size=0.05)
         _, exact = oracle_gradients(base, [], layer, [chosen])
     single = tiny(family, torch.float32)
     solos: list[float] = []
@@ -239,7 +239,7 @@ def test_fp32_gradients_round_no_more_than_solos(family: str) -> None:
         with cpu_threads(threads):
             _, gradients = oracle_gradients(single, [], layer, [chosen])
         solos.append(relative(gradients, exact))
-    ((_, ours),) = engine_gradients(FrozenDecoder.share(single.model), [([], layer, [chosen])])
+    ((_, ours),) = engine_gradients(FrozenBase.share(single.model), [([], layer, [chosen])])
     assert relative(ours, exact) < 2 * max(solos)
 
 
@@ -308,7 +308,7 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_job_holds_the_memory_that_the_model_says(dtype: torch.dtype) -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model, dtype)
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model, dtype)
     chosen = recipe(rank=8, targets="all-linear")
 
     def held(tokens: int) -> int:

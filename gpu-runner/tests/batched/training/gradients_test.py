@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.kernels import attention
 from selkie_runner.batched.lora.layout import LoraTerm
 from selkie_runner.batched.training.forward_backward import forward_backward
@@ -47,7 +47,7 @@ layers = st.tuples(
 jobs = st.tuples(st.lists(layers, max_size=3), layers, st.lists(rows, min_size=1, max_size=4))
 
 
-def drawn(decoder: FrozenDecoder, layer: DrawnLayer) -> LoraWeights:
+def drawn(decoder: FrozenBase, layer: DrawnLayer) -> LoraWeights:
     rank, alpha, targets, seed, lowest = layer
     return random_layer(decoder, rank, alpha, targets, seed, lowest=lowest)
 
@@ -61,7 +61,7 @@ def test_any_mix_of_jobs_has_the_gradients_of_each_alone(
 ) -> None:
     with true_fp64():
         model = tiny(family)
-        decoder = FrozenDecoder.share(model.model)
+        decoder = FrozenBase.share(model.model)
         batch = [
             ([drawn(decoder, frozen) for frozen in stack], drawn(decoder, layer), members)
             for stack, layer, members in mix
@@ -80,7 +80,7 @@ def test_rows_too_long_to_keep_their_probabilities(family: str, monkeypatch: pyt
     monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", 256)
     with true_fp64():
         model = tiny(family)
-        decoder = FrozenDecoder.share(model.model)
+        decoder = FrozenBase.share(model.model)
         members = [row(300), row(7), row(300, 250, 1), row(9, 5, 1, 260), row(30, 20, 2, 260), row(12, 1, 3, 260)]
         job = ([], random_layer(decoder, 4, 8.0, "all-linear", 1), members)
         ((loss, gradients),) = engine_gradients(decoder, [job])
@@ -93,7 +93,7 @@ def test_rows_too_long_to_keep_their_probabilities(family: str, monkeypatch: pyt
 def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family: str) -> None:
     with true_fp64():
         model = tiny(family)
-        decoder = FrozenDecoder.share(model.model)
+        decoder = FrozenBase.share(model.model)
         layer = random_layer(decoder, 4, 8.0, "all-linear", 1)
         short = [row(11), row(23, 4)]
         padded = [Segment(r.ids + (model.eos_id,) * (40 - len(r.ids)), r.first_target, len(r.ids)) for r in short]
@@ -117,7 +117,7 @@ def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family
 def test_bf16_is_near_fp32(family: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", kept)
     model = tiny(family, torch.float32)
-    exact, rounded = FrozenDecoder.share(model.model), FrozenDecoder.share(model.model, torch.bfloat16)
+    exact, rounded = FrozenBase.share(model.model), FrozenBase.share(model.model, torch.bfloat16)
     job = ([], random_layer(exact, 8, 8.0, "all-linear", 1, size=0.05), [row(30), row(50)])
     ((loss, gradients),) = engine_gradients(exact, [job])
     ((near_loss, near),) = engine_gradients(rounded, [job])
@@ -128,7 +128,7 @@ def test_bf16_is_near_fp32(family: str, kept: int, monkeypatch: pytest.MonkeyPat
 
 
 def test_products_with_frozen_weights_see_real_tokens_only() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny").model)
+    decoder = FrozenBase.share(tiny("llama-tiny").model)
     segments = [[Segment(row(n).ids, 0, n) for n in lengths] for lengths in ((5, 33), (1,), (64, 2, 9))]
     assert plan_step(segments, decoder).tokens == 5 + 33 + 1 + 64 + 2 + 9
 
@@ -138,13 +138,13 @@ def test_a_model_that_cannot_be_computed_is_refused(family: str) -> None:
     model = tiny(family).model
     model.config.hidden_act = "gelu"  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ValueError, match="activation 'gelu'"):
-        FrozenDecoder.share(model)
+        FrozenBase.share(model)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_grouped_products_equal_one_adapter_after_the_other(family: str, dtype: torch.dtype) -> None:
-    decoder = FrozenDecoder.share(tiny(family, torch.float32).model, dtype)
+    decoder = FrozenBase.share(tiny(family, torch.float32).model, dtype)
     shapes: list[tuple[int, Targets]] = [(8, "qv"), (8, "qv"), (16, "all-linear"), (16, "all-linear"), (8, "qv")]
     frozen = random_layer(decoder, 3, 2.0, "qv", 9, size=0.05)
     batch = [

@@ -10,7 +10,7 @@ import torch
 
 from batched.training.trainer_test import largest_difference, policy, same_bits
 from selkie_runner.batched import BatchedTrainer
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import AdapterLayout
 from selkie_runner.batched.training import hidden_cache as states
 from selkie_runner.batched.training import passes
@@ -43,11 +43,11 @@ class Watched:
         self.whole = 0
         states_below, forward_backward = states.states_below, passes.forward_backward
 
-        def below(decoder: FrozenDecoder, plan: StepPlan, *rest: Any) -> torch.Tensor:
+        def below(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
             self.read.append(plan.tokens)
             return states_below(decoder, plan, *rest)
 
-        def step(decoder: FrozenDecoder, plan: StepPlan, *rest: Any) -> torch.Tensor:
+        def step(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
             self.above, self.whole = self.above + (plan.states is not None), self.whole + (plan.states is None)
             return forward_backward(decoder, plan, *rest)
 
@@ -98,7 +98,7 @@ def test_reading_without_memory_shrinks_and_goes_on(tmp_path: Path, monkeypatch:
     watched = Watched(monkeypatch)
     below = states.states_below
 
-    def scarce(decoder: FrozenDecoder, plan: StepPlan, *rest: Any) -> torch.Tensor:
+    def scarce(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
         if plan.tokens > 70:
             raise torch.OutOfMemoryError("no memory left")
         return below(decoder, plan, *rest)
@@ -131,7 +131,7 @@ def segments(*lengths: int) -> list[Segment]:
 
 
 def test_states_are_kept_where_rows_come_again_and_are_not_too_many() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model)
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     upper, whole = (AdapterLayout(decoder, 8, frozenset({"q_proj"}), lowest) for lowest in (1, 0))
     rows = segments(5, 5)
     assert worth_keeping(upper, rows, visits=4, pass_tokens=100)
@@ -146,7 +146,7 @@ def test_a_pass_reads_as_many_rows_as_it_holds(tokens: int, count: int) -> None:
 
 
 def test_rows_that_begin_alike_share_the_states_of_their_beginning() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model)
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     shown = tuple(range(3, 43))
     rows = [Segment((*shown, 50 + i, 60), 41, 42) for i in range(2)]
     found = with_states(decoder, rows, (), 1)

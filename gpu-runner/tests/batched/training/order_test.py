@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from selkie_runner.batched import BatchedDecoder, FrozenDecoder
+from selkie_runner.batched import FrozenBase, InferenceEngine
 from selkie_runner.models.loading import LoadedModel
 from selkie_runner.rows import DecodeRow
 from support.batched import tiny, true_fp64
@@ -20,9 +20,9 @@ def model() -> Generator[LoadedModel]:
         yield tiny("llama-tiny")
 
 
-def decoder_of(model: LoadedModel, rows: int) -> BatchedDecoder:
-    shared = FrozenDecoder.share(model.model)
-    return BatchedDecoder(shared, model.model, model.tokenizer, rows=rows, prompt_tokens=PROMPT_TOKENS, ends=False)
+def decoder_of(model: LoadedModel, rows: int) -> InferenceEngine:
+    shared = FrozenBase.share(model.model)
+    return InferenceEngine(shared, model.model, model.tokenizer, rows=rows, prompt_tokens=PROMPT_TOKENS, ends=False)
 
 
 def row(number: int, prompt_tokens: int, answer_tokens: int) -> DecodeRow:
@@ -30,7 +30,7 @@ def row(number: int, prompt_tokens: int, answer_tokens: int) -> DecodeRow:
     return DecodeRow(tuple(3 + number + step % 2 for step in range(prompt_tokens)), answer_tokens)
 
 
-def passes_until(decoder: BatchedDecoder, futures: list[Future[Any]]) -> list[int]:
+def passes_until(decoder: InferenceEngine, futures: list[Future[Any]]) -> list[int]:
     """After how many passes each was answered."""
     ended = [0] * len(futures)
     passes = 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, LoraTerm
 from selkie_runner.batched.training.forward_backward import forward_backward
 from selkie_runner.batched.training.memory import bytes_per_job, bytes_per_step, bytes_per_token
@@ -112,7 +112,7 @@ def test_a_given_budget_stays_until_memory_runs_out() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str) -> None:
     model = tiny(family, torch.float32)
-    decoder = FrozenDecoder.share(model.model)
+    decoder = FrozenBase.share(model.model)
     layer = view_of(decoder, random_layer(decoder, 4, 8.0, "all-linear", 1), torch.float32)
     gradients = layer.layout.view(torch.empty_like(layer.flat))
 
@@ -135,7 +135,7 @@ def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str
 
 
 def test_a_job_takes_masters_gradient_and_both_moments() -> None:
-    decoder = FrozenDecoder.share(tiny("llama-tiny", torch.float32).model)
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     layout = AdapterLayout(decoder, 4, TARGETS["qv"])
     # two layers of q [32, 32] and v [16, 32]
     assert layout.size == 2 * 4 * ((32 + 32) + (32 + 16))

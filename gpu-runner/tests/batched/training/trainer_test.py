@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from selkie_runner.batched import BatchedTrainer, TrainingHandle
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import LoraTerm
 from selkie_runner.batched.training import passes
 from selkie_runner.batched.training.packing import StepPlan
@@ -59,7 +59,7 @@ def jobs_in(folder: Path, mix: Sequence[dict[str, Any]], stack: list[Path] | Non
 
 
 def policy(folder: Path, model: LoadedModel) -> Path:
-    write_adapter(random_layer(FrozenDecoder.share(model.model), 4, 6.0, "all-linear", 5), folder)
+    write_adapter(random_layer(FrozenBase.share(model.model), 4, 6.0, "all-linear", 5), folder)
     return folder
 
 
@@ -249,11 +249,11 @@ def test_a_job_that_never_fits_fails_alone(base: LoadedModel, tmp_path: Path, mo
 
 
 def scarce(
-    forward_backward: Callable[[FrozenDecoder, StepPlan, list[LoraTerm]], torch.Tensor], limit: int
-) -> Callable[[FrozenDecoder, StepPlan, list[LoraTerm]], torch.Tensor]:
+    forward_backward: Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor], limit: int
+) -> Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor]:
     """The real pass on a device that has memory for `limit` tokens."""
 
-    def scarce_pass(decoder: FrozenDecoder, plan: StepPlan, terms: list[LoraTerm]) -> torch.Tensor:
+    def scarce_pass(decoder: FrozenBase, plan: StepPlan, terms: list[LoraTerm]) -> torch.Tensor:
         if plan.tokens > limit:
             raise torch.OutOfMemoryError("no memory left")
         return forward_backward(decoder, plan, terms)
@@ -270,7 +270,7 @@ def test_a_job_that_cannot_begin_fails_alone(base: LoadedModel, tmp_path: Path) 
 
 
 def test_between_steps_the_base_decodes_as_ever(base: LoadedModel, tmp_path: Path) -> None:
-    base.adapters.add("served", random_layer(FrozenDecoder.share(base.model), 4, 8.0, "qv", 3))
+    base.adapters.add("served", random_layer(FrozenBase.share(base.model), 4, 8.0, "qv", 3))
     base.adapters.activate("served")
     ids = torch.arange(3, 20)[None]
     with torch.no_grad():

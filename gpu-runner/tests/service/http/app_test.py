@@ -9,7 +9,7 @@ import httpx
 import pytest
 import torch
 
-from selkie_runner.batched import BatchedDecoder
+from selkie_runner.batched import InferenceEngine
 from selkie_runner.service.http.app import create_app
 from selkie_runner.service.runner import Runner
 from support.service import running, write_random_adapter
@@ -351,10 +351,10 @@ def test_stopping_answers_every_request_under_way(tmp_path: Path):
 def test_a_decoder_that_breaks_fails_what_was_asked_and_answers_what_comes(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ):
-    def broken(_: BatchedDecoder) -> bool:
+    def broken(_: InferenceEngine) -> bool:
         raise ZeroDivisionError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(BatchedDecoder, "step", broken)
+        patch.setattr(InferenceEngine, "step", broken)
         assert post(runner, "/v1/completions", prompt="seal").status_code == 500
     assert completion(runner, prompt="seal", max_tokens=2)["usage"]["completion_tokens"] == 2

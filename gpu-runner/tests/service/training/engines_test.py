@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from selkie_runner.batched import BatchedTrainer
-from selkie_runner.batched.base import FrozenDecoder
+from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.training import passes
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.main import main
@@ -119,7 +119,7 @@ def test_a_training_beyond_the_slots_waits_and_is_cancelled_at_once(runner: Runn
 def test_a_job_that_breaks_the_pass_fails_alone(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = passes.forward_backward
 
-    def broken(decoder: FrozenDecoder, plan: Any, terms: Any) -> torch.Tensor:
+    def broken(decoder: FrozenBase, plan: Any, terms: Any) -> torch.Tensor:
         if any(term.weights.layout.rank == 3 for term in terms):
             raise RuntimeError("no kernel for this shape")
         return whole(decoder, plan, terms)

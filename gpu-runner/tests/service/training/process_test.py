@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selkie_runner.batched import BatchedTrainer, FrozenDecoder
+from selkie_runner.batched import BatchedTrainer, FrozenBase
 from selkie_runner.errors import InvalidDataset
 from selkie_runner.jobs.job import TrainingJob
 from selkie_runner.lora.peft_folder import read_adapter
@@ -67,7 +67,7 @@ def test_it_trains_to_the_bits_of_a_trainer_here_and_says_how_far_it_is(trainer:
     assert seen[: elsewhere[0].progress.of_steps] == list(range(1, elsewhere[0].progress.of_steps + 1))
 
     model = tiny_model()
-    base = FrozenDecoder.share(model.model)
+    base = FrozenBase.share(model.model)
     local = BatchedTrainer(model, slots=4, token_budget=60, base=base)
     here = [local.submit(job(tmp_path, key), tmp_path / f"here-{key}", 0) for key in "ab"]
     stepped(local, lambda: all(handle.future.done() for handle in here))

@@ -20,7 +20,7 @@ Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Piece:
+class Block:
     """What reading some adjoining tokens left behind.
 
     Attributes:
@@ -42,17 +42,17 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Entry:
     id: int
-    piece: Piece
+    piece: Block
 
 
-def cut(tokens: Sequence[int]) -> list[Tokens]:
+def blocks_of(tokens: Sequence[int]) -> list[Tokens]:
     """Tokens in pieces of `BLOCK`, the last one maybe shorter."""
     return [tuple(tokens[start : start + BLOCK]) for start in range(0, len(tokens), BLOCK)]
 
 
-class PromptCache:
+class BlockStore:
     """Pieces, the least recently used ones dropped beyond a number of bytes.
 
     Adapters are named by keys that are never used for other weights, so nothing here is ever out of date.
@@ -65,16 +65,16 @@ class PromptCache:
         self._ids = count()
         self._roots: dict[Root, int] = {}
         # by (id of the piece before, or of the root; tokens), least recently used first
-        self._pieces: OrderedDict[tuple[int, Tokens], _Kept] = OrderedDict()
+        self._pieces: OrderedDict[tuple[int, Tokens], _Entry] = OrderedDict()
 
     @property
     def enabled(self) -> bool:
         """Whether anything is ever kept."""
         return self._capacity > 0
 
-    def find(self, root: Root, pieces: Sequence[Tokens]) -> list[Piece]:
+    def find(self, root: Root, pieces: Sequence[Tokens]) -> list[Block]:
         """What is known of the first of these pieces, up to the first that is not."""
-        found: list[tuple[tuple[int, Tokens], _Kept]] = []
+        found: list[tuple[tuple[int, Tokens], _Entry]] = []
         parent = self._roots.get(root)
         for tokens in pieces:
             key = (-1 if parent is None else parent, tokens)
@@ -88,7 +88,7 @@ class PromptCache:
             self._pieces.move_to_end(key)
         return [kept.piece for _, kept in found]
 
-    def add(self, root: Root, pieces: Sequence[Tokens], read: Callable[[int, int], Piece | None]) -> None:
+    def add(self, root: Root, pieces: Sequence[Tokens], read: Callable[[int, int], Block | None]) -> None:
         """Keep these pieces, up to the first of which `read(start, stop)` has no copy."""
         if not self.enabled:
             return
@@ -102,7 +102,7 @@ class PromptCache:
                 piece = read(start, stop)
                 if piece is None:
                     break
-                kept = _Kept(next(self._ids), piece)
+                kept = _Entry(next(self._ids), piece)
                 self._pieces[key] = kept
                 self._bytes += piece.nbytes
             added.append(key)
