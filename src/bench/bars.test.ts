@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judge, measuredSchema, resultOf } from './bars.js';
+import { judge, measuredSchema, benchResult } from './bars.js';
 
 const measured = measuredSchema.parse({
   bench: 'engine',
@@ -27,15 +27,15 @@ describe('judge', () => {
   });
 });
 
-describe('resultOf', () => {
+describe('benchResult', () => {
   it('passes when every bar is met, and shows each with its verdict', () => {
-    const { passed, text } = resultOf(measured, { ratios: { speedup: 2, other: 0.5 } });
+    const { passed, text } = benchResult(measured, { ratios: { speedup: 2, other: 0.5 } });
     expect(passed).toBe(false);
     expect(text).toMatch(/speedup\s*│\s*3\s*│\s*≥ 2\s*│\s*met/);
     expect(text).toMatch(/other\s*│\s*0\.25\s*│\s*≥ 0\.5\s*│\s*missed/);
     expect(text).toMatch(/slow\s*│\s*9\s*│\s*8\s*│\s*9\s*│\s*ms/);
     expect(text).toContain('slow: one step');
     expect(text).toContain('warning: no bf16');
-    expect(resultOf(measured, { ratios: { speedup: 3 } }).passed).toBe(true);
+    expect(benchResult(measured, { ratios: { speedup: 3 } }).passed).toBe(true);
   });
 });

@@ -13,7 +13,7 @@ export const measuredSchema = z.looseObject({
 });
 export type Measured = z.infer<typeof measuredSchema>;
 
-/** What a bench promises: ratios that must be at least so large, sides that must be below. */
+/** What a bench promises: the least of a ratio, and what a side must stay below. */
 export interface Bars {
   ratios?: Readonly<Record<string, number>>;
   sidesBelow?: Readonly<Record<string, number>>;
@@ -45,7 +45,7 @@ export function judge({ sides, ratios }: Measured, bars: Bars): Verdict[] {
 }
 
 /** The bench's result: passed when every bar is met. */
-export function resultOf(measured: Measured, bars: Bars): BenchResult {
+export function benchResult(measured: Measured, bars: Bars): BenchResult {
   const verdicts = judge(measured, bars);
   return {
     json: measured,

@@ -2,7 +2,7 @@ import { execa } from 'execa';
 import { join } from 'node:path';
 import { layoutOf, repoRoot, venvOf } from '../stack/index.js';
 import type { Bench, BenchContext } from './bench.js';
-import { measuredSchema, resultOf, type Bars } from './bars.js';
+import { measuredSchema, benchResult, type Bars } from './bars.js';
 
 export interface PythonBench {
   /** of `python -m selkie_runner.bench NAME` */
@@ -19,7 +19,7 @@ export const pythonBench = ({ name, summary, bars }: PythonBench): Bench => ({
     const asksForHelp = context.args.some((argument) => ['--help', '-h'].includes(argument));
     return asksForHelp
       ? { json: { help: printed }, text: printed, passed: true }
-      : resultOf(measuredSchema.parse(JSON.parse(printed)), bars);
+      : benchResult(measuredSchema.parse(JSON.parse(printed)), bars);
   },
 });
 

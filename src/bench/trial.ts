@@ -14,7 +14,7 @@ import {
 import { mean } from '../seal/statistics.js';
 import { clientOf, layoutOf, startStack } from '../stack/index.js';
 import type { Bench, BenchContext, BenchResult } from './bench.js';
-import { measuredSchema, resultOf } from './bars.js';
+import { measuredSchema, benchResult } from './bars.js';
 
 const engines = ['batched', 'solo'] as const;
 type Engine = (typeof engines)[number];
@@ -57,7 +57,7 @@ async function run(context: BenchContext): Promise<BenchResult> {
   }
   const perTrial = (engine: Engine) => (mean(seconds[engine]) ?? NaN) / trials;
   const perHour = (value: number) => ({ value: 3600 / value, unit: 'trials/h' });
-  return resultOf(
+  return benchResult(
     measuredSchema.parse({
       bench: 'trial',
       device: { kind: 'cpu', name: cpus()[0]?.model ?? 'unknown', cores: cpus().length, trials, window: trials },
