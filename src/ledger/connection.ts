@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg';
-import { z } from 'zod';
-import { LedgerUnavailable, asOutage, reasonOf } from './outage.js';
+import { connectionReason } from './connection-reason.js';
+import { LedgerUnavailable, asOutage } from './outage.js';
 
 /** How long a connection may take to be made. */
 const connectWithinMs = 10_000;
@@ -24,37 +24,12 @@ export const queryBounds = {
   idle_in_transaction_session_timeout: 60_000,
 } satisfies PoolConfig;
 
-const codeSchema = z.object({ code: z.string() });
-
-/** What Postgres, or TLS before it, refuses. */
-const refusals: [RegExp, string][] = [
-  [/^28/, 'refuses the login: check user and password in DATABASE_URL, and pg_hba.conf'],
-  [/^3D000$/, 'has no such database: create it, or check the name in DATABASE_URL'],
-  [/does not support SSL/, 'does not speak TLS: take sslmode out of DATABASE_URL, or switch TLS on there'],
-  [
-    /unsupported startup parameter/,
-    'is behind a PgBouncer that does not take our bounds: set ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeout there',
-  ],
-  [/^42501$/, 'does not give this user the rights that the ledger needs'],
-  [
-    /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/,
-    'is reached, but TLS fails: give its CA by sslrootcert=FILE in DATABASE_URL (sslmode=require checks the certificate as verify-full does; sslmode=no-verify does not check it)',
-  ],
-];
-
 /** Why a ledger cannot be connected to, for people; `LedgerUnavailable` where it is away and may come back. */
 export function connectionError(error: unknown, databaseUrl: string): Error {
-  const server = `the ledger's Postgres (${placeOf(databaseUrl)})`;
-  const said = reasonOf(error);
-  if (asOutage(error) instanceof LedgerUnavailable) {
-    const how = /time/i.test(said) ? `does not answer within ${connectWithinMs / 1000} s` : 'does not answer';
-    return new LedgerUnavailable(`${server} ${how}: is it running, and is DATABASE_URL right? (${said})`, {
-      cause: error,
-    });
-  }
-  const code = codeSchema.safeParse(error).data?.code ?? '';
-  const refusal = refusals.find(([pattern]) => pattern.test(code) || pattern.test(said))?.[1];
-  return new Error(`${server} ${refusal ?? 'cannot be used'} (${said})`, { cause: error });
+  const message = `the ledger's Postgres (${placeOf(databaseUrl)}) ${connectionReason(error)}`;
+  return asOutage(error) instanceof LedgerUnavailable
+    ? new LedgerUnavailable(message, { cause: error })
+    : new Error(message, { cause: error });
 }
 
 /** The server and database of a URL, without user and password. */

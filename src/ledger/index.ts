@@ -1,6 +1,6 @@
 export { answerSchema, type Answer } from './answers.js';
 export type { Completion } from './completions.js';
-export { connectionError } from './connection.js';
+export { connectionReason } from './connection-reason.js';
 export {
   retentionKinds,
   retentionItemSchema,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { connectionError } from './connection.js';
 import { asOutage, LedgerUnavailable } from './outage.js';
 
 const coded = (code: string, message = code, more = {}): Error => Object.assign(new Error(message), { code, ...more });
@@ -43,25 +42,5 @@ describe('asOutage', () => {
     ['a bug', new TypeError('oops')],
   ])('%s: it is counted', (_, error) => {
     expect(asOutage(error)).toBe(error);
-  });
-});
-
-describe('connectionError', () => {
-  const url = 'postgres://selkie:hunter2@db.example:5432/ledger';
-
-  it.each<[string, Error, RegExp]>([
-    ['absent', coded('ECONNREFUSED', 'connect ECONNREFUSED 10.0.0.1:5432'), /does not answer: .*DATABASE_URL/],
-    ['slow', new Error('Connection terminated due to connection timeout'), /does not answer within 10 s/],
-    ['a password', coded('28P01', 'password authentication failed for user "selkie"'), /refuses the login/],
-    ['a database', coded('3D000', 'database "ledger" does not exist'), /has no such database/],
-    ['a certificate', coded('SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate'), /TLS fails: .*sslrootcert/],
-    ['no TLS', new Error('The server does not support SSL connections'), /does not speak TLS/],
-    ['a pooler', coded('08P01', 'unsupported startup parameter: statement_timeout'), /ignore_startup_parameters/],
-    ['anything else', new Error('oops'), /cannot be used \(oops\)/],
-  ])('tells %s apart, and names the server without its password', (_, error, words) => {
-    const { message } = connectionError(error, url);
-    expect(message).toMatch(words);
-    expect(message).toContain('Postgres (db.example:5432/ledger)');
-    expect(message).not.toContain('hunter2');
   });
 });
