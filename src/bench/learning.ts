@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { percent } from '../lib/format.js';
 import { intervalText } from '../experiment/interval-text.js';
 import type { RoundReport } from '../experiment/round-report.js';
 import { ArtifactStore } from '../artifacts/index.js';
@@ -129,8 +130,6 @@ function holds(round: RoundNumbers | undefined): boolean {
     )
   );
 }
-
-const percent = (share: number | null): string => (share === null ? '–' : `${(share * 100).toFixed(1)} %`);
 
 function textOf({
   roundId,

@@ -1,5 +1,6 @@
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
-import { messageOf, StackError, UnreachableError } from '../stack/index.js';
+import { messageOf } from '../lib/error-message.js';
+import { StackError, UnreachableError } from '../stack/index.js';
 import { CliError, exitCodes } from './errors.js';
 
 /** What the person at the keyboard is told, and what the process exits with. */

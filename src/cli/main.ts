@@ -15,7 +15,7 @@ import { roundCommand } from './commands/round.js';
 import { selectCommand } from './commands/select.js';
 import { upCommand } from './commands/up.js';
 import { isSet, loopbackDirect, repoRoot } from '../stack/index.js';
-import { refuseBlanks } from './text/blank.js';
+import { refuseBlanks } from './arguments.js';
 import { exitCodes } from './errors.js';
 import { explain } from './explain.js';
 import { jsonLine } from './output.js';

@@ -1,3 +1,4 @@
+import { points } from '../lib/format.js';
 import type { Interval } from '../seal/statistics.js';
 
 /** A gain in points with its interval, or why it has none. */
@@ -11,5 +12,3 @@ function rangeText(low: number | null, high: number | null, documents: number, f
   if (low === null || high === null) return `${documents} documents, all alike: no interval`;
   return `95 %: ${points(low)} to ${points(high)}; ${documents} documents${few ? ', which is few' : ''}`;
 }
-
-export const points = (share: number): string => `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;

@@ -1,3 +1,4 @@
+import { percent, seconds } from '../lib/format.js';
 import { type Arms, type OutcomeCounts, type RetentionNumbers } from '../contract/index.js';
 import { code } from '../lib/markdown.js';
 import { policyAlias } from '../contract/index.js';
@@ -35,7 +36,7 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
     `- Frozen set: ${retentionText(retention.frozen)}`,
     `- Candidates: ${outcomesText(report.outcomes.edits)}`,
     ...missingLines(report),
-    `- Device: ${deviceSeconds.total.toFixed(1)} s, of which ${deviceSeconds.policy.toFixed(1)} s for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
+    `- Device: ${seconds(deviceSeconds.total)}, of which ${seconds(deviceSeconds.policy)} for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
     `- Model ${code(round.model.model)}, ${round.old.stack.length} policy layer(s) before the round`,
     '',
     `A decision is bound to the digest \`${releaseDigest}\`.`,
@@ -102,5 +103,3 @@ function missingLines({ missing }: RoundReport): string[] {
   const more = missing.length > shownMissing ? ` and ${missing.length - shownMissing} more` : '';
   return [`- Held-out documents left out, because a policy has no score on them: ${shown.join('; ')}${more}`];
 }
-
-const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(1)} %`);

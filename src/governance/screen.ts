@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein';
+import { percent } from '../lib/format.js';
 import { tokensOf } from '../seal/grading.js';
 
 export interface ScreenInput {
@@ -86,7 +87,7 @@ function repetitionOf(text: string, words: string[], { repeated }: ScreenLimits)
   ];
   return measured
     .filter(({ share }) => share > repeated)
-    .map(({ of, share }) => ({ rule: 'repetition', evidence: `${percent(share)} of its ${of} were there before` }));
+    .map(({ of, share }) => ({ rule: 'repetition', evidence: `${percent(share, 0)} of its ${of} were there before` }));
 }
 
 function copiedQuestions(words: string[], { source, items }: ScreenInput, limits: ScreenLimits): Finding[] {
@@ -109,7 +110,7 @@ function nearDuplicates(words: string[], siblings: ScreenInput['siblings'], { sa
     const others = tokensOf(text);
     const alike = Math.max(likeness(words.join(' '), others.join(' ')), jaccard(shingles, new Set(runsOf(others, 3))));
     return alike >= sameEdit
-      ? [{ rule: 'near-duplicate', evidence: `${percent(alike)} the same as the edit of ${trialId}` }]
+      ? [{ rule: 'near-duplicate', evidence: `${percent(alike, 0)} the same as the edit of ${trialId}` }]
       : [];
   });
 }
@@ -141,5 +142,3 @@ function jaccard(left: Set<string>, right: Set<string>): number {
   const all = left.size + right.size - shared;
   return all === 0 ? 1 : shared / all;
 }
-
-const percent = (share: number): string => `${Math.round(share * 100)} %`;

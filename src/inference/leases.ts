@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/error-message.js';
 import { failure, servedDigestOf, servedName, type ArtifactRef, type ModelRef } from '../contract/index.js';
 import type { AskableModel, InferenceClient } from './client.js';
 import { tagEvictions, retryWhenEvicted } from './evicted.js';
@@ -169,9 +170,7 @@ export class AdapterLeases {
     try {
       await this.#client.unloadAdapter(name);
     } catch (error) {
-      this.#options.warn(
-        `${name} stays on the server for now: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#options.warn(`${name} stays on the server for now: ${messageOf(error)}`);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageOf } from '../lib/error-message.js';
 
 /** Postgres is away and may come back by itself. Its name is an error type of the contract. */
 export class LedgerUnavailable extends Error {
@@ -32,7 +33,7 @@ const systemErrorSchema = z.object({ code: z.string(), syscall: z.string().optio
 /** The error as it is, or as `LedgerUnavailable` where the server is away. What is slow or refuses stays what it is. */
 export function asOutage(error: unknown): unknown {
   if (!isAway(error)) return error;
-  return new LedgerUnavailable(`the ledger's Postgres is away: ${reasonOf(error)}`, { cause: error });
+  return new LedgerUnavailable(`the ledger's Postgres is away: ${messageOf(error)}`, { cause: error });
 }
 
 function isAway(error: unknown): boolean {
@@ -45,10 +46,4 @@ function isAway(error: unknown): boolean {
   if (code === 'ENOENT') return syscall === 'connect';
   if (code === '08P01' && poolerRefuses.test(error.message)) return false;
   return networkCodes.has(code) || awayStates.test(code);
-}
-
-/** In one line what a server said, or what became of the connection. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,5 +5,3 @@ export class StackError extends Error {
 
 /** Nothing answers, or it does not let us in. */
 export class UnreachableError extends StackError {}
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

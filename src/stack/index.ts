@@ -1,5 +1,5 @@
 export { checkDisk, freeBytes, freeBytesNeeded } from './machine/disk.js';
-export { messageOf, StackError, UnreachableError } from './errors.js';
+export { StackError, UnreachableError } from './errors.js';
 export { loopbackDirect } from './machine/loopback.js';
 export { layoutOf, repoRoot, venvOf, type Layout } from './layout.js';
 export { readFrom, sizeOf } from './processes/log-file.js';

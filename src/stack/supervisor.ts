@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
+import { both } from '../lib/concurrency.js';
+import { messageOf } from '../lib/error-message.js';
 import { SupervisedChild, type ChildEvents, type ChildSpec } from './processes/child.js';
-import { messageOf, StackError, UnreachableError } from './errors.js';
+import { StackError, UnreachableError } from './errors.js';
 import { repoRoot, type Layout } from './layout.js';
 import { loopbackDirect } from './machine/loopback.js';
 import { choosePorts, type Ports } from './machine/ports.js';
@@ -184,12 +186,6 @@ export class Supervisor {
     await both(stop('temporal'), stop('postgres'));
     this.#children.clear();
   }
-}
-
-/** Waits for both, even when one fails: nothing may start any more once a failure is known. */
-async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([a, b]);
-  return [await a, await b];
 }
 
 /** A small process that stops the parts should this one be killed; see guard.ts. */

@@ -1,5 +1,6 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
+import { messageOf } from '../lib/error-message.js';
 import { createLedgerActivities } from '../activities/ledger/index.js';
 import { createLlmActivities } from '../activities/llm/index.js';
 import { taskQueues } from '../contract/index.js';
@@ -71,6 +72,6 @@ const isTemporalAway = ({ cause }: Error): boolean =>
 try {
   await main();
 } catch (error) {
-  logger.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+  logger.fatal({ err: error }, messageOf(error));
   process.exitCode = 1;
 }

@@ -10,9 +10,9 @@ const source = path.join(repository, 'src');
 const cache = path.join(repository, '.selkie', 'test');
 const converterSource = path.join(source, 'contract', 'payload-converter.ts');
 
-/** The workflows as workers get them, made from the sources of the moment; kept until one of these changes. */
+/** The workflows as workers get them, made from the current sources; kept until one of these changes. */
 export async function workflowBundle(entry = path.join(source, 'workflows', 'index.ts')): Promise<WorkflowBundlePath> {
-  const rooms = ['contract', 'seal', 'domains', 'governance', 'workflows'].map((room) => path.join(source, room));
+  const rooms = ['lib', 'contract', 'seal', 'domains', 'governance', 'workflows'].map((room) => path.join(source, room));
   const codePath = path.join(cache, `workflows-${await digestOf([...rooms, path.dirname(entry)], entry)}.js`);
   try {
     await readFile(codePath);
@@ -48,7 +48,7 @@ async function digestOf(folders: string[], entry: string): Promise<string> {
   const hash = createHash('sha256').update(entry);
   hash.update(await readFile(path.join(repository, 'package-lock.json')));
   for (const folder of folders) {
-    for (const name of (await readdir(folder)).sort()) {
+    for (const name of (await readdir(folder, { recursive: true })).sort()) {
       if (name.endsWith('.ts') && !name.endsWith('.test.ts')) hash.update(await readFile(path.join(folder, name)));
     }
   }

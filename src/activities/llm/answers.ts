@@ -3,7 +3,7 @@ import type { AskableModel, EffectProbe } from '../../inference/index.js';
 import type { Answer } from '../../ledger/index.js';
 import { modelDigest } from '../../seal/keys.js';
 import type { ArmQuestion } from './asked.js';
-import { concurrently } from './concurrently.js';
+import { forEachConcurrently } from '../../lib/concurrency.js';
 import type { LlmRun } from './deps.js';
 
 /** Questions of one adapter that are open at once: the server decodes them in one batch. */
@@ -28,7 +28,7 @@ export async function answerQuestions(
     const open = [...missing.values()];
     run.progress.begin(doing, open.length);
     await run.leases.withAdapter(model, probesOf(open), run.signal, (served) =>
-      concurrently(
+      forEachConcurrently(
         open,
         openQuestions,
         async (question) => {

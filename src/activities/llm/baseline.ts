@@ -3,7 +3,7 @@ import type { Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound } from '../../ledger/index.js';
 import { answerQuestions } from './answers.js';
 import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
-import { concurrently } from './concurrently.js';
+import { forEachConcurrently } from '../../lib/concurrency.js';
 import type { LlmRun } from './deps.js';
 
 /** Passages that are counted at once. */
@@ -47,7 +47,7 @@ async function loadRetentionQuestions({ ledger, domain }: LlmRun, round: Prepare
 
 async function countPassages({ ledger, domain, countTokens }: LlmRun, round: PreparedRound, sources: Source[]) {
   const counted: { sourceId: string; tokens: number }[] = [];
-  await concurrently(sources, openPassages, async (source) => {
+  await forEachConcurrently(sources, openPassages, async (source) => {
     const rows = domain.rawExamples(source, round.config.promptStyle).map(textOf);
     const tokens = await Promise.all(rows.map((row) => countTokens(round.old.base, row)));
     counted.push({ sourceId: source.sourceId, tokens: Math.max(0, ...tokens) });

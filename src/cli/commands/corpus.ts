@@ -9,7 +9,7 @@ import { repoRoot } from '../../stack/index.js';
 import { canRun, corpusText, type CorpusCheck } from '../corpus/text.js';
 import { CliError, exitCodes } from '../errors.js';
 import { languagesOf } from '../text/languages.js';
-import { positive } from '../text/numbers.js';
+import { positive } from '../arguments.js';
 import { print } from '../output.js';
 
 /** What the default model reads at once. */

@@ -14,8 +14,9 @@ import { outcomesText, resultTable } from '../demo/table.js';
 import { CliError, exitCodes } from '../errors.js';
 import { trialsDoing } from '../round/in-flight.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
-import { positive } from '../text/numbers.js';
-import { clock, print, say } from '../output.js';
+import { positive } from '../arguments.js';
+import { clock, seconds } from '../../lib/format.js';
+import { print, say } from '../output.js';
 
 /** A look, with a sample of the memory, took 30 ms of the processor, which the trainings want. */
 const pollMs = 2000;
@@ -143,16 +144,16 @@ async function measureCosts(client: Client, stack: Stack, results: RoundResult[]
   const ledger = await Ledger.connect(stack.databaseUrl);
   try {
     let edits = 0;
-    let seconds = 0;
+    let waited = 0;
     let deviceSeconds = 0;
     for (const { roundId } of results) {
       const trials = await ledger.trials.ofPurpose(roundId, 'edits');
       edits += trials.length;
-      seconds += await editSeconds(client, roundId);
+      waited += await editSeconds(client, roundId);
       deviceSeconds += trials.reduce((sum, { result }) => sum + (result?.deviceSeconds ?? 0), 0);
     }
     if (edits === 0) return { secondsPerEdit: null, deviceSecondsPerEdit: null };
-    return { secondsPerEdit: seconds / edits, deviceSecondsPerEdit: deviceSeconds / edits };
+    return { secondsPerEdit: waited / edits, deviceSecondsPerEdit: deviceSeconds / edits };
   } finally {
     await ledger.close();
   }
@@ -161,11 +162,10 @@ async function measureCosts(client: Client, stack: Stack, results: RoundResult[]
 function endText(results: RoundResult[], summary: DemoSummary, costs: Costs, stack: Stack): string {
   const last = results.at(-1);
   if (last === undefined) throw new CliError('the campaign was stopped before its first round ended');
-  const perEdit = (seconds: number | null) => (seconds === null ? '–' : `${seconds.toFixed(1)} s`);
   return [
     resultTable(results),
     outcomesText(results),
-    `per edit: ${perEdit(costs.secondsPerEdit)}, of which ${perEdit(costs.deviceSecondsPerEdit)} on the device`,
+    `per edit: ${seconds(costs.secondsPerEdit)}, of which ${seconds(costs.deviceSecondsPerEdit)} on the device`,
     `in all: ${clock(summary.wallSeconds)} (installation ${clock(summary.installSeconds)}), memory at most ${(summary.peakMemoryBytes / 1024 ** 3).toFixed(1)} GiB`,
     '',
     'Where to look next:',

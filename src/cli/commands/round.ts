@@ -1,8 +1,9 @@
 import { Command, Option } from '@commander-js/extra-typings';
+import { timeStamp } from '../../lib/format.js';
 import { campaignId } from '../../contract/index.js';
 import { shellWord } from '../../lib/shell-word.js';
 import { withSession } from '../connect.js';
-import { atMost } from '../text/numbers.js';
+import { atMost } from '../arguments.js';
 import { print } from '../output.js';
 import { readRoundConfig } from '../round/config.js';
 import { signalRound, orders, type Order } from '../round/control.js';
@@ -11,7 +12,6 @@ import { fromReleased, sayWhatIsLive, startRound } from '../round/start.js';
 import { viewText } from '../round/text.js';
 import { viewRound } from '../round/view.js';
 import { watchRound } from '../round/watch.js';
-import { stampNow } from '../text/stamp.js';
 
 const mostListed = 1000;
 
@@ -46,7 +46,7 @@ Examples:
       const given = readRoundConfig(config, as);
       await withSession(async (session) => {
         const input = from === 'released' ? await fromReleased(given) : given;
-        const roundId = id ?? campaignId(input.tenant, `round-${stampNow()}`);
+        const roundId = id ?? campaignId(input.tenant, `round-${timeStamp(new Date())}`);
         await startRound(session, roundId, input);
         await sayWhatIsLive(session, input);
         if (watch === true) {
@@ -65,7 +65,7 @@ Examples:
     .command('list')
     .description('the latest rounds, the newest first')
     .option('--running', 'only those that run')
-    .option('--limit <n>', 'so many at most', atMost(mostListed), 20)
+    .option('--limit <n>', 'most rounds to list', atMost(mostListed), 20)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ npx selkie round list\n  $ npx selkie round list --running --json')
     .action(({ running, limit, json }) =>

@@ -16,7 +16,7 @@ import {
 } from '../../stack/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { onInterrupt, pause, untilAborted } from '../interrupt.js';
-import { positive } from '../text/numbers.js';
+import { positive } from '../arguments.js';
 import { print, say } from '../output.js';
 import { readTextFile } from '../text/text-file.js';
 

@@ -11,9 +11,9 @@ import {
   type RoundResult,
   type RoundStatus,
 } from '../../contract/index.js';
+import { timeStamp } from '../../lib/format.js';
 import { CliError } from '../errors.js';
 import { causesOf, queryStatus } from '../round/view.js';
-import { stampNow } from '../text/stamp.js';
 
 export const demoTenant = 'demo';
 
@@ -33,7 +33,7 @@ export const demoConfig = (rounds: number): CampaignConfigInput => ({
 
 /** Starts a demo campaign and returns its workflow id. */
 export async function startDemo(client: Client, rounds: number): Promise<string> {
-  const workflowId = campaignId(demoTenant, stampNow());
+  const workflowId = campaignId(demoTenant, timeStamp(new Date()));
   await client.workflow.start(workflowTypes.campaign, {
     taskQueue: taskQueues.workflow,
     workflowId,

@@ -1,5 +1,5 @@
 import type { RoundStatus } from '../../contract/index.js';
-import { clock } from '../output.js';
+import { clock } from '../../lib/format.js';
 import { safeText } from '../text/safe-text.js';
 import { statusLine } from '../round/text.js';
 

@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import type { Arms, RoundResult } from '../../contract/index.js';
-import { countsText, percent } from '../output.js';
+import { percent } from '../../lib/format.js';
+import { countsText } from '../output.js';
 
 const arms: [keyof Arms, string][] = [
   ['base', 'base model, closed book'],

@@ -1,3 +1,4 @@
+import { messageOf } from '../../lib/error-message.js';
 /** One thing that Selkie needs, and how it is. */
 export interface Finding {
   check: string;
@@ -14,6 +15,6 @@ export const findingText = ({ check, ok, detail, advice }: Finding): string =>
 export const failed = (check: string, error: unknown, advice?: string): Finding => ({
   check,
   ok: false,
-  detail: error instanceof Error ? error.message : String(error),
+  detail: messageOf(error),
   ...(advice === undefined ? {} : { advice }),
 });

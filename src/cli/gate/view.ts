@@ -1,5 +1,6 @@
 import { QueryNotRegisteredError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { z } from 'zod';
+import { messageOf } from '../../lib/error-message.js';
 import { gateIdOf, gateViewSchema, queryNames, workflowTypes, type GateView } from '../../contract/index.js';
 import { CliError, exitCodes } from '../errors.js';
 import { whySilent } from '../silence.js';
@@ -53,6 +54,6 @@ async function look(client: GateClient, gateId: string): Promise<Listed> {
   try {
     return { gate: await viewGate(client, gateId) };
   } catch (error) {
-    return { gateId, problem: error instanceof Error ? error.message : String(error) };
+    return { gateId, problem: messageOf(error) };
   }
 }

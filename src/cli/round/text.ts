@@ -1,9 +1,8 @@
 import type { RoundResult, RoundStatus } from '../../contract/index.js';
-import { countsText, percent } from '../output.js';
+import { percent, seconds, signed } from '../../lib/format.js';
+import { countsText } from '../output.js';
 import { safeText } from '../text/safe-text.js';
 import type { RoundView } from './view.js';
-
-const signed = (n: number): string => `${n >= 0 ? '+' : '−'}${Math.abs(n).toFixed(3)}`;
 
 /**
  * One line: stage, trials, outcomes, best reward.
@@ -33,7 +32,7 @@ export function resultText(result: RoundResult): string {
     `canaries        ${canaries.rightBefore} of ${canaries.asked} right before, ${canaries.rightAfter ?? '–'} after, ${canaries.lost ?? '–'} lost`,
     ...warnings.map((warning) => `warning         ${warning}`),
     `released        ${released ? 'yes' : 'no'}: ${releaseReason}`,
-    `device          ${deviceSeconds.toFixed(1)} s`,
+    `device          ${seconds(deviceSeconds)}`,
   ].join('\n');
 }
 
@@ -41,7 +40,7 @@ export function resultText(result: RoundResult): string {
 export function viewText({ roundId, execution, status, silence, result, failure }: RoundView): string {
   const lines = [`${safeText(roundId)}: ${execution.toLowerCase()}`];
   if (result !== null) lines.push(resultText(result));
-  else if (status !== null) lines.push(statusLine(status), `device          ${status.deviceSeconds.toFixed(1)} s`);
+  else if (status !== null) lines.push(statusLine(status), `device          ${seconds(status.deviceSeconds)}`);
   else if (silence !== null) lines.push(silence);
   if (failure !== null) lines.push(`because         ${failure}`);
   for (const { signal, reason } of status?.rejectedMessages.slice(-3) ?? []) {

@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, StackError } from '../errors.js';
+import { messageOf } from '../../lib/error-message.js';
+import { StackError } from '../errors.js';
 import { readFrom, sizeOf, tailOf } from './log-file.js';
 import { removeRecord, stopProcess, writeRecord, type PartName, type ProcessRecord } from './records.js';
 

@@ -1,6 +1,7 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { join } from 'node:path';
-import { messageOf, UnreachableError } from '../errors.js';
+import { messageOf } from '../../lib/error-message.js';
+import { UnreachableError } from '../errors.js';
 import { isLoopback, loopbackDirect } from '../machine/loopback.js';
 import { repoRoot } from '../layout.js';
 import type { Endpoints } from '../state.js';

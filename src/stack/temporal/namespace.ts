@@ -2,7 +2,8 @@ import type { Connection } from '@temporalio/client';
 import { encodeSearchAttributeIndexedValueType as encodeType } from '@temporalio/common/lib/search-attributes.js';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { searchAttributes, type SearchAttributeName } from '../../contract/index.js';
-import { messageOf, StackError } from '../errors.js';
+import { messageOf } from '../../lib/error-message.js';
+import { StackError } from '../errors.js';
 import { connectTemporal } from './client.js';
 import type { TemporalTarget } from './target.js';
 

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { messageOf, StackError } from '../errors.js';
+import { messageOf } from '../../lib/error-message.js';
+import { StackError } from '../errors.js';
 import { isLoopback, loopbackDirect } from '../machine/loopback.js';
 
 /** A namespace of a server, and how to get in. */

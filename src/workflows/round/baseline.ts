@@ -3,7 +3,7 @@ import { TemporalFailure } from '@temporalio/common';
 import { bounds } from '../../contract/index.js';
 import { sentenceOf } from '../runtime/failures.js';
 import type { RoundContext } from './context.js';
-import { mapConcurrently } from '../runtime/window.js';
+import { forEachConcurrently } from '../../lib/concurrency.js';
 
 /** Parts in flight at once: trials ask the same server. */
 const baselineWindow = 2;
@@ -18,7 +18,7 @@ export async function measureBaseline(round: RoundContext, learner: 'old' | 'new
   const { roundId, call, state } = round;
   const parts = Math.ceil(sources / bounds.sourcesPerBaseline);
   const failures: string[] = [];
-  await mapConcurrently(Array.from({ length: parts }), baselineWindow, async (_, part) => {
+  await forEachConcurrently(Array.from({ length: parts }), baselineWindow, async (_, part) => {
     try {
       await call('measureBaseline', { roundId, learner, part }, `${learners[learner]}, part ${part + 1} of ${parts}`);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { ActivityResult, Purpose, RoundResult } from '../../contract/index.js';
+import { both } from '../../lib/concurrency.js';
 import { whenNotPaused } from '../runtime/run-signals.js';
 import { releaseSubject } from './release-subject.js';
 import { measureBaseline } from './baseline.js';
@@ -41,7 +42,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   };
   const measured = (): Promise<void> =>
     trained.policy === null ? examine() : measureBeside(round, 'new', documents, examine);
-  await both(() => runControls(round), measured);
+  await bothOrCancel(() => runControls(round), measured);
   const report = await call('buildReport', { roundId }, `${chosen} edits chosen on ${sources} sources`);
   state.reported(report);
   state.report = report.report;
@@ -67,7 +68,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
 async function trainPolicyAndConfirm(round: RoundContext, chosen: number): Promise<TrainedPolicy> {
   if (!confirms(round, chosen)) return trainPolicy(round);
   let confirmed = false;
-  const [trained] = await both(
+  const [trained] = await bothOrCancel(
     async () => {
       const policy = await trainPolicy(round);
       if (!confirmed) round.at('confirming');
@@ -95,20 +96,14 @@ async function measureBeside(
   sources: number,
   trials: () => Promise<void>,
 ): Promise<void> {
-  await both(() => measureBaseline(round, learner, sources), trials);
+  await bothOrCancel(() => measureBaseline(round, learner, sources), trials);
 }
 
 /** Both results; where one fails the other is cancelled, and waited for. */
-async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]> {
+async function bothOrCancel<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]> {
   return CancellationScope.cancellable(async () => {
-    const running = [one(), other()] as const;
-    try {
-      return await Promise.all(running);
-    } catch (error) {
-      CancellationScope.current().cancel();
-      await Promise.allSettled(running);
-      throw error;
-    }
+    const scope = CancellationScope.current();
+    return both(one(), other(), () => scope.cancel());
   });
 }
 

@@ -1,4 +1,5 @@
 import { outcomes } from '../../contract/index.js';
+import { seconds, signed } from '../../lib/format.js';
 import { code } from '../../lib/markdown.js';
 import { gateMarkdown } from '../gate/details.js';
 import { forgotten } from './release-subject.js';
@@ -20,7 +21,7 @@ export function roundMarkdown(state: RoundState): string {
       `| best reward | ${bestReward === null ? 'none yet' : `${signed(bestReward)} over the base`} |`,
       ...(state.canaries === null ? [] : [`| forgotten | ${forgotten(state.canaries)} |`]),
       `| edits selected | ${selected ?? 'not yet'} |`,
-      `| device | ${deviceSeconds.toFixed(1)} s |`,
+      `| device | ${seconds(deviceSeconds)} |`,
       `| caps | ${caps.maxEditsPerRound} edits a round, ${caps.maxStepsPerTrial} steps and ${caps.maxDeviceSeconds} s a trial |`,
     ].join('\n'),
     notesMarkdown(state),
@@ -44,8 +45,6 @@ function flag({ paused, stopping }: RoundState['signals']): string {
   if (stopping) return ' (stopping)';
   return paused ? ' (paused)' : '';
 }
-
-const signed = (n: number): string => `${n >= 0 ? '+' : ''}${n.toFixed(3)}`;
 
 const notesMarkdown = ({ corpusNotes }: RoundState): string =>
   corpusNotes.length === 0 ? '' : ['### The corpus', ...corpusNotes.map((note) => `- ${code(note, 600)}`)].join('\n');

@@ -1,4 +1,5 @@
 import type { HeldOut, RetentionNumbers } from '../../contract/index.js';
+import { percent } from '../../lib/format.js';
 
 /** What a release gate decides, in a sentence: what was examined, and what was forgotten. */
 export function releaseSubject(
@@ -18,5 +19,3 @@ export const forgotten = ({ asked, rightBefore, rightAfter, lost }: RetentionNum
   asked === 0 || rightAfter === null || lost === null
     ? 'no canaries were asked'
     : `canaries ${rightBefore} of ${asked} right before, ${rightAfter} after, ${lost} lost`;
-
-const percent = (share: number | null): string => (share === null ? 'unknown' : `${(share * 100).toFixed(1)} %`);

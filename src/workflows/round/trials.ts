@@ -18,7 +18,7 @@ import { parseResult } from '../runtime/parse.js';
 import type { RoundContext } from './context.js';
 import { recordOutcomeFor } from '../trial/record-outcome.js';
 import { counted, summed } from '../trial/tally.js';
-import { mapConcurrently } from '../runtime/window.js';
+import { forEachConcurrently } from '../../lib/concurrency.js';
 
 /** Shards in flight at once. */
 const shardWindow = 4;
@@ -40,7 +40,7 @@ export async function runTrials(round: RoundContext, purpose: Purpose): Promise<
   const { window, maxFailedFraction } = config;
 
   await CancellationScope.cancellable(() =>
-    mapConcurrently(Array.from({ length: shards }), shardWindow, async (_, shard) => {
+    forEachConcurrently(Array.from({ length: shards }), shardWindow, async (_, shard) => {
       try {
         await whenNotPaused(state.signals);
         const input = { roundId, purpose, shard, window, reportEvery, maxFailedFraction, settings: round.settings };
@@ -98,7 +98,7 @@ async function settleShard(round: RoundContext, input: ShardInput, failure: Temp
     : (['infra_failure', `its shard did not end by itself: ${sentenceOf(failure)}`] as const);
   const loaded = await round.call('loadShard', { roundId, purpose, shard, begins: null }, `${purpose}, shard ${shard}`);
   let tally = loaded.recorded;
-  await mapConcurrently(tasksOf(loaded, input), input.window, async (trial) => {
+  await forEachConcurrently(tasksOf(loaded, input), input.window, async (trial) => {
     tally = counted(tally, await recordOutcomeFor(round.call, trial, outcome, reason));
   });
   return tally;

@@ -1,4 +1,5 @@
 import type { OutcomeCounts } from '../../contract/index.js';
+import { percent } from '../../lib/format.js';
 import { fatal } from '../runtime/parse.js';
 import { countOf } from './tally.js';
 
@@ -20,8 +21,8 @@ export function refuseFailures(outcomes: OutcomeCounts, maxFailedFraction: numbe
   if (failed <= maxFailedFraction || (more && ranOf(outcomes) < enoughTrials)) return;
   throw fatal(
     'TooManyFailedTrials',
-    `${(failed * 100).toFixed(0)} % of the trials failed for reasons of the infrastructure (${countOf(outcomes, 'infra_failure')}); ` +
-      `maxFailedFraction allows ${(maxFailedFraction * 100).toFixed(0)} %. The trials' reasons are in the ledger and beside their workflows.`,
+    `${percent(failed, 0)} of the trials failed for reasons of the infrastructure (${countOf(outcomes, 'infra_failure')}); ` +
+      `maxFailedFraction allows ${percent(maxFailedFraction, 0)}. The trials' reasons are in the ledger and beside their workflows.`,
   );
 }
 

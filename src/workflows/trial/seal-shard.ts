@@ -20,7 +20,7 @@ import { sentenceOf } from '../runtime/failures.js';
 import { parseInput, parseResult } from '../runtime/parse.js';
 import { recordOutcomeFor } from './record-outcome.js';
 import { counted } from './tally.js';
-import { mapConcurrently } from '../runtime/window.js';
+import { forEachConcurrently } from '../../lib/concurrency.js';
 import { whileParentRuns } from '../runtime/with-parent.js';
 
 /**
@@ -47,7 +47,7 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
   let soFar = loaded.recorded;
   let ended = 0;
   const tryAll = () =>
-    mapConcurrently(trials, window, async (trial) => {
+    forEachConcurrently(trials, window, async (trial) => {
       await whenNotPaused(controls);
       const result = controls.stopping
         ? await recordOutcomeFor(call, trial, 'skipped', 'the round was stopped before this trial began')
