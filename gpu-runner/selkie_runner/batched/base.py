@@ -1,6 +1,6 @@
-"""The frozen base as plain tensors: what a packed pass over a Llama or Qwen2 decoder reads.
+"""The frozen base as plain tensors: what a packed pass over a decoder reads.
 
-Nothing of the Hugging Face model is patched or replaced; its weights are shared, so decoding through the model itself
+Nothing of the Hugging Face model is patched or replaced. Its weights are shared, so decoding through the model itself
 is undisturbed, also while PEFT wraps its linear layers.
 """
 
@@ -12,47 +12,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InvalidTraining
-from .kernels.products import can_pack, packed
-
-#: projections that read the same input are one group: one product with all their A at once
-GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
-QKV, OUT, GATE_UP, DOWN = range(4)
-
-SUPPORTED_MODELS = ("llama", "qwen2")
+from .kernels.elementwise import statistics_dtype
+from .kernels.products import Projection, can_pack, packed
+from .layers.families import LayerSource, Sizes, bind_layer, family_of
+from .layers.layer import Layer
+from .layers.ops import Norm
 
 #: logits held at once
 MAX_LOGITS = 2**25
 
-#: some kinds of rotary scaling keep what they computed last, and passes may run side by side
+#: some kinds of rotary scaling keep state between calls, and passes run in parallel
 _ROTATING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Projection:
-    """A frozen linear layer: `weight` [out, in], the same as `products.py` packs it or None, `bias` [out] or None."""
-
-    name: str
-    weight: Tensor
-    packed: Tensor | None
-    bias: Tensor | None
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One decoder layer; `groups` follows `GROUPS`."""
-
-    input_norm: Tensor
-    post_norm: Tensor
-    groups: tuple[tuple[Projection, ...], ...]
-
-
-@dataclass(frozen=True)
 class FrozenBase:
-    """A decoder's weights and the numbers that shape its pass.
+    """A decoder's weights.
 
     Attributes:
         embedding: [vocabulary, hidden].
+        norm: of the last layer's output.
         head: [vocabulary, hidden]; the same tensor as `embedding` where the model ties them.
         packed_head: the same as `products.py` packs it, or None.
         rotary: the model's own module, so that every kind of rotary scaling is exactly the model's.
@@ -60,18 +39,15 @@ class FrozenBase:
 
     embedding: Tensor
     layers: tuple[Layer, ...]
-    norm: Tensor
+    norm: Norm
     head: Tensor
     packed_head: Tensor | None
     rotary: nn.Module
-    heads: int
-    kv_heads: int
-    head_dim: int
-    eps: float
+    sizes: Sizes
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the pass computes in."""
+        """What a pass computes in."""
         return self.embedding.dtype
 
     @property
@@ -79,9 +55,21 @@ class FrozenBase:
         """Where the weights are."""
         return self.embedding.device
 
+    @property
+    def heads(self) -> int:
+        return self.sizes.heads
+
+    @property
+    def kv_heads(self) -> int:
+        return self.sizes.kv_heads
+
+    @property
+    def head_dim(self) -> int:
+        return self.sizes.head_dim
+
     @classmethod
     def share(cls, model: nn.Module, dtype: torch.dtype | None = None) -> "FrozenBase":
-        """Share the weights of a `LlamaForCausalLM` or `Qwen2ForCausalLM`.
+        """Share the weights of a Hugging Face causal language model of one of `families.FAMILIES`.
 
         Args:
             model: the base; its linear layers may be wrapped by PEFT.
@@ -91,80 +79,40 @@ class FrozenBase:
             InvalidTraining: the architecture or one of its options is not one that this engine computes.
         """
         config: Any = model.config
-        _refuse_unsupported(config)
+        family, sizes = family_of(config), Sizes.of(config)
         inner: Any = model.model
         lm_head: Any = model.lm_head
-
-        def cast(tensor: Tensor) -> Tensor:
-            return tensor.detach().to(dtype or tensor.dtype)
-
-        embedding = cast(inner.embed_tokens.weight)
+        embedding: Tensor = inner.embed_tokens.weight.detach()
+        embedding = embedding.to(dtype or embedding.dtype)
+        dtype = embedding.dtype
         parameters: int = sum(parameter.numel() for parameter in model.parameters())
-        packs = can_pack(embedding.dtype, embedding.device, parameters * embedding.element_size())
-
-        def projection(owner: Any, name: str) -> Projection:
-            linear = getattr(owner, name)
-            linear = getattr(linear, "base_layer", linear)
-            weight = cast(linear.weight)
-            bias = None if linear.bias is None else cast(linear.bias)
-            return Projection(name, weight, packed(weight) if packs else None, bias)
-
-        layers = tuple(
-            Layer(
-                input_norm=cast(layer.input_layernorm.weight),
-                post_norm=cast(layer.post_attention_layernorm.weight),
-                groups=tuple(
-                    tuple(projection(layer.self_attn if index < GATE_UP else layer.mlp, name) for name in group)
-                    for index, group in enumerate(GROUPS)
-                ),
-            )
-            for layer in inner.layers
-        )
-        head = embedding if lm_head.weight is inner.embed_tokens.weight else cast(lm_head.weight)
+        packs = can_pack(dtype, embedding.device, parameters * embedding.element_size())
+        head = embedding if lm_head.weight is inner.embed_tokens.weight else lm_head.weight.detach().to(dtype)
+        sources = (LayerSource(index, module, sizes, dtype, packs) for index, module in enumerate(inner.layers))
         return cls(
             embedding=embedding,
-            layers=layers,
-            norm=cast(inner.norm.weight),
+            layers=tuple(bind_layer(family, source) for source in sources),
+            norm=Norm(inner.norm.weight.detach().to(dtype), sizes.eps),
             head=head,
             packed_head=packed(head) if packs else None,
             rotary=inner.rotary_emb,
-            heads=config.num_attention_heads,
-            kv_heads=config.num_key_value_heads,
-            head_dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
-            eps=config.rms_norm_eps,
+            sizes=sizes,
         )
 
-    def projections(self) -> Iterator[tuple[int, int, Projection]]:
-        """Every linear layer as (layer, group, projection), in the order of the pass."""
-        for index, layer in enumerate(self.layers):
-            for group, projections in enumerate(layer.groups):
-                for projection in projections:
-                    yield index, group, projection
+    def projections(self) -> Iterator[Projection]:
+        """Every linear layer but the head, in the order of the pass."""
+        for layer in self.layers:
+            for group in layer.groups:
+                yield from group
 
-    def rotation(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of the rotary angles, each [T, 1, head_dim / 2], for `positions` [T]."""
-        like = torch.empty((), dtype=dtype, device=self.device)
+    def embed(self, ids: Tensor) -> Tensor:
+        """The hidden states [T, hidden] of token ids [T]."""
+        return self.embedding.index_select(0, ids)
+
+    def rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the rotary angles, each [T, 1, head_dim / 2] in at least fp32, for `positions` [T]."""
+        like = torch.empty((), dtype=statistics_dtype(self.dtype), device=self.device)
         with _ROTATING:
             cos, sin = self.rotary(like, positions[None])
         half = self.head_dim // 2
         return cos[0, :, None, :half].contiguous(), sin[0, :, None, :half].contiguous()
-
-
-def module_name(layer: int, name: str) -> str:
-    """The projection's name inside the Hugging Face model, which PEFT keys and seeds are made of."""
-    owner = "self_attn" if name in (*GROUPS[QKV], *GROUPS[OUT]) else "mlp"
-    return f"model.layers.{layer}.{owner}.{name}"
-
-
-def _refuse_unsupported(config: Any) -> None:
-    problems: list[str] = []
-    if config.model_type not in SUPPORTED_MODELS:
-        problems.append(f"architecture {config.model_type!r} (supported: {', '.join(SUPPORTED_MODELS)})")
-    if config.hidden_act != "silu":
-        problems.append(f"activation {config.hidden_act!r} (supported: 'silu')")
-    if getattr(config, "attention_dropout", 0.0):
-        problems.append("attention dropout")
-    if getattr(config, "use_sliding_window", False):
-        problems.append("sliding-window attention")
-    if problems:
-        raise InvalidTraining(f"the batched engine cannot compute {', '.join(problems)}; use the solo engine")

@@ -11,8 +11,8 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from ..batched.base import QKV, FrozenBase, Projection
-from ..batched.kernels.products import times_transposed
+from ..batched.base import FrozenBase
+from ..batched.kernels.products import Projection, times_transposed
 from ..batched.lora.layout import TARGETS, AdapterLayout, AdapterView
 from ..jobs.job import Targets
 from .hf_trainer import Timed
@@ -56,7 +56,7 @@ class Floor:
         self._head()
         for key in reversed(groups):
             # nothing is trained below the lowest layer
-            self._backward(*key, need_dx=key != (0, QKV))
+            self._backward(*key, need_dx=key != groups[0])
 
     def _forward(self, layer: int, group: int) -> None:
         projections = self._decoder.layers[layer].groups[group]

@@ -161,7 +161,7 @@ class _Shape:
 
 def flop_per_token(decoder: FrozenBase) -> float:
     """4 · P: forward and the gradient of activations, P the weights of all products, the head's but no look-up's."""
-    products = sum(projection.weight.numel() for _, _, projection in decoder.projections())
+    products = sum(projection.weight.numel() for projection in decoder.projections())
     return 4.0 * (products + decoder.head.numel())
 
 

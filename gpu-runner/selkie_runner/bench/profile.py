@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 
-from ..batched.lora import grouped
-from ..batched.lora import linear as lora
-from ..batched.training import forward_backward as step
-from ..batched.training import passes
+from ..batched.layers import ops
+from ..batched.lora import grouped, single
+from ..batched.training import forward_backward, passes
 from ..batched.training.job_state import AdapterTraining
 from .edits import jobs_of, load_edits
 from .engine import add_dtype_option, base
@@ -32,19 +31,19 @@ _STEPS = 2
 
 #: part -> the functions that it is made of, as (owner, name); a function inside another counts as its own part
 _PARTS: dict[str, list[tuple[Any, str]]] = {
-    "base products": [(step, "project"), (step, "project_backward")],
+    "base products": [(ops, "project"), (ops, "project_backward")],
     "adapter products": [
-        (lora.SingleAdapter, "add"),
-        (lora.SavedSingle, "backward"),
+        (single.SingleAdapter, "add"),
+        (single.SavedSingle, "backward"),
         (grouped.GroupedAdapters, "add"),
         (grouped.SavedGrouped, "backward"),
     ],
-    "attention": [(step, "attend"), (step, "attend_backward")],
+    "attention": [(ops, "attend"), (ops, "attend_backward")],
     "element-wise": [
-        (step, name)
+        (ops, name)
         for name in ("rms_norm", "rms_norm_backward", "rotate", "rotate_backward", "swiglu", "swiglu_backward")
     ],
-    "loss with the head": [(step, "target_losses")],
+    "loss with the head": [(forward_backward, "target_losses")],
     "optimizer": [(AdapterTraining, name) for name in ("refresh", "collect", "gradient_norm", "apply")],
     "planning": [(passes, "plan_step")],
 }

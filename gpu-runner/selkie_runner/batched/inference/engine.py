@@ -27,7 +27,7 @@ from ..kernels.products import times_transposed
 from ..lora.frozen import FrozenAdapter
 from .adapter_source import BASE, AdapterSource
 from .block_store import BLOCK
-from .forward import ForwardRow, HiddenStates, read
+from .forward import ForwardRow, HiddenStates, forward
 from .kv_cache import KVCache
 from .prefix_cache import Prefix, PrefixCache, Prompt
 
@@ -157,7 +157,7 @@ class InferenceEngine:
             with memory_errors("decoding"):
                 self._cache.reserve(len(rows), max(row.most_length for row in rows), used=len(self._active))
                 readings = [[row.reading() for row in self._active], *self._begin(joining)]
-                states = read(self._decoder, self._cache, readings)
+                states = forward(self._decoder, self._cache, readings)
                 self._active = rows
                 self._take([reading for part in readings for reading in part], states)
         except Exception as error:
@@ -252,7 +252,7 @@ class InferenceEngine:
             self.tokens_read += reading.cost(len(self._decoder.layers))
             row.length = reading.length
             if row.reads_prompt:
-                self._recall.keep(row.prompt, self._cache, slot, reading.past, found.below)
+                self._recall.keep(row.prompt, self._cache, slot, reading.past, found.at_boundary)
         answering = [slot for slot, row in enumerate(self._active) if row.answer is not None]
         finished = self._answer(answering, [states[slot].final for slot in answering])
         for slot, row in enumerate(self._active):

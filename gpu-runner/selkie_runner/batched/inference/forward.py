@@ -1,6 +1,7 @@
-"""One forward pass over rows that go on from what they have read before: prompts and single tokens, many adapters.
+"""One forward pass over rows of many adapters, each after what its slot of the key-value cache holds.
 
-Tokens whose states are known up to some layer join the pass there.
+Prefill and decode share the pass: a row's tokens are its prompt or the last token of its answer. Tokens whose hidden
+states are cached up to some layer join the pass there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,204 +11,131 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
-from ..base import DOWN, GATE_UP, OUT, QKV, FrozenBase
-from ..kernels.attention import MAX_SCORES
-from ..kernels.elementwise import rms_norm, rotate, statistics_dtype, swiglu
+from ..base import FrozenBase
+from ..kernels.cached_attention import CachedAttentionPlan, CachedRow, Chunk, plan_chunk
+from ..kernels.elementwise import rms_norm
+from ..layers.passes import InferencePass
 from ..lora.frozen import FrozenAdapter
 from ..lora.grouped import lora_kernels
 from ..lora.layout import LoraTerm
-from ..lora.linear import LoraKernel, project
 from .kv_cache import KVCache
-
-#: a bf16 product on a CPU copies keys that do not fill their slots; where they fill more than this share, it is
-#: faster to look at the whole slot
-_COPIED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class ForwardRow:
-    """What one row reads in a pass.
+    """What one row computes in a pass.
 
     Attributes:
-        tokens: read after what the row's slot holds already.
+        tokens: follow what the row's slot holds.
         past: positions that the slot holds.
-        wanted: of `tokens`, those whose final state is asked for, from this one on.
-        adapter: names the layers; rows of one adapter lie side by side in the pass.
-        boundary: the states that enter this layer are told; 0 where nobody asks.
-        known: [n, hidden] those of the first `tokens`, not of all, whose keys and values below the slot holds.
+        first_output: index in `tokens` from which on final hidden states are returned.
+        adapter: key of the adapter; rows of one adapter are packed together.
+        layers: the adapter's LoRA layers, lowest first.
+        boundary: the layer whose inputs are returned; 0 for none.
+        cached_hidden: [n, hidden] inputs of the layer at `boundary` for the first n of `tokens`, fewer than all. The
+            slot holds the keys and values of these below that layer.
     """
 
     tokens: Sequence[int]
     past: int
-    wanted: int
+    first_output: int
     adapter: str
     layers: tuple[FrozenAdapter, ...]
     boundary: int = 0
-    known: Tensor | None = None
+    cached_hidden: Tensor | None = None
 
     @property
     def length(self) -> int:
-        """Positions in the slot afterwards."""
+        """Positions in the slot after the pass."""
         return self.past + len(self.tokens)
 
     def cost(self, layers: int) -> float:
-        """What it reads, in tokens that are read in all `layers`."""
-        return len(self.tokens) - (0 if self.known is None else self.known.shape[0] * self.boundary / layers)
+        """Its work, in tokens that pass all `layers`."""
+        cached = 0 if self.cached_hidden is None else self.cached_hidden.shape[0]
+        return len(self.tokens) - cached * self.boundary / layers
 
     def at(self, layer: int) -> "ForwardRow":
-        """What is left of it to read in a layer."""
-        if self.known is None or layer >= self.boundary:
+        """The part of the row that passes a layer."""
+        if self.cached_hidden is None or layer >= self.boundary:
             return self
-        count = self.known.shape[0]
+        count = self.cached_hidden.shape[0]
         return replace(self, tokens=self.tokens[count:], past=self.past + count)
 
 
 @dataclass(frozen=True)
 class HiddenStates:
-    """What a row's pass came to.
+    """The hidden states that a pass returns for a row.
 
     Attributes:
-        final: [wanted tokens, hidden] normalised states.
-        below: [tokens, hidden] the states that entered the layer at the row's boundary, None where it has none.
+        final: [outputs, hidden] after the last norm.
+        at_boundary: [tokens, hidden] the inputs of the layer at the row's boundary; None if it has none.
     """
 
     final: Tensor
-    below: Tensor | None
+    at_boundary: Tensor | None
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Adjoining slots that are attended to together, their queries padded to one width.
-
-    Attributes:
-        start: first slot.
-        rows, width, keys: how many slots, queries of each, keys that are looked at: those that the longest sees, or all
-            that a slot has room for.
-        gather: [rows * width] the packed token at each padded place.
-        tokens: [t] the packed tokens of these slots, and `places` [t] their padded places.
-        mask: [rows, 1, width, keys] 0 where a query sees a key, else -inf.
-    """
-
-    start: int
-    rows: int
-    width: int
-    keys: int
-    gather: Tensor
-    tokens: Tensor
-    places: Tensor
-    mask: Tensor
-
-
-def read(decoder: FrozenBase, cache: KVCache, parts: Sequence[Sequence[ForwardRow]]) -> list[HiddenStates]:
-    """Read every row's tokens; row i of all parts together has slot i of the cache, which has room for it.
+def forward(base: FrozenBase, cache: KVCache, parts: Sequence[Sequence[ForwardRow]]) -> list[HiddenStates]:
+    """Compute every row. Row i of all parts together has slot i of the cache, which has room for it.
 
     Args:
-        parts: rows whose numbers of new tokens are alike go together: those that read one, those that read a prompt.
+        parts: rows with about as many new tokens share a part: those that decode one, those that read a prompt.
 
     Returns:
-        What each row's pass came to, in the rows' order.
+        What each row asked for, in the rows' order.
     """
     rows = [row for part in parts for row in part]
-    below: list[Tensor | None] = [None] * len(rows)
+    at_boundary: list[Tensor | None] = [None] * len(rows)
     entries = sorted({0, *(row.boundary for row in rows)})
-    plan, x = None, decoder.embedding[:0]
-    for first, end in pairwise([*entries, len(decoder.layers)]):
-        before, plan = plan, _Plan.of(decoder, [[row.at(first) for row in part] for part in parts], cache.kv.shape[4])
-        x = decoder.embedding.index_select(0, plan.ids) if before is None else _join(x, before, rows, first)
+    plan, x = None, base.embedding[:0]
+    for first, end in pairwise([*entries, len(base.layers)]):
+        before, plan = plan, _Plan.of(base, [[row.at(first) for row in part] for part in parts], cache.kv.shape[4])
+        x = base.embed(plan.ids) if before is None else _join(x, before, rows, first)
         for slot, row in enumerate(rows):
             if first and row.boundary == first:
-                below[slot] = x[plan.spans[slot]]
-        x = _compute(decoder, cache, plan, x, range(first, end))
+                at_boundary[slot] = x[plan.spans[slot]]
+        step = plan.inference_pass(base, cache)
+        for layer in base.layers[first:end]:
+            x = layer.infer(x, step)
     assert plan is not None
-    final, _ = rms_norm(x.index_select(0, plan.wanted), decoder.norm, decoder.eps)
-    return [HiddenStates(*states) for states in zip(final.split(plan.wanted_counts), below, strict=True)]
+    final, _ = rms_norm(x.index_select(0, plan.outputs), base.norm.weight, base.norm.eps)
+    return [HiddenStates(*states) for states in zip(final.split(plan.output_counts), at_boundary, strict=True)]
 
 
 def _join(x: Tensor, before: "_Plan", rows: Sequence[ForwardRow], layer: int) -> Tensor:
-    """The states that enter a layer: those of the pass so far, and those that are known up to here."""
+    """The inputs of a layer: the hidden states of the pass so far, and those that are cached up to here."""
     joined: list[Tensor] = []
     for slot in before.order:
         row = rows[slot]
-        if row.boundary == layer and row.known is not None:
-            joined.append(row.known)
+        if row.boundary == layer and row.cached_hidden is not None:
+            joined.append(row.cached_hidden)
         joined.append(x[before.spans[slot]])
     return torch.cat(joined)
 
 
-def _compute(decoder: FrozenBase, cache: KVCache, plan: "_Plan", x: Tensor, layers: range) -> Tensor:
-    """The states [T, hidden] that leave the last of some layers, from those that enter the first."""
-    cos, sin = decoder.rotation(plan.positions, statistics_dtype(decoder.dtype))
-    tokens = x.shape[0]
-    for index in layers:
-        layer = decoder.layers[index]
-        normed, _ = rms_norm(x, layer.input_norm, decoder.eps)
-        (q, k, v), _ = project(normed, layer.groups[QKV], (index, QKV), plan.terms)
-        q = rotate(q.view(tokens, decoder.heads, -1), cos, sin).to(x.dtype)
-        k = rotate(k.view(tokens, decoder.kv_heads, -1), cos, sin).to(x.dtype)
-        keys, values = cache.kv[0, index], cache.kv[1, index]
-        keys[plan.slots, :, plan.positions] = k
-        values[plan.slots, :, plan.positions] = v.view(tokens, decoder.kv_heads, -1)
-        attended = torch.empty_like(q)
-        for part in plan.parts:
-            attended.index_copy_(0, part.tokens, _attend(q, keys, values, part))
-        (mixed,), _ = project(attended.view(tokens, -1), layer.groups[OUT], (index, OUT), plan.terms)
-        middle = mixed.add_(x)
-        normed, _ = rms_norm(middle, layer.post_norm, decoder.eps)
-        (gate, up), _ = project(normed, layer.groups[GATE_UP], (index, GATE_UP), plan.terms)
-        (down,), _ = project(swiglu(gate, up), layer.groups[DOWN], (index, DOWN), plan.terms)
-        x = down.add_(middle)
-    return x
-
-
-def _attend(q: Tensor, keys: Tensor, values: Tensor, part: _Part) -> Tensor:
-    """Attention of a part's tokens, [t, heads, D], from all tokens' `q` [T, heads, D] and a layer's cache."""
-    heads, head_dim = q.shape[1:]
-    kv_heads, length = keys.shape[1], keys.shape[2]
-    group = heads // kv_heads
-    # [rows, width, kv heads, group, D] -> [rows * kv heads, group * width, D]
-    padded = q.index_select(0, part.gather).view(part.rows, part.width, kv_heads, group, head_dim)
-    padded = padded.permute(0, 2, 3, 1, 4).reshape(part.rows * kv_heads, group * part.width, head_dim)
-    out = torch.empty_like(padded)
-    at_once = max(1, MAX_SCORES // (heads * part.width * part.keys))
-    for first in range(0, part.rows, at_once):
-        rows = min(at_once, part.rows - first)
-        slots = slice(part.start + first, part.start + first + rows)
-        block = slice(first * kv_heads, (first + rows) * kv_heads)
-        k = keys[slots].view(rows * kv_heads, length, head_dim)[:, : part.keys]
-        v = values[slots].view(rows * kv_heads, length, head_dim)[:, : part.keys]
-        scores = torch.bmm(padded[block], k.transpose(1, 2)).mul_(head_dim**-0.5)
-        scores.view(rows, heads, part.width, part.keys).add_(part.mask[first : first + rows])
-        probabilities = torch.softmax(scores, -1, dtype=statistics_dtype(q.dtype)).to(q.dtype)
-        torch.bmm(probabilities, v, out=out[block])
-    # and back to [rows * width, heads, D]
-    out = out.view(part.rows, kv_heads, group, part.width, head_dim).permute(0, 3, 1, 2, 4)
-    return out.reshape(-1, heads, head_dim).index_select(0, part.places)
-
-
 @dataclass(frozen=True)
 class _Plan:
-    """The tokens of some layers of a pass, packed: rows of one adapter side by side.
+    """The packed tokens of a range of layers; rows of one adapter adjoin.
 
     Attributes:
-        order: the slots as they lie in the pack, and `spans` by slot where.
-        ids, positions, slots: [T] token ids, their positions and slots.
-        wanted: the packed tokens whose final states are asked for, row by row in the rows' own order.
-        wanted_counts: how many of those each row has.
+        order: slots in packed order.
+        spans: packed tokens per slot.
+        ids: [T] token ids.
+        adapters: on their packed tokens.
+        outputs: packed tokens whose final hidden states are returned, in the rows' order.
+        output_counts: their number per row.
     """
 
     order: list[int]
     spans: list[slice]
     ids: Tensor
-    positions: Tensor
-    slots: Tensor
-    parts: tuple[_Part, ...]
-    terms: list[LoraKernel]
-    wanted: Tensor
-    wanted_counts: list[int]
+    attention: CachedAttentionPlan
+    adapters: list[LoraTerm]
+    outputs: Tensor
+    output_counts: list[int]
 
     @classmethod
-    def of(cls, decoder: FrozenBase, parts: Sequence[Sequence[ForwardRow]], room: int) -> "_Plan":
-        """`room`: positions of a slot."""
+    def of(cls, base: FrozenBase, parts: Sequence[Sequence[ForwardRow]], slot_length: int) -> "_Plan":
         rows = [row for part in parts for row in part]
         spans = [slice(0)] * len(rows)
         order = sorted(range(len(rows)), key=lambda slot: rows[slot].adapter)
@@ -217,55 +145,45 @@ class _Plan:
             total = spans[slot].stop
 
         def tensor(values: list[int]) -> Tensor:
-            return torch.tensor(values, dtype=torch.long).to(decoder.device, non_blocking=True)
+            return torch.tensor(values, dtype=torch.long).to(base.device, non_blocking=True)
 
-        planned: list[_Part] = []
-        first = 0
-        for part in parts:
-            if part:
-                planned.append(_part(decoder, first, part, spans[first : first + len(part)], room))
-                first += len(part)
         return cls(
             order=order,
             spans=spans,
             ids=tensor([token for slot in order for token in rows[slot].tokens]),
-            positions=tensor([at for slot in order for at in range(rows[slot].past, rows[slot].length)]),
-            slots=tensor([slot for slot in order for _ in rows[slot].tokens]),
-            parts=tuple(planned),
-            terms=lora_kernels(list(_terms(rows, order, spans)), decoder.dtype),
-            wanted=tensor(
-                [at for row, span in zip(rows, spans, strict=True) for at in range(span.start + row.wanted, span.stop)]
+            attention=CachedAttentionPlan(
+                slots=tensor([slot for slot in order for _ in rows[slot].tokens]),
+                positions=tensor([at for slot in order for at in range(rows[slot].past, rows[slot].length)]),
+                chunks=tuple(_chunks(base, parts, spans, slot_length)),
             ),
-            wanted_counts=[len(row.tokens) - row.wanted for row in rows],
+            adapters=list(_lora_terms(rows, order, spans)),
+            outputs=tensor(
+                [
+                    at
+                    for row, span in zip(rows, spans, strict=True)
+                    for at in range(span.start + row.first_output, span.stop)
+                ]
+            ),
+            output_counts=[len(row.tokens) - row.first_output for row in rows],
         )
 
-
-def _part(decoder: FrozenBase, first: int, rows: Sequence[ForwardRow], spans: Sequence[slice], room: int) -> _Part:
-    width = max(len(row.tokens) for row in rows)
-    keys = max(row.length for row in rows)
-    copies = decoder.device.type == "cpu" and decoder.dtype == torch.bfloat16
-    if copies and width == 1 and keys > _COPIED_SHARE * room:
-        keys = room
-    counts = torch.tensor([len(row.tokens) for row in rows])
-    past = torch.tensor([row.past for row in rows])
-    offsets = torch.arange(width)
-    packed = torch.tensor([span.start for span in spans])[:, None] + torch.minimum(offsets, counts[:, None] - 1)
-    real = offsets < counts[:, None]
-    seen = torch.arange(keys)[None, None, :] <= (past[:, None] + offsets)[:, :, None]
-    mask = torch.zeros(seen.shape, dtype=decoder.dtype).masked_fill_(~seen, float("-inf"))
-    return _Part(
-        start=first,
-        rows=len(rows),
-        width=width,
-        keys=keys,
-        gather=packed.reshape(-1).to(decoder.device),
-        tokens=packed[real].to(decoder.device),
-        places=real.reshape(-1).nonzero().squeeze(1).to(decoder.device),
-        mask=mask[:, None].to(decoder.device),
-    )
+    def inference_pass(self, base: FrozenBase, cache: KVCache) -> InferencePass:
+        cos, sin = base.rotation(self.attention.positions)
+        return InferencePass(lora_kernels(self.adapters, base.dtype), cos, sin, self.attention, cache.kv)
 
 
-def _terms(rows: Sequence[ForwardRow], order: Sequence[int], spans: Sequence[slice]) -> Iterator[LoraTerm]:
+def _chunks(
+    base: FrozenBase, parts: Sequence[Sequence[ForwardRow]], spans: Sequence[slice], slot_length: int
+) -> Iterator[Chunk]:
+    first = 0
+    for part in parts:
+        if part:
+            rows = [CachedRow(spans[slot].start, len(row.tokens), row.past) for slot, row in enumerate(part, first)]
+            yield plan_chunk(rows, first_slot=first, slot_length=slot_length, dtype=base.dtype, device=base.device)
+            first += len(part)
+
+
+def _lora_terms(rows: Sequence[ForwardRow], order: Sequence[int], spans: Sequence[slice]) -> Iterator[LoraTerm]:
     """Each adapter's layers on the packed tokens of its rows."""
     for _, group in groupby(order, key=lambda slot: rows[slot].adapter):
         slots = list(group)

@@ -1,4 +1,6 @@
-"""Products with frozen weights, which a CPU keeps once more in the order in which its library reads them."""
+"""Products with frozen weights, which a CPU holds a second time in the order in which its library reads them."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -6,19 +8,41 @@ from torch.nn import functional
 
 from ...hardware import available_bytes, has_fast_bf16
 
-#: of what is free, for the second copy of a base
+#: a base is packed where it takes at most 1/N of the free memory
 _PACKED_SHARE = 8
 
 
+@dataclass(frozen=True)
+class Projection:
+    """A frozen linear layer.
+
+    Attributes:
+        module: its name inside the Hugging Face model, which PEFT's keys and the seeds of A are made of.
+        weight: [out, in].
+        packed: the same in oneDNN's order, or None.
+        bias: [out] or None.
+    """
+
+    module: str
+    weight: Tensor
+    packed: Tensor | None
+    bias: Tensor | None
+
+    @property
+    def name(self) -> str:
+        """Its name inside its layer, such as `q_proj`."""
+        return self.module.rpartition(".")[2]
+
+
 def can_pack(dtype: torch.dtype, device: torch.device, base_bytes: int) -> bool:
-    """Whether packed weights are faster here, and small beside what is free."""
+    """Whether packed weights are faster here, and small relative to the free memory."""
     fast = dtype == torch.float32 or (dtype == torch.bfloat16 and has_fast_bf16(device))
     usable = device.type == "cpu" and torch.backends.mkldnn.is_available() and fast
     return usable and base_bytes * _PACKED_SHARE <= available_bytes(device)
 
 
 def packed(weight: Tensor) -> Tensor:
-    """`weight` [out, in] in oneDNN's own order, into which it would else be brought for every product."""
+    """`weight` [out, in] in oneDNN's own order, which the library would otherwise produce for every product."""
     return torch.ops.mkldnn._reorder_linear_weight(weight)
 
 

@@ -1,1 +1,1 @@
-"""LoRA layers of many adapters beside one frozen base, applied to packed rows."""
+"""LoRA layers of many adapters over one frozen base, applied to packed rows."""

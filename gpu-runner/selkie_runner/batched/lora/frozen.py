@@ -1,4 +1,4 @@
-"""The frozen layers below the trained ones, held once however many jobs in flight stand on them."""
+"""Frozen adapters below the trained ones: each is loaded once, however many jobs stack on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ import torch
 from ...errors import InvalidAdapter
 from ...lora.peft_folder import read_adapter
 from ...lora.weights import layer_number
-from ..base import FrozenBase, module_name
+from ..base import FrozenBase
 from .layout import AdapterLayout, AdapterView
 
 
 @dataclass(frozen=True)
 class FrozenAdapter:
-    """A layer that is not trained."""
+    """A LoRA layer that is not trained."""
 
     weights: AdapterView
     scale: float
@@ -23,10 +23,10 @@ class FrozenAdapter:
 class FrozenAdapters:
     """PEFT folders by path, loaded for the first job that needs one and dropped after the last."""
 
-    def __init__(self, decoder: FrozenBase, dtype: torch.dtype | None = None) -> None:
-        """Hold none yet. `dtype` is what their weights are held in, by default what the passes compute in."""
-        self._decoder = decoder
-        self._dtype = dtype or decoder.dtype
+    def __init__(self, base: FrozenBase, dtype: torch.dtype | None = None) -> None:
+        """Load nothing yet. Weights are held in `dtype`, by default the passes' own."""
+        self._base = base
+        self._dtype = dtype or base.dtype
         self._loaded: dict[Path, FrozenAdapter] = {}
         self._uses: dict[Path, int] = {}
 
@@ -36,7 +36,7 @@ class FrozenAdapters:
         Raises:
             InvalidAdapter: a folder is no plain LoRA adapter of this base. Nothing is held then.
         """
-        loaded = {path: self._loaded.get(path) or _load(self._decoder, path, self._dtype) for path in stack}
+        loaded = {path: self._loaded.get(path) or _load(self._base, path, self._dtype) for path in stack}
         self._loaded.update(loaded)
         for path in stack:
             self._uses[path] = self._uses.get(path, 0) + 1
@@ -50,18 +50,18 @@ class FrozenAdapters:
                 del self._uses[path], self._loaded[path]
 
 
-def _load(decoder: FrozenBase, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
+def _load(base: FrozenBase, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
     layer = read_adapter(folder)
-    shapes = {module_name(index, p.name): tuple(p.weight.shape) for index, _, p in decoder.projections()}
+    shapes = {projection.module: tuple(projection.weight.shape) for projection in base.projections()}
     for module, a in layer.a.items():
-        fit = (layer.b[module].shape[0], a.shape[1])
-        if shapes.get(module) != fit:
-            has = f"is {list(shapes[module])}" if module in shapes else "does not exist"
-            raise InvalidAdapter(f"{folder}: its {module} is {list(fit)}, in the base that module {has}")
+        shape = (layer.b[module].shape[0], a.shape[1])
+        if shapes.get(module) != shape:
+            in_base = f"is {list(shapes[module])}" if module in shapes else "does not exist"
+            raise InvalidAdapter(f"{folder}: its {module} is {list(shape)}, in the base that module {in_base}")
     lowest = min(layer_number(module) for module in layer.a)
-    layout = AdapterLayout(decoder, layer.rank, frozenset(module.rpartition(".")[2] for module in layer.a), lowest)
+    layout = AdapterLayout(base, layer.rank, frozenset(module.rpartition(".")[2] for module in layer.a), lowest)
     # zeros where the folder has no factors for a module
-    view = layout.view(torch.zeros(layout.size, dtype=dtype, device=decoder.device))
+    view = layout.view(torch.zeros(layout.size, dtype=dtype, device=base.device))
     for module, a, b in view.modules():
         if module in layer.a:
             a.copy_(layer.a[module])

@@ -1,4 +1,4 @@
-"""Many adapters of one shape in one grouped product, for devices where a launch for each costs more than its work."""
+"""Many adapters of one shape in one grouped product, for devices where launching a product costs more than its work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from .layout import GroupFactors, LoraTerm
-from .linear import Key, LoraKernel, SingleAdapter
-from .mixed_precision import fp32_runs
+from .linear import Key, LoraKernel
+from .mixed_precision import fp32_adapters
+from .single import SingleAdapter
 
-#: `grouped_mm` wants strides of whole 16 bytes, which 8 columns of bf16 are
+#: `grouped_mm` needs strides that are multiples of 16 bytes: 8 columns of bf16
 ALIGNED_RANK = 8
 
 
 def lora_kernels(terms: Sequence[LoraTerm], dtype: torch.dtype, *, grouped: bool = False) -> list[LoraKernel]:
-    """How to compute the adapters of a pass in `dtype`.
+    """The kernels that compute the adapters of a pass in `dtype`.
 
     Args:
-        grouped: compute those of equal shape on adjoining rows together; otherwise each alone.
+        grouped: compute adapters of one shape on adjoining rows together; otherwise each alone.
     """
-    wide = [term for term in terms if term.weights.flat.dtype != dtype]
+    wider = [term for term in terms if term.weights.flat.dtype != dtype]
     others = [term for term in terms if term.weights.flat.dtype == dtype]
-    arranged: list[LoraKernel] = [*fp32_runs(wide)]
+    kernels: list[LoraKernel] = [*fp32_adapters(wider)]
     for run in _runs(others) if grouped and others else ([term] for term in others):
-        arranged.append(GroupedAdapters(run) if len(run) > 1 else SingleAdapter(run[0]))
-    return arranged
+        kernels.append(GroupedAdapters(run) if len(run) > 1 else SingleAdapter(run[0]))
+    return kernels
 
 
 def prefers_grouped(device: torch.device, dtype: torch.dtype) -> bool:
-    """Where the grouped product has a fast kernel."""
+    """Whether the grouped product has a fast kernel here."""
     return device.type == "cuda" and dtype == torch.bfloat16 and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
@@ -44,7 +45,7 @@ class GroupedAdapters:
         weights = terms[0].weights
         self.rank = weights.layout.rank
         device, dtype = weights.flat.device, weights.flat.dtype
-        #: where each term's rows end, counted from the first
+        # where each term's rows end, counted from the first
         self.ends = torch.tensor([t.rows.stop - self.rows.start for t in terms], dtype=torch.int32, device=device)
         self.scales = torch.tensor([t.scale for t in terms], dtype=dtype, device=device).view(-1, 1, 1)
 
@@ -67,12 +68,17 @@ class GroupedAdapters:
 
 @dataclass(frozen=True)
 class SavedGrouped:
-    """The adapters' part of the outputs of a group."""
+    """The backward pass of `GroupedAdapters`.
+
+    Attributes:
+        scaled_a: [terms, projections * rank, in].
+        b: [terms, out, rank] per projection.
+        inner: [rows, projections * rank] x Aᵀ with the scaled A.
+    """
 
     group: GroupedAdapters
     key: Key
     positions: tuple[int, ...]
-    #: [terms, projections * rank, in] and, by projection, [terms, out, rank]
     scaled_a: Tensor
     b: list[Tensor]
     inner: Tensor
@@ -110,7 +116,7 @@ def _copy_each(targets: Sequence[Tensor], stacked: Tensor) -> None:
 
 
 def _runs(terms: Sequence[LoraTerm]) -> Iterator[list[LoraTerm]]:
-    """LoraKernel that can go together, each run as long as it can be; `terms` in the order of their rows."""
+    """The longest runs of terms that one grouped product can compute; `terms` in the order of their rows."""
     run: list[LoraTerm] = [terms[0]]
     for before, term in pairwise(terms):
         if not _go_together(before, term):

@@ -1,7 +1,7 @@
 """Adapters as flat vectors: one tensor holds all of A and B of one LoRA layer, and views give it shape.
 
-A flat vector has exactly its job's rank, so norm, clip, AdamW, cast and checkpoint are one operation each, nothing is
-padded, and a job of rank 8 costs what rank 8 costs beside one of rank 64.
+A flat vector has exactly its job's rank. So norm, clip, AdamW, cast and checkpoint are one operation each, nothing is
+padded, and a job of rank 8 costs what rank 8 costs, whatever ranks its neighbours have.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...jobs.job import Recipe, Targets
-from ..base import FrozenBase, module_name
+from ..base import FrozenBase
+from .linear import Key
 
 TARGETS: dict[Targets, frozenset[str]] = {
     "qv": frozenset({"q_proj", "v_proj"}),
@@ -26,7 +27,7 @@ class GroupFactors:
         positions: which projections of the group have factors.
         a: their A stacked, [n * rank, in], so that one product serves all.
         b: their B, each [out, rank].
-        a_t, b_t: the same transposed. Made once, since for few rows a view costs as much as a tenth of a product.
+        a_t, b_t: the same transposed. Made once: for few rows a view costs as much as a tenth of a product.
     """
 
     positions: tuple[int, ...]
@@ -37,10 +38,11 @@ class GroupFactors:
 
 
 @dataclass(frozen=True)
-class _Block:
-    layer: int
-    group: int
-    names: tuple[str, ...]
+class _Group:
+    """Where a group of projections has factors, and the factors' widths."""
+
+    key: Key
+    modules: tuple[str, ...]
     positions: tuple[int, ...]
     inputs: int
     outputs: tuple[int, ...]
@@ -49,27 +51,26 @@ class _Block:
 class AdapterLayout:
     """Where the factors of a LoRA layer of one rank lie in its flat vector."""
 
-    def __init__(self, decoder: FrozenBase, rank: int, targets: frozenset[str], lowest_layer: int = 0) -> None:
+    def __init__(self, base: FrozenBase, rank: int, targets: frozenset[str], lowest_layer: int = 0) -> None:
         """Lay out the projections named `targets` in the layers from `lowest_layer` up."""
         self.rank = rank
         self.targets = targets
         self.lowest_layer = lowest_layer
-        self.blocks: list[_Block] = []
-        for index, layer in enumerate(decoder.layers[lowest_layer:], lowest_layer):
-            for group, projections in enumerate(layer.groups):
-                hit = [(i, p) for i, p in enumerate(projections) if p.name in targets]
+        self.groups: list[_Group] = []
+        for index, layer in enumerate(base.layers[lowest_layer:], lowest_layer):
+            for number, projections in enumerate(layer.groups):
+                hit = [(position, p) for position, p in enumerate(projections) if p.name in targets]
                 if hit:
-                    self.blocks.append(
-                        _Block(
-                            index,
-                            group,
-                            tuple(p.name for _, p in hit),
-                            tuple(i for i, _ in hit),
-                            hit[0][1].weight.shape[1],
-                            tuple(p.weight.shape[0] for _, p in hit),
+                    self.groups.append(
+                        _Group(
+                            key=(index, number),
+                            modules=tuple(p.module for _, p in hit),
+                            positions=tuple(position for position, _ in hit),
+                            inputs=hit[0][1].weight.shape[1],
+                            outputs=tuple(p.weight.shape[0] for _, p in hit),
                         )
                     )
-        self.size = sum(rank * (len(b.names) * b.inputs + sum(b.outputs)) for b in self.blocks)
+        self.size = sum(rank * (len(group.modules) * group.inputs + sum(group.outputs)) for group in self.groups)
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -77,9 +78,9 @@ class AdapterLayout:
         return self.rank, self.targets, self.lowest_layer
 
     @classmethod
-    def of(cls, decoder: FrozenBase, recipe: Recipe) -> "AdapterLayout":
+    def of(cls, base: FrozenBase, recipe: Recipe) -> "AdapterLayout":
         """The layout of what a recipe trains."""
-        return cls(decoder, recipe.rank, TARGETS[recipe.targets], recipe.lowest_layer(len(decoder.layers)))
+        return cls(base, recipe.rank, TARGETS[recipe.targets], recipe.lowest_layer(len(base.layers)))
 
     def view(self, flat: Tensor) -> "AdapterView":
         """Shape a vector [size] without copying it."""
@@ -92,7 +93,7 @@ class AdapterView:
     def __init__(self, layout: AdapterLayout, flat: Tensor) -> None:
         self.layout = layout
         self.flat = flat
-        self.factors: dict[tuple[int, int], GroupFactors] = {}
+        self.factors: dict[Key, GroupFactors] = {}
         rank, at = layout.rank, 0
 
         def take(rows: int, columns: int) -> Tensor:
@@ -100,18 +101,18 @@ class AdapterView:
             at += rows * columns
             return flat[at - rows * columns : at].view(rows, columns)
 
-        for block in layout.blocks:
-            a = take(len(block.names) * rank, block.inputs)
-            b = tuple(take(outputs, rank) for outputs in block.outputs)
-            self.factors[block.layer, block.group] = GroupFactors(block.positions, a, b, a.T, tuple(one.T for one in b))
+        for group in layout.groups:
+            a = take(len(group.modules) * rank, group.inputs)
+            b = tuple(take(outputs, rank) for outputs in group.outputs)
+            self.factors[group.key] = GroupFactors(group.positions, a, b, a.T, tuple(one.T for one in b))
 
     def modules(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Each adapted module as (name in the model, A [rank, in], B [out, rank])."""
         rank = self.layout.rank
-        for block in self.layout.blocks:
-            factors = self.factors[block.layer, block.group]
-            for i, name in enumerate(block.names):
-                yield module_name(block.layer, name), factors.a[i * rank : (i + 1) * rank], factors.b[i]
+        for group in self.layout.groups:
+            factors = self.factors[group.key]
+            for i, module in enumerate(group.modules):
+                yield module, factors.a[i * rank : (i + 1) * rank], factors.b[i]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class LoraTerm:
 
     Attributes:
         weights: factors in the dtype that the pass computes in.
-        gradients: where the pass leaves the gradients of `weights`; None for a frozen adapter.
+        gradients: the pass writes the gradients of `weights` there; None for a frozen adapter.
     """
 
     rows: slice

@@ -1,7 +1,6 @@
 """How much memory a step takes, and how many tokens fit: the model behind admission."""
 
-from ..base import GATE_UP, MAX_LOGITS, QKV, FrozenBase
-from ..kernels.attention import RECOMPUTE_ABOVE
+from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..lora.layout import AdapterLayout
 
@@ -11,17 +10,9 @@ STATE_TOKENS = 16384
 
 def bytes_per_token(decoder: FrozenBase) -> int:
     """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
-    narrow = decoder.dtype.itemsize
-    wide = statistics_dtype(decoder.dtype).itemsize
-    hidden = decoder.embedding.shape[1]
-    kept: list[int] = []
-    for layer in decoder.layers:
-        inputs = sum(group[0].weight.shape[1] for group in layer.groups)
-        gate_up = sum(projection.weight.shape[0] for projection in layer.groups[GATE_UP])
-        qkv = sum(projection.weight.shape[0] for projection in layer.groups[QKV])
-        # residuals, inputs of the projections, gate and up, probabilities; queries, keys and values
-        kept.append((2 * hidden + inputs + gate_up + decoder.heads * RECOMPUTE_ABOVE) * narrow + qkv * wide)
-    # while one layer's backward pass runs it takes about twice over what the layer kept
+    wide = statistics_dtype(decoder.dtype)
+    kept = [op.saved_bytes(decoder.dtype.itemsize, wide.itemsize) for layer in decoder.layers for op in layer.ops]
+    # the backward pass of an op takes at most about twice what the op kept, and frees that at once
     return sum(kept) + 2 * max(kept)
 
 

@@ -273,7 +273,7 @@ def test_an_error_in_a_pass_is_told_to_its_rows_and_the_next_are_answered(base: 
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(generation_module, "read", broken)
+        patch.setattr(generation_module, "forward", broken)
         decoder.step()
     assert all(isinstance(future.exception(), ZeroDivisionError) for future in futures)
     assert_same(answers(decoder, decoder.generate([row]))[0], base.reference(row, 0))

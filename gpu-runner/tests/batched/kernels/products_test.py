@@ -33,4 +33,4 @@ def test_a_base_that_fills_the_memory_is_not_held_twice() -> None:
 def test_fp64_is_not_packed() -> None:
     decoder = FrozenBase.share(tiny("llama-tiny").model)
     assert decoder.packed_head is None
-    assert all(projection.packed is None for _, _, projection in decoder.projections())
+    assert all(projection.packed is None for projection in decoder.projections())
