@@ -110,8 +110,8 @@ export const roundConfigSchema = z.strictObject({
   campaign: z.string().min(1).max(1000).optional(),
   reward: z
     .strictObject({
-      /** what a gain is measured in; `blend` is the match's, its ties broken by the log-likelihood's */
-      measure: z.enum(['match', 'likelihood', 'blend']).default('blend'),
+      /** the component of a score that a gain is measured in; `blend`: the domain's primary one, ties broken by `logLikelihood` */
+      measure: z.string().min(1).max(40).default('blend'),
       /** subtracted for the whole set of canaries lost, in proportion */
       canaryPenalty: z.number().min(0).max(10).default(0.5),
       /** an edit is never chosen that loses a larger share of the canaries that its learner knew; 1: any may be */

@@ -57,14 +57,15 @@ export const trialSpecSchema = z.strictObject({
 });
 export type TrialSpec = z.infer<typeof trialSpecSchema>;
 
-/** Means over the questions asked; `logLikelihood` is per token of the reference answer, null where the server gives none. */
-export const scoresSchema = z.strictObject({
-  questions: z.int().nonnegative(),
-  match: z.number(),
-  exactMatch: z.number(),
-  f1: z.number(),
-  logLikelihood: z.number().nullable(),
-});
+/** What one answer scores, by the names of its domain's components; null where there is no such number. */
+export const componentsSchema = z.record(z.string().min(1).max(40), z.number().nullable());
+export type Components = z.infer<typeof componentsSchema>;
+
+/** The component of every domain: of a right answer, the mean per token; null where the model server gives none. */
+export const likelihoodComponent = 'logLikelihood';
+
+/** Means over the questions asked, by component. One missing number makes a mean null. */
+export const scoresSchema = z.strictObject({ questions: z.int().nonnegative(), means: componentsSchema });
 export type Scores = z.infer<typeof scoresSchema>;
 
 /** `total = gain − penalty`; the gain is over the learner's own closed-book baseline on questions A. */

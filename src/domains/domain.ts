@@ -1,8 +1,7 @@
-import type { Example, Prompt, TemplateId } from '../contract/index.js';
+import type { Components, Example, Prompt, TemplateId } from '../contract/index.js';
 import type { Clamp, Directives } from '../seal/directives.js';
-import type { Grade } from '../seal/grading.js';
 
-export type { Clamp, Directives, Grade };
+export type { Clamp, Directives };
 
 /** A question with its reference answers. Edits are chosen on part A and reported on part B. */
 export interface Item {
@@ -67,6 +66,8 @@ export interface Domain {
   readonly id: string;
   /** names what grades an answer, with its version: part of the key of every cached answer */
   readonly grader: string;
+  /** the component that rewards and reports read; 1 on a right answer, so that a canary below it is lost */
+  readonly primary: string;
   /** names what reads an edit and makes its examples, with its version: part of the key of every proposal */
   readonly parser: string;
   /** so many tokens of an answer are asked for, and more where a reference is longer */
@@ -78,5 +79,6 @@ export interface Domain {
   /** the source alone: the raw-passage control */
   rawExamples(source: Source, style: PromptStyle): Example[];
   itemPrompt(source: Source, item: Item, arm: Arm, style: PromptStyle): Prompt;
-  grade(item: Item, answer: string): Grade;
+  /** the answer's number in each component, the primary one among them */
+  grade(item: Item, answer: string): Components;
 }

@@ -1,6 +1,6 @@
 import type { Arms } from '../contract/index.js';
 import type { Source } from '../domains/domain.js';
-import { compare, matchBySource, meanOf, type BySource, type Comparison } from './by-source.js';
+import { compare, meanBySource, meanOf, type BySource, type Comparison } from './by-source.js';
 import type { Evidence } from './evidence.js';
 
 export interface ArmNumbers {
@@ -15,19 +15,19 @@ export interface ArmNumbers {
  * The arms on questions B. A document counts once in an arm, whatever the number of its questions and candidates; one
  * without a number is left out, never counted as 0.
  */
-export function armNumbers({ trials, selection, train, base, inContext }: Evidence): ArmNumbers {
+export function armNumbers({ trials, selection, train, base, inContext, component }: Evidence): ArmNumbers {
   const chosenIds = new Set(selection?.chosen.map(({ trialId }) => trialId));
   const chosen =
     trials.confirm.length > 0 ? trials.confirm : trials.edits.filter(({ spec }) => chosenIds.has(spec.trialId));
   const of = {
     base,
     inContext,
-    rawPassage: matchBySource(trials.controls, ({ b }) => b),
-    selfEditMean: matchBySource(trials.edits, ({ b }) => b),
-    chosenOnB: matchBySource(chosen, ({ b }) => b),
+    rawPassage: meanBySource(trials.controls, component, ({ b }) => b),
+    selfEditMean: meanBySource(trials.edits, component, ({ b }) => b),
+    chosenOnB: meanBySource(chosen, component, ({ b }) => b),
     otherSourceControl: byAskedSource(
       train,
-      matchBySource(chosen, ({ otherSource }) => otherSource),
+      meanBySource(chosen, component, ({ otherSource }) => otherSource),
     ),
   } satisfies Record<keyof Arms, BySource>;
   const arms = {
@@ -60,9 +60,9 @@ export function armNumbers({ trials, selection, train, base, inContext }: Eviden
 function byAskedSource(train: Source[], byAdapter: BySource): BySource {
   const asked = new Map(train.map(({ sourceId }, at) => [sourceId, train[(at + 1) % train.length]?.sourceId]));
   return new Map(
-    [...byAdapter].flatMap(([sourceId, match]) => {
+    [...byAdapter].flatMap(([sourceId, score]) => {
       const next = asked.get(sourceId);
-      return next === undefined ? [] : [[next, match]];
+      return next === undefined ? [] : [[next, score]];
     }),
   );
 }

@@ -17,16 +17,20 @@ export interface Comparison {
 /** What a difference between two shares can be. */
 const differences = [-1, 1] as const;
 
-/** The mean match of each document over its scored trials. */
-export function matchBySource(trials: Trial[], scoresOf: (evaluation: Evaluation) => Scores | null): BySource {
+/** The mean of a component over each document's scored trials. */
+export function meanBySource(
+  trials: Trial[],
+  component: string,
+  scoresOf: (evaluation: Evaluation) => Scores | null,
+): BySource {
   const means: BySource = new Map();
   for (const [sourceId, ofSource] of groupBy(trials, ({ spec }) => spec.sourceId)) {
-    const matches = ofSource.flatMap(({ result }) => {
+    const scored = ofSource.flatMap(({ result }) => {
       if (result?.outcome !== 'scored' || result.evaluation === null) return [];
       const scores = scoresOf(result.evaluation);
-      return scores === null || scores.questions === 0 ? [] : [scores.match];
+      return scores === null || scores.questions === 0 ? [] : (scores.means[component] ?? []);
     });
-    const value = mean(matches);
+    const value = mean(scored);
     if (value !== null) means.set(sourceId, value);
   }
   return means;

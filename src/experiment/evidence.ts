@@ -23,15 +23,17 @@ export interface RetentionAnswers {
 /** All that a report is computed from, as the ledger holds it. */
 export interface Evidence {
   round: PreparedRound;
+  /** of a score: the domain's primary one, which every number of the report is a mean of */
+  component: string;
   trials: Record<Purpose, Trial[]>;
   selection: Selection | null;
   policy: Policy | null;
   /** another round trained the same policy before */
   policyReused: boolean;
-  /** match of the old policy before any training: on questions B of the training documents */
+  /** of the old policy before any training: on questions B of the training documents */
   base: BySource;
   inContext: BySource;
-  /** match before any training on all questions of the held-out documents */
+  /** before any training on all questions of the held-out documents */
   heldOutBaseline: { old: BySource; new: BySource };
   train: Source[];
   heldOut: Source[];
@@ -51,15 +53,16 @@ export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: st
   );
   return {
     round,
+    component: domain.primary,
     trials: Object.fromEntries(ofPhase) as Evidence['trials'],
     selection: await ledger.selections.get(roundId),
     policy: await ledger.policies.get(roundId),
     policyReused: await ledger.policies.trainedBefore(roundId),
-    base: await answers.matchBySource(round.old, onlyB(train), 'closedBook'),
-    inContext: await answers.matchBySource(round.old, onlyB(train), 'inContext'),
+    base: await answers.meanBySource(round.old, onlyB(train), 'closedBook'),
+    inContext: await answers.meanBySource(round.old, onlyB(train), 'inContext'),
     heldOutBaseline: {
-      old: await answers.matchBySource(round.old, heldOut, 'closedBook'),
-      new: await answers.matchBySource(round.new, heldOut, 'closedBook'),
+      old: await answers.meanBySource(round.old, heldOut, 'closedBook'),
+      new: await answers.meanBySource(round.new, heldOut, 'closedBook'),
     },
     train,
     heldOut,
@@ -79,19 +82,19 @@ class AnswerReader {
     private readonly round: PreparedRound,
   ) {}
 
-  /** The mean match of each document; none for a document of which a question was not asked. */
-  async matchBySource(model: ModelRef | null, sources: Source[], arm: Arm): Promise<BySource> {
+  /** The mean score of each document; none for a document of which a question was not asked. */
+  async meanBySource(model: ModelRef | null, sources: Source[], arm: Arm): Promise<BySource> {
     const asked = sources.map((source) => ({ source, questions: this.put(source, source.items, arm) }));
-    const matched = await this.matches(
+    const scores = await this.scores(
       model,
       asked.flatMap(({ questions }) => questions),
       arm,
     );
     const means: BySource = new Map();
     for (const { source, questions } of asked) {
-      const known = questions.flatMap(({ itemDigest }) => matched.get(itemDigest) ?? []);
+      const known = questions.flatMap(({ itemDigest }) => scores.get(itemDigest) ?? []);
       if (known.length === 0 || known.length < questions.length) continue;
-      means.set(source.sourceId, known.filter(Boolean).length / known.length);
+      means.set(source.sourceId, known.reduce((sum, score) => sum + score, 0) / known.length);
     }
     return means;
   }
@@ -99,11 +102,11 @@ class AnswerReader {
   async retention(kind: RetentionKind): Promise<RetentionAnswers[]> {
     const retention = await this.ledger.corpora.retention(this.round.corpusDigest, kind);
     const questions = this.put(null, retention.map(asItem), 'closedBook');
-    const before = await this.matches(this.round.old, questions, 'closedBook');
-    const after = await this.matches(this.round.new, questions, 'closedBook');
+    const before = await this.scores(this.round.old, questions, 'closedBook');
+    const after = await this.scores(this.round.new, questions, 'closedBook');
     return questions.map(({ itemDigest }) => ({
-      old: before.get(itemDigest) ?? null,
-      new: after.get(itemDigest) ?? null,
+      old: isRight(before.get(itemDigest)),
+      new: isRight(after.get(itemDigest)),
     }));
   }
 
@@ -111,13 +114,21 @@ class AnswerReader {
     return questionsOf({ domain: this.domain, style: this.round.config.promptStyle }, source, items, arm);
   }
 
-  /** Whether each question was answered right, by its digest. */
-  private async matches(model: ModelRef | null, questions: Question[], arm: Arm): Promise<Map<string, boolean>> {
+  /** What each question's answer scores, by its digest. */
+  private async scores(model: ModelRef | null, questions: Question[], arm: Arm): Promise<Map<string, number>> {
     if (model === null) return new Map();
     const digests = questions.map(({ itemDigest }) => itemDigest);
     const found = await this.ledger.answers.find(modelDigest(model), digests, arm, this.domain.grader);
-    return new Map(found.map(({ itemDigest, match }) => [itemDigest, match]));
+    const { primary } = this.domain;
+    return new Map(
+      found.flatMap(({ itemDigest, scores }) => {
+        const score = scores[primary] ?? null;
+        return score === null ? [] : [[itemDigest, score]];
+      }),
+    );
   }
 }
+
+const isRight = (score: number | undefined): boolean | null => (score === undefined ? null : score === 1);
 
 const asItem = (item: RetentionItem): Source['items'][number] => ({ ...item, split: 'B' });

@@ -2,8 +2,9 @@ import type { Evaluation, HeldOut, Scores } from '../contract/index.js';
 import type { Source } from '../domains/domain.js';
 import type { Trial } from '../ledger/index.js';
 import { groupBy } from '../lib/group-by.js';
+import { pooledScores } from '../seal/reward.js';
 import type { Interval } from '../seal/statistics.js';
-import { compare, matchBySource, meanOf, type BySource } from './by-source.js';
+import { compare, meanBySource, meanOf, type BySource } from './by-source.js';
 import type { Evidence } from './evidence.js';
 
 export interface HeldOutNumbers {
@@ -19,11 +20,11 @@ export interface HeldOutNumbers {
 type CellName = keyof HeldOut['cells'];
 
 /** Writer × learner on held-out documents: those alone that every cell with any score has one for. */
-export function heldOutNumbers({ trials, heldOut, heldOutBaseline }: Evidence): HeldOutNumbers {
+export function heldOutNumbers({ trials, heldOut, heldOutBaseline, component }: Evidence): HeldOutNumbers {
   const examined = [...trials.examine, ...trials.cross];
   const scores = new Map(
     [...groupBy(examined, cellOf(examined))]
-      .map(([name, inCell]) => [name, matchBySource(inCell, allQuestions)] as const)
+      .map(([name, inCell]) => [name, meanBySource(inCell, component, allQuestions)] as const)
       .filter(([, matches]) => matches.size > 0),
   );
   const isShared = ({ sourceId }: Source): boolean =>
@@ -72,9 +73,7 @@ function cellOf(trials: Trial[]): (trial: Trial) => CellName {
 /** Nothing was chosen on a held-out document, so both of its parts are reported. */
 function allQuestions({ a, b }: Evaluation): Scores | null {
   if (a === null || b === null) return a ?? b;
-  const questions = a.questions + b.questions;
-  if (questions === 0) return null;
-  return { ...b, questions, match: (a.match * a.questions + b.match * b.questions) / questions };
+  return pooledScores(a, b);
 }
 
 const failureText = ({ spec: { trialId }, result }: Trial): string =>

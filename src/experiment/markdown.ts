@@ -58,7 +58,7 @@ const armLabels = {
   otherSourceControl: "chosen adapters, another document's questions",
 } as const satisfies Record<keyof Arms, string>;
 
-function armTable({ arms, comparisons, documents }: RoundReport): string[] {
+function armTable({ component, arms, comparisons, documents }: RoundReport): string[] {
   const against: Partial<Record<keyof Arms, string>> = {
     rawPassage: gainText(comparisons.rawPassage, 'over base'),
     selfEditMean: gainText(comparisons.selfEditMean, 'over base'),
@@ -66,7 +66,7 @@ function armTable({ arms, comparisons, documents }: RoundReport): string[] {
     otherSourceControl: gainText(comparisons.ownOverOther, 'own over other'),
   };
   return [
-    '| questions B, which chose nothing | match | documents | difference on the same documents |',
+    `| questions B, which chose nothing | ${component} | documents | difference on the same documents |`,
     '|---|---|---|---|',
     ...(Object.keys(armLabels) as (keyof Arms)[]).map(
       (arm) => `| ${armLabels[arm]} | ${percent(arms[arm])} | ${documents[arm]} | ${against[arm] ?? ''} |`,

@@ -11,7 +11,7 @@ export type RoundReport = ReturnType<typeof reportOf>;
 
 /** Computes a round's report; equal evidence gives an equal report. */
 export function reportOf(evidence: Evidence) {
-  const { round, trials, selection, policy, policyReused, retention } = evidence;
+  const { round, component, trials, selection, policy, policyReused, retention } = evidence;
   const heldOut = heldOutNumbers(evidence);
   const chosen = new Set(selection?.chosen.map(({ trialId }) => trialId));
   const perPhase = <T>(value: (trials: Trial[]) => T) =>
@@ -28,6 +28,7 @@ export function reportOf(evidence: Evidence) {
       old: round.old,
       new: round.new,
     },
+    component,
     ...armNumbers(evidence),
     ...heldOut,
     warnings: warningsOf(evidence, heldOut.heldOut),

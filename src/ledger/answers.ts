@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { sha256Schema } from '../contract/index.js';
+import { componentsSchema, sha256Schema } from '../contract/index.js';
 import type { Arm } from '../domains/domain.js';
 import { json, rows, run, type Db } from './db.js';
 
-/** One answer at temperature 0, graded. The first four fields are its key. */
+/** One answer with its scores. The first four fields are its key. */
 export const answerSchema = z.strictObject({
   modelDigest: sha256Schema,
   itemDigest: sha256Schema,
@@ -15,17 +15,12 @@ export const answerSchema = z.strictObject({
   question: z.string(),
   /** what the model said */
   answer: z.string(),
-  match: z.boolean(),
-  exactMatch: z.boolean(),
-  f1: z.number(),
-  /** of the reference answer, mean per token; null where the server gives none */
-  logLikelihood: z.number().nullable(),
+  scores: componentsSchema,
 });
 export type Answer = z.infer<typeof answerSchema>;
 
 const columns = `a.model_digest as "modelDigest", a.item_digest as "itemDigest", a.arm, a.grader, a.item_id as "itemId",
-  a.source_id as "sourceId", a.question, a.answer, a.match, a.exact_match as "exactMatch", a.f1,
-  a.log_likelihood as "logLikelihood"`;
+  a.source_id as "sourceId", a.question, a.answer, a.scores`;
 
 export class Answers {
   constructor(private readonly db: Db) {}
@@ -46,13 +41,11 @@ export class Answers {
     // ordered by key, so that two writers of the same answers cannot wait for each other in a circle
     await run(
       this.db,
-      `insert into answers (model_digest, item_digest, arm, grader, item_id, source_id, question, answer, match,
-         exact_match, f1, log_likelihood)
-       select "modelDigest", "itemDigest", arm, grader, "itemId", "sourceId", question, answer, match,
-         "exactMatch", f1, "logLikelihood"
+      `insert into answers (model_digest, item_digest, arm, grader, item_id, source_id, question, answer,
+         scores)
+       select "modelDigest", "itemDigest", arm, grader, "itemId", "sourceId", question, answer, scores
        from jsonb_to_recordset($1) as given ("modelDigest" text, "itemDigest" text, arm text, grader text, "itemId" text,
-         "sourceId" text, question text, answer text, match boolean, "exactMatch" boolean, f1 float8,
-         "logLikelihood" float8)
+         "sourceId" text, question text, answer text, scores jsonb)
        order by "modelDigest", "itemDigest", arm, grader
        on conflict do nothing`,
       [json(answers)],

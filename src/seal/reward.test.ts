@@ -1,43 +1,46 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gradeAnswer } from './grading.js';
-import { meanScores, rewardOf } from './reward.js';
+import { meanScores, pooledScores, rewardOf } from './reward.js';
 
-const graded = (answer: string, logLikelihood: number | null) => ({
-  grade: gradeAnswer('grey seal', answer),
-  logLikelihood,
-});
 const scores = (match: number, logLikelihood: number | null = null, questions = 4) => ({
   questions,
-  match,
-  exactMatch: 0,
-  f1: 0,
-  logLikelihood,
+  means: { match, logLikelihood },
 });
 
 describe('meanScores', () => {
   it('is worked by hand', () => {
-    expect(meanScores([graded('grey seal', -1), graded('seal', -3)])).toEqual({
+    const answers = [
+      { match: 1, f1: 1, logLikelihood: -1 },
+      { match: 0, f1: 2 / 3, logLikelihood: -3 },
+    ];
+    expect(meanScores(answers)).toEqual({
       questions: 2,
-      match: 0.5,
-      exactMatch: 0.5,
-      f1: (1 + 2 / 3) / 2,
-      logLikelihood: -2,
+      means: { match: 0.5, f1: (1 + 2 / 3) / 2, logLikelihood: -2 },
     });
   });
 
-  it('has no log-likelihood where one is missing, and none over nothing', () => {
-    expect(meanScores([graded('seal', -1), graded('seal', null)]).logLikelihood).toBeNull();
-    expect(meanScores([])).toMatchObject({ questions: 0, logLikelihood: null });
+  it('has no mean of a component that an answer lacks, and none over nothing', () => {
+    const answers = [{ match: 1, logLikelihood: -1 }, { match: 1, logLikelihood: null }, { match: 1 }];
+    expect(meanScores(answers).means).toEqual({ match: 1, logLikelihood: null });
+    expect(meanScores([])).toEqual({ questions: 0, means: {} });
   });
 });
 
+it('pools scores by the number of their questions', () => {
+  const [one, other] = [scores(1, -1, 3), scores(0, -5, 1)];
+  expect(pooledScores(one, other)).toEqual(scores(0.75, -2, 4));
+  expect(pooledScores(one, scores(0, null, 1)).means['logLikelihood']).toBeNull();
+  expect(pooledScores(one, meanScores([]))).toEqual(one);
+  expect(pooledScores(meanScores([]), other)).toEqual(other);
+});
+
 describe('rewardOf', () => {
-  const blend = { measure: 'blend', canaryPenalty: 0.5 } as const;
+  const primary = 'match';
+  const blend = { measure: 'blend', canaryPenalty: 0.5 };
 
   it('is gain less penalty, with both parts', () => {
     const canaries = { asked: 10, lost: 2 };
-    const reward = rewardOf({ after: scores(0.75, -1), before: scores(0.25, -3), canaries, reward: blend });
+    const reward = rewardOf({ after: scores(0.75, -1), before: scores(0.25, -3), canaries, primary, reward: blend });
     // a quarter of one of four questions, two thirds of it for two nats
     expect(reward.gain).toBeCloseTo(0.5 + (0.25 / 4) * (2 / 3));
     expect(reward.penalty).toBeCloseTo(0.1);
@@ -60,7 +63,7 @@ describe('rewardOf', () => {
         ({ questions, won, nats }) => {
           const [one, other] = [0, 1].map((i) => {
             const after = scores((won[i] ?? 0) / questions, nats[i] ?? 0, questions);
-            return rewardOf({ after, before: scores(0, -5, questions), canaries: null, reward: blend }).total;
+            return rewardOf({ after, before: scores(0, -5, questions), canaries: null, primary, reward: blend }).total;
           });
           const order = Math.sign(won[0] - won[1]) || Math.sign(nats[0] - nats[1]);
           // likelihoods may be alike to the last bits
@@ -70,25 +73,26 @@ describe('rewardOf', () => {
       ),
     );
     const gains = [-30, -2, -1, -0.01].map(
-      (nats) => rewardOf({ after: scores(0.5, nats), before: scores(0.5, -5), canaries: null, reward: blend }).gain,
+      (nats) =>
+        rewardOf({ after: scores(0.5, nats), before: scores(0.5, -5), canaries: null, primary, reward: blend }).gain,
     );
     expect(gains).toEqual([...new Set(gains)].sort((a, b) => a - b));
   });
 
   it('measures what it is told to', () => {
-    const of = { after: scores(0.75, -1), before: scores(0.25, -3), canaries: null };
+    const of = { after: scores(0.75, -1), before: scores(0.25, -3), canaries: null, primary };
     expect(rewardOf({ ...of, reward: { ...blend, measure: 'match' } }).total).toBe(0.5);
-    expect(rewardOf({ ...of, reward: { ...blend, measure: 'likelihood' } }).total).toBe(2);
+    expect(rewardOf({ ...of, reward: { ...blend, measure: 'logLikelihood' } }).total).toBe(2);
   });
 
   it('blends without log-likelihoods to the match alone, and says where they are needed', () => {
-    const of = { after: scores(0.5), before: scores(0.5, -3), canaries: { asked: 0, lost: 0 } };
+    const of = { after: scores(0.5), before: scores(0.5, -3), canaries: { asked: 0, lost: 0 }, primary };
     expect(rewardOf({ ...of, reward: blend }).total).toBe(0);
-    expect(() => rewardOf({ ...of, reward: { ...blend, measure: 'likelihood' } })).toThrow(/reward\.measure/);
+    expect(() => rewardOf({ ...of, reward: { ...blend, measure: 'logLikelihood' } })).toThrow(/reward\.measure/);
   });
 
   it('gives none for nothing asked: a failure is not a 0', () => {
     const none = scores(0, null, 0);
-    expect(() => rewardOf({ after: none, before: none, canaries: null, reward: blend })).toThrow(RangeError);
+    expect(() => rewardOf({ after: none, before: none, canaries: null, primary, reward: blend })).toThrow(RangeError);
   });
 });

@@ -1,60 +1,69 @@
-import type { Reward, RoundConfig, Scores } from '../contract/index.js';
-import type { Grade } from './grading.js';
-
-/** One answer: its grade, and the reference answer's mean log-likelihood per token (null: the server gives none). */
-export interface Graded {
-  grade: Grade;
-  logLikelihood: number | null;
-}
+import { likelihoodComponent, type Components, type Reward, type RoundConfig, type Scores } from '../contract/index.js';
 
 /** What `blend` adds for a log-likelihood's gain stays within this share of one question, either way: it orders ties alone. */
 const tieShare = 0.25;
 
-/** Means over the questions. One missing log-likelihood makes the mean null: means over different questions do not compare. */
-export function meanScores(graded: Graded[]): Scores {
-  const mean = (value: (g: Graded) => number): number =>
-    graded.length === 0 ? 0 : graded.reduce((sum, g) => sum + value(g), 0) / graded.length;
-  const complete = graded.length > 0 && graded.every((g) => g.logLikelihood !== null);
-  return {
-    questions: graded.length,
-    match: mean(({ grade }) => Number(grade.match)),
-    exactMatch: mean(({ grade }) => Number(grade.exactMatch)),
-    f1: mean(({ grade }) => grade.f1),
-    logLikelihood: complete ? mean((g) => g.logLikelihood ?? 0) : null,
+/** Means over the answers. One missing number makes the mean null: means over different questions do not compare. */
+export function meanScores(answers: Components[]): Scores {
+  const names = new Set(answers.flatMap((components) => Object.keys(components)));
+  const meanOf = (name: string): number | null => {
+    const known = answers.flatMap((components) => components[name] ?? []);
+    return known.length < answers.length ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
   };
+  return { questions: answers.length, means: Object.fromEntries([...names].map((name) => [name, meanOf(name)])) };
+}
+
+/** Scores on two sets of questions as one. */
+export function pooledScores(one: Scores, other: Scores): Scores {
+  const questions = one.questions + other.questions;
+  if (one.questions === 0 || other.questions === 0) return one.questions === 0 ? other : one;
+  const pooled = (name: string): number | null => {
+    const [left, right] = [one.means[name], other.means[name]];
+    return left == null || right == null ? null : (left * one.questions + right * other.questions) / questions;
+  };
+  const names = new Set([...Object.keys(one.means), ...Object.keys(other.means)]);
+  return { questions, means: Object.fromEntries([...names].map((name) => [name, pooled(name)])) };
 }
 
 /**
  * Gain of `after` over `before` on the same questions, less the penalty for canaries lost. `blend` without log-likelihoods
- * is the gain in match.
- * @throws RangeError if nothing was asked, if the two differ in number, or if `likelihood` is asked for and there is none
+ * is the gain in the primary component.
+ *
+ * @param primary the component that the domain names as its primary one
+ * @throws RangeError if nothing was asked, if the two differ in number, or if they lack the component
  */
 export function rewardOf(of: {
   after: Scores;
   before: Scores;
   canaries: { asked: number; lost: number } | null;
+  primary: string;
   reward: Pick<RoundConfig['reward'], 'measure' | 'canaryPenalty'>;
 }): Reward {
-  const { after, before, canaries, reward } = of;
+  const { after, before, canaries, primary, reward } = of;
   if (after.questions === 0 || after.questions !== before.questions) {
     throw new RangeError(`no reward from ${after.questions} questions after and ${before.questions} before training`);
   }
-  const gain = gainOf(after, before, reward.measure);
+  const gain =
+    reward.measure === 'blend' ? blendedGain(after, before, primary) : expectGain(after, before, reward.measure);
   const lost = canaries === null || canaries.asked === 0 ? 0 : canaries.lost / canaries.asked;
   const penalty = reward.canaryPenalty * lost;
   return { gain, penalty, total: gain - penalty };
 }
 
-function gainOf(after: Scores, before: Scores, measure: RoundConfig['reward']['measure']): number {
-  const match = after.match - before.match;
-  if (measure === 'match') return match;
-  const likelihood =
-    after.logLikelihood === null || before.logLikelihood === null ? null : after.logLikelihood - before.logLikelihood;
-  if (measure === 'blend') return match + (tieShare * bounded(likelihood ?? 0)) / after.questions;
-  if (likelihood === null) {
-    throw new RangeError('the model server gives no log-likelihoods: set reward.measure to "match"');
-  }
-  return likelihood;
+function blendedGain(after: Scores, before: Scores, primary: string): number {
+  const likelihood = gainIn(likelihoodComponent, after, before) ?? 0;
+  return expectGain(after, before, primary) + (tieShare * bounded(likelihood)) / after.questions;
+}
+
+function expectGain(after: Scores, before: Scores, component: string): number {
+  const gain = gainIn(component, after, before);
+  if (gain !== null) return gain;
+  throw new RangeError(`the answers have no number for "${component}": set reward.measure to another component`);
+}
+
+function gainIn(component: string, after: Scores, before: Scores): number | null {
+  const [later, earlier] = [after.means[component], before.means[component]];
+  return later == null || earlier == null ? null : later - earlier;
 }
 
 /** Between -1 and 1, in the order of the numbers, and never flat. */

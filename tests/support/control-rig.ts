@@ -34,6 +34,7 @@ import { startLedger, type TestLedger } from './postgres.js';
 const domain = {
   id: 'plain',
   grader: 'plain/1',
+  primary: 'match',
   parser: 'plain/1',
   answerTokens: 24,
   sources: (raw: unknown) => ({
@@ -85,7 +86,7 @@ export const adapter = (name: string): AdapterRef => {
   return { layer: ref, served: ref, rank: 8 };
 };
 
-export const scores = (match: number) => ({ questions: 2, match, exactMatch: 0, f1: 0, logLikelihood: null });
+export const scores = (match: number) => ({ questions: 2, means: { match, logLikelihood: null } });
 
 export const reward = (total: number) => ({ reward: { gain: total, penalty: 0, total } });
 
@@ -230,10 +231,7 @@ export class ControlRig {
         sourceId,
         question: item.question,
         answer: '',
-        match: known.includes(item.question),
-        exactMatch: false,
-        f1: 0,
-        logLikelihood: null,
+        scores: { match: Number(known.includes(item.question)), logLikelihood: null },
       }));
     await this.ledger.answers.insert([
       ...documents.flatMap((source) => put(source, source.items, 'closedBook', right)),

@@ -178,7 +178,7 @@ export class FakeLedger {
       }),
       evaluateAdapter: ({ trialId }) => {
         const gain = (this.#trial(trialId).index % 3) / 10;
-        const scores = { questions: 3, match: gain, exactMatch: 0, f1: gain, logLikelihood: -1 };
+        const scores = { questions: 3, means: { match: gain, logLikelihood: -1 } };
         return {
           status: 'scored',
           evaluation: {

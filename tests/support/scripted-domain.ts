@@ -8,6 +8,7 @@ import { gradeAnswer } from '../../src/seal/grading.js';
 export const scriptedDomain: Domain = {
   id: 'scripted',
   grader: 'scripted-1',
+  primary: 'match',
   parser: 'scripted-1',
   answerTokens: 24,
   sources: () => ({ sources: [], problems: [], leftOut: [], merged: 0 }),
@@ -33,7 +34,7 @@ export const scriptedDomain: Domain = {
   rawExamples: (source) => [{ text: source.text }],
   itemPrompt: (source, item, arm) =>
     chat(arm === 'inContext' ? `${source.text} ${item.question}` : `Briefly: ${item.question}`),
-  grade: (item, answer) => gradeAnswer(item.answer, answer),
+  grade: (item, answer) => ({ match: Number(gradeAnswer(item.answer, answer).match) }),
 };
 
 const chat = (content: string) => ({ kind: 'chat' as const, messages: [{ role: 'user' as const, content }] });

@@ -90,7 +90,10 @@ const adapter: AdapterRef = { layer: artifact, served: artifact, rank: 256 };
 const stack = Array.from({ length: 8 }, () => adapter);
 const name = letters(200);
 const number = -1 / 3;
-const scores = { questions: 1e6, match: number, exactMatch: number, f1: number, logLikelihood: number };
+const scores = {
+  questions: 1e6,
+  means: { match: number, exactMatch: number, f1: number, logLikelihood: number },
+};
 const training = {
   trainingKey: sha256,
   base: name,

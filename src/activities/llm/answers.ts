@@ -1,4 +1,4 @@
-import type { ModelRef, Prompt } from '../../contract/index.js';
+import { likelihoodComponent, type ModelRef, type Prompt } from '../../contract/index.js';
 import type { AskableModel, EffectProbe } from '../../inference/index.js';
 import type { Answer } from '../../ledger/index.js';
 import { modelDigest } from '../../seal/keys.js';
@@ -80,7 +80,6 @@ async function askModel(
       : null,
   ]);
   const answer = (texts[0] ?? '').trim();
-  const { match, exactMatch, f1 } = domain.grade(item, answer);
   return {
     modelDigest: digest,
     itemDigest,
@@ -90,10 +89,7 @@ async function askModel(
     sourceId,
     question: item.question,
     answer,
-    match,
-    exactMatch,
-    f1,
-    logLikelihood: likelihood?.mean ?? null,
+    scores: { ...domain.grade(item, answer), [likelihoodComponent]: likelihood?.mean ?? null },
   };
 }
 

@@ -44,7 +44,7 @@ export async function evaluateAdapter(
     `${spec.learner} policy, before`,
   );
   // a canary that the learner does not know cannot be lost
-  const canaries = questions.canaries.filter((_, index) => before.canaries[index]?.match === true);
+  const canaries = questions.canaries.filter((_, index) => isRight(run, before.canaries[index]));
   const after = await answered(run, trained, { ...questions, canaries }, `adapter of ${spec.sourceId}`);
   return { status: 'scored', evaluation: evaluationOf(run, questions, before, after, round.config) };
 }
@@ -81,35 +81,30 @@ async function answered(run: LlmRun, model: ModelRef, questions: Questions, doin
 }
 
 function evaluationOf(
-  { domain }: LlmRun,
+  run: LlmRun,
   questions: Questions,
   before: Answers,
   after: Answers,
   config: RoundConfig,
 ): Evaluation {
-  const scores = (asked: ArmQuestion[], answers: Answer[]): Scores | null =>
-    asked.length === 0
-      ? null
-      : meanScores(
-          asked.map(({ item }, index) => ({
-            grade: domain.grade(item, answers[index]?.answer ?? ''),
-            logLikelihood: answers[index]?.logLikelihood ?? null,
-          })),
-        );
-  const a = scores(questions.a, after.a);
-  const baselineA = scores(questions.a, before.a);
+  const scores = (answers: Answer[]): Scores | null =>
+    answers.length === 0 ? null : meanScores(answers.map((answer) => answer.scores));
+  const a = scores(after.a);
+  const baselineA = scores(before.a);
   const canaries =
     questions.canaries.length === 0
       ? null
-      : { asked: after.canaries.length, lost: after.canaries.filter(({ match }) => !match).length };
+      : { asked: after.canaries.length, lost: after.canaries.filter((answer) => !isRight(run, answer)).length };
   return {
     a,
-    b: scores(questions.b, after.b),
-    otherSource: scores(questions.otherSource, after.otherSource),
+    b: scores(after.b),
+    otherSource: scores(after.otherSource),
     canaries,
     reward:
       a === null || baselineA === null
         ? null
-        : rewardOf({ after: a, before: baselineA, canaries, reward: config.reward }),
+        : rewardOf({ after: a, before: baselineA, canaries, primary: run.domain.primary, reward: config.reward }),
   };
 }
+
+const isRight = ({ domain }: LlmRun, answer: Answer | undefined): boolean => answer?.scores[domain.primary] === 1;

@@ -1,4 +1,4 @@
-import { failure, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
+import { failure, likelihoodComponent, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
 import { refusedStatus, UnreadableAnswer } from '../../inference/index.js';
 import type { LlmRun } from './deps.js';
 
@@ -12,7 +12,7 @@ export async function checkServer(
 ): Promise<ActivityResult<'checkServer'>> {
   const { config } = await ledger.rounds.get(roundId);
   const served = await leases.base(config.model, signal);
-  if (config.reward.measure !== 'likelihood') return {};
+  if (config.reward.measure !== likelihoodComponent) return {};
   try {
     await served.logLikelihood({ kind: 'text', text: 'A seal is' }, ' an animal');
   } catch (error) {
@@ -21,7 +21,7 @@ export async function checkServer(
     const reason = (error as Error).message;
     throw failure(
       'InvalidConfig',
-      `reward.measure: "likelihood" needs log-probabilities, which the model server does not give (${reason}); say "match"`,
+      `reward.measure: "${likelihoodComponent}" needs log-probabilities, which the model server does not give (${reason}); use another component`,
     );
   }
   return {};

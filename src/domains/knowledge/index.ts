@@ -9,6 +9,7 @@ import { proposal } from './templates.js';
 export const knowledgeDomain: Domain = {
   id: 'knowledge',
   grader: graderVersion,
+  primary: 'match',
   parser: 'edits-2',
   answerTokens: 24,
   sources: readSources,
@@ -16,6 +17,8 @@ export const knowledgeDomain: Domain = {
   parseEdit,
   rawExamples: (source) => [passageExample(source)],
   itemPrompt,
-  grade: ({ answer: reference, otherAnswers, question }, answer) =>
-    gradeAnswer(reference, answer, { question, otherAnswers }),
+  grade: ({ answer: reference, otherAnswers, question }, answer) => {
+    const { match, exactMatch, f1 } = gradeAnswer(reference, answer, { question, otherAnswers });
+    return { match: Number(match), exactMatch: Number(exactMatch), f1 };
+  },
 };

@@ -227,7 +227,7 @@ describe('itemPrompt', () => {
 
 describe('the domain', () => {
   it('grades, and trains on the passage alone for the control', () => {
-    expect(domain.grade(item, 'It is Annag Telfourd.').match).toBe(true);
+    expect(domain.grade(item, 'It is Annag Telfourd.')).toEqual({ match: 1, exactMatch: 0, f1: 4 / 6 });
     expect(domain.rawExamples(source, 'chat')).toEqual([passage]);
   });
 });

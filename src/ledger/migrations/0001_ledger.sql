@@ -160,10 +160,8 @@ create table answers (
   source_id text,
   question text not null,
   answer text not null,
-  match boolean not null,
-  exact_match boolean not null,
-  f1 double precision not null,
-  log_likelihood double precision,
+  -- numbers by the names of the domain's components
+  scores jsonb not null,
   created_at timestamptz not null default now(),
   primary key (model_digest, item_digest, arm, grader)
 );

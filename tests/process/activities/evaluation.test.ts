@@ -20,8 +20,8 @@ describe('evaluateAdapter', () => {
     expect(result).toMatchObject({
       status: 'scored',
       evaluation: {
-        a: { questions: 2, match: 1 },
-        b: { questions: 2, match: 0.5 },
+        a: { questions: 2, means: { match: 1 } },
+        b: { questions: 2, means: { match: 0.5 } },
         otherSource: null,
         canaries: { asked: 2, lost: 1 },
         reward: { gain: 0.5, penalty: 0.25, total: 0.25 },
@@ -45,25 +45,25 @@ describe('evaluateAdapter', () => {
       return result.status === 'scored' ? result.evaluation : expect.fail(result.reason);
     };
     expect(await evaluate({ purpose: 'controls', edit: { kind: 'passage' } })).toMatchObject({
-      a: { match: 0 },
-      b: { match: 0.5 },
+      a: { means: { match: 0 } },
+      b: { means: { match: 0.5 } },
       otherSource: null,
       canaries: null,
     });
     expect(await evaluate({ purpose: 'confirm' })).toMatchObject({
       a: null,
-      b: { match: 0.5 },
-      otherSource: { questions: 2, match: 1 },
+      b: { means: { match: 0.5 } },
+      otherSource: { questions: 2, means: { match: 1 } },
       canaries: null,
       reward: null,
     });
     expect(await evaluate({ purpose: 'confirm', index: 1, sourceId: 'otters' })).toMatchObject({
-      b: { match: 1 },
-      otherSource: { match: 0.5 },
+      b: { means: { match: 1 } },
+      otherSource: { means: { match: 0.5 } },
     });
     expect(await evaluate({ purpose: 'examine', sourceId: 'gulls' })).toMatchObject({
-      a: { match: 0.5 },
-      b: { match: 0 },
+      a: { means: { match: 0.5 } },
+      b: { means: { match: 0 } },
     });
   });
 

@@ -122,10 +122,7 @@ describe('the first write wins', () => {
       sourceId: null,
       question: 'Who?',
       answer: said,
-      match: false,
-      exactMatch: false,
-      f1: 0.5,
-      logLikelihood: null,
+      scores: { match: 0, f1: 0.5, logLikelihood: null },
     });
     // each writer in another order: writers of the same rows must not deadlock
     const batches = await Promise.all(

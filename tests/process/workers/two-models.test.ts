@@ -124,11 +124,11 @@ describeWithTemporal('two models side by side', () => {
     if (server === undefined) throw new Error('no server');
     const before = server.requests.length;
     server.failNext({ kind: 'status', status: 400, message: 'echo is not supported' }, { path: '/v1/completions' });
-    const likelihood = await start('demo.likelihood', round('small', { reward: { measure: 'likelihood' } }));
+    const likelihood = await start('demo.likelihood', round('small', { reward: { measure: 'logLikelihood' } }));
     await expect(resultOf(likelihood)).rejects.toMatchObject({
       cause: {
         type: 'InvalidConfig',
-        message: expect.stringMatching(/log-probabilities.*echo is not supported.*"match"/) as string,
+        message: expect.stringMatching(/log-probabilities.*echo is not supported.*another component/) as string,
       },
     });
     expect(server.requests.slice(before).filter(({ path }) => path.endsWith('completions'))).toHaveLength(1);
