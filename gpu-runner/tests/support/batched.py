@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from selkie_runner.batched import BatchedTrainer, TrainingHandle
 from selkie_runner.batched.base import FrozenBase
@@ -55,8 +57,8 @@ def true_fp64() -> Generator[None]:
         return values.detach().to(device=device, dtype=torch.float64, copy=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LlamaRMSNorm, "forward", norm)
-        patch.setattr(Qwen2RMSNorm, "forward", norm)
+        for norm_class in (LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm):
+            patch.setattr(norm_class, "forward", norm)
         patch.setattr(solo_engine, "mean_loss", mean_loss)
         patch.setattr(batches, "mean_loss", mean_loss)
         patch.setattr(adapters, "_copy", copy)

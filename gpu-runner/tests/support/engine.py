@@ -19,6 +19,8 @@ from selkie_runner.models.registry import ModelSpec
 torch.set_num_threads(1)
 
 FAMILIES = ("llama-tiny", "qwen2-tiny")
+#: for the tests that hold a layer's ops equal to Hugging Face
+ALL_FAMILIES = (*FAMILIES, "mistral-tiny", "qwen3-tiny")
 
 EXAMPLES: list[Mapping[str, Any]] = [
     {"text": "Selkies live in the cold sea."},

@@ -19,8 +19,8 @@ from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
 from selkie_runner.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
 from support.batched import random_layer, tiny, true_fp64, view_of
+from support.engine import ALL_FAMILIES
 
-FAMILIES = ("llama-tiny", "qwen2-tiny")
 #: rank, targets, lowest layer
 SHAPES: tuple[tuple[int, Targets, int], ...] = (
     (4, "qv", 0),
@@ -73,7 +73,7 @@ class Base:
         return next(out for outs in found for _, out in outs)
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=ALL_FAMILIES)
 def base(request: pytest.FixtureRequest) -> Generator[Base]:
     with true_fp64():
         yield Base(request.param)

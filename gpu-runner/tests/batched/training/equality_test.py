@@ -47,7 +47,7 @@ from support.batched import (
     tiny,
     true_fp64,
 )
-from support.engine import FAMILIES
+from support.engine import ALL_FAMILIES, FAMILIES
 
 recipes = st.builds(
     recipe,
@@ -145,7 +145,7 @@ def named(training: AdapterTraining) -> dict[str, Tensor]:
     return {f"{n}.{s}": f for n, a, b in training.weights.modules() for s, f in (("A", a), ("B", b))}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 @few(4)
 @given(
     mix=st.lists(drafts, min_size=1, max_size=4),

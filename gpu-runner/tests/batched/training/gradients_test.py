@@ -15,7 +15,7 @@ from selkie_runner.jobs.dataset import Row
 from selkie_runner.jobs.job import Targets
 from selkie_runner.lora.weights import LoraWeights
 from support.batched import engine_gradients, oracle_gradients, random_layer, relative, tiny, true_fp64, view_of
-from support.engine import FAMILIES
+from support.engine import ALL_FAMILIES, FAMILIES
 
 VOCABULARY = 256
 
@@ -52,7 +52,7 @@ def drawn(decoder: FrozenBase, layer: DrawnLayer) -> LoraWeights:
     return random_layer(decoder, rank, alpha, targets, seed, lowest=lowest)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(mix=st.lists(jobs, min_size=1, max_size=4))
 def test_any_mix_of_jobs_has_the_gradients_of_each_alone(
@@ -138,6 +138,13 @@ def test_a_model_that_cannot_be_computed_is_refused(family: str) -> None:
     model = tiny(family).model
     model.config.hidden_act = "gelu"  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ValueError, match="activation 'gelu'"):
+        FrozenBase.share(model)
+
+
+def test_a_sliding_window_is_refused() -> None:
+    model = tiny("mistral-tiny").model
+    model.config.sliding_window = 4096  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ValueError, match="sliding-window attention"):
         FrozenBase.share(model)
 
 

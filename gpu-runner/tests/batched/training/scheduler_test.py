@@ -14,7 +14,7 @@ from selkie_runner.batched.training.packing import Segment, plan_step
 from selkie_runner.batched.training.scheduler import Waiting, choose
 from selkie_runner.batched.training.token_budget import TokenBudget
 from support.batched import random_layer, tiny, view_of
-from support.engine import FAMILIES
+from support.engine import ALL_FAMILIES
 
 
 @dataclass
@@ -109,7 +109,7 @@ def test_a_given_budget_stays_until_memory_runs_out() -> None:
     assert budget.tokens == 64
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str) -> None:
     model = tiny(family, torch.float32)
     decoder = FrozenBase.share(model.model)
