@@ -30,7 +30,8 @@ const gate = (workflowId: string): Asker => ({ workflowType: workflowTypes.gate,
 const ofRound = ({ roundId }: { roundId: string }): Asker[] => [round(roundId)];
 const ofTrial = ({ trialId }: { trialId: string }): Asker[] => [trial(trialId)];
 
-type ServedName = Exclude<ActivityName, (typeof gpuActivityNames)[number]>;
+/** Activities that this worker serves; the runner's are checked by the runner. */
+export type ServedName = Exclude<ActivityName, (typeof gpuActivityNames)[number]>;
 
 /**
  * Who may ask for what: the workflow that the request is about, and the parent that speaks for a child which cannot.

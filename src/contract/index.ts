@@ -3,7 +3,6 @@ export * from './artifacts.js';
 export * from './config.js';
 export * from './digest.js';
 export * from './errors.js';
-export * from './failure.js';
 export * from './gates.js';
 export * from './ids.js';
 export * from './names.js';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { payloadConverterPath, workflowBundlePath } from './paths.js';
+import { payloadConverterPath, workflowBundlePath } from './compiled.js';
 
 // Run by `npm run build`, after tsc: bundles the compiled workflows, so that a worker starts at once and a forbidden
 // import fails the build and no round.

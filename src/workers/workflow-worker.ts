@@ -3,7 +3,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { taskQueues, type LedgerActivities, type LlmActivities } from '../contract/index.js';
 import { takeReferencesForPayloads } from './foreign-references.js';
 import { beating } from './heartbeat.js';
-import { payloadConverterPath, workflowBundlePath } from './paths.js';
+import { payloadConverterPath, workflowBundlePath } from './compiled.js';
 
 export interface ControlWorkerOptions {
   connection: NativeConnection;

@@ -1,5 +1,6 @@
 import type { ActivityRequest, ActivityResult, LedgerActivities } from '../../contract/index.js';
-import { admit, type Caller } from '../callers.js';
+import type { Caller } from '../callers.js';
+import { serve } from '../serve.js';
 import { resumeCampaign } from './campaign.js';
 import { claimRound, closeRound, prepareRound } from './rounds.js';
 import type { LedgerDeps } from './deps.js';
@@ -10,43 +11,33 @@ import { checkRelease, releasePolicy } from './release.js';
 import { buildReport } from './report.js';
 import { selectEdits } from './selection.js';
 import { loadShard, planTrials, recordOutcome } from './trials.js';
-import { asFailure } from '../failures.js';
 
 export type { LedgerDeps } from './deps.js';
 
 /** The light activities: the ledger and the artifact store are the only things they touch, and any may be retried. */
 export function createLedgerActivities(deps: LedgerDeps): LedgerActivities {
-  const serve =
-    <N extends keyof LedgerActivities>(
-      name: N,
-      run: (deps: LedgerDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
-    ) =>
-    async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
-      try {
-        const { request, caller } = admit(name, given);
-        return await run(deps, request, caller);
-      } catch (error) {
-        throw asFailure(error);
-      }
-    };
+  const serveWith = <N extends keyof LedgerActivities>(
+    name: N,
+    work: (deps: LedgerDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
+  ) => serve(name, (request, caller) => work(deps, request, caller));
   return {
-    resumeCampaign: serve('resumeCampaign', resumeCampaign),
-    endOrphans: serve('endOrphans', endOrphans),
-    endWithParent: serve('endWithParent', endWithParent),
-    claimRound: serve('claimRound', claimRound),
-    prepareRound: serve('prepareRound', prepareRound),
-    planTrials: serve('planTrials', planTrials),
-    loadShard: serve('loadShard', loadShard),
-    recordOutcome: serve('recordOutcome', recordOutcome),
-    selectEdits: serve('selectEdits', selectEdits),
-    buildPolicyTraining: serve('buildPolicyTraining', buildPolicyTraining),
-    recordPolicy: serve('recordPolicy', recordPolicy),
-    buildReport: serve('buildReport', buildReport),
-    openGate: serve('openGate', openGate),
-    recordDecisions: serve('recordDecisions', recordDecisions),
-    closeGate: serve('closeGate', closeGate),
-    checkRelease: serve('checkRelease', checkRelease),
-    releasePolicy: serve('releasePolicy', releasePolicy),
-    closeRound: serve('closeRound', closeRound),
+    resumeCampaign: serveWith('resumeCampaign', resumeCampaign),
+    endOrphans: serveWith('endOrphans', endOrphans),
+    endWithParent: serveWith('endWithParent', endWithParent),
+    claimRound: serveWith('claimRound', claimRound),
+    prepareRound: serveWith('prepareRound', prepareRound),
+    planTrials: serveWith('planTrials', planTrials),
+    loadShard: serveWith('loadShard', loadShard),
+    recordOutcome: serveWith('recordOutcome', recordOutcome),
+    selectEdits: serveWith('selectEdits', selectEdits),
+    buildPolicyTraining: serveWith('buildPolicyTraining', buildPolicyTraining),
+    recordPolicy: serveWith('recordPolicy', recordPolicy),
+    buildReport: serveWith('buildReport', buildReport),
+    openGate: serveWith('openGate', openGate),
+    recordDecisions: serveWith('recordDecisions', recordDecisions),
+    closeGate: serveWith('closeGate', closeGate),
+    checkRelease: serveWith('checkRelease', checkRelease),
+    releasePolicy: serveWith('releasePolicy', releasePolicy),
+    closeRound: serveWith('closeRound', closeRound),
   };
 }

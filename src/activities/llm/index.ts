@@ -1,8 +1,7 @@
 import { log } from '@temporalio/activity';
 import type { ActivityRequest, ActivityResult, LlmActivities } from '../../contract/index.js';
 import { AdapterLeases } from '../../inference/index.js';
-import { admit } from '../callers.js';
-import { asFailure } from '../failures.js';
+import { serve } from '../serve.js';
 import { inAttempt } from './attempt.js';
 import { measureBaseline } from './baseline.js';
 import type { LlmDeps, LlmRun } from './deps.js';
@@ -23,28 +22,22 @@ export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivit
       log.warn(message);
     },
   });
-  const serve =
-    <N extends keyof LlmActivities>(
-      name: N,
-      work: (run: LlmRun, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,
-    ) =>
-    async (given: ActivityRequest<N>): Promise<ActivityResult<N>> => {
-      try {
-        const { request } = admit(name, given);
-        return await inAttempt(inference, (attempt) => {
-          const asked = inference.withSignal(attempt.signal);
-          const countTokens = (model: string, text: string) => asked.countTokens(model, text);
-          return work({ ...deps, ...attempt, leases, countTokens }, request);
-        });
-      } catch (error) {
-        throw asFailure(error);
-      }
-    };
+  const serveAttempt = <N extends keyof LlmActivities>(
+    name: N,
+    work: (run: LlmRun, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,
+  ) =>
+    serve(name, (request) =>
+      inAttempt(inference, (attempt) => {
+        const asked = inference.withSignal(attempt.signal);
+        const countTokens = (model: string, text: string) => asked.countTokens(model, text);
+        return work({ ...deps, ...attempt, leases, countTokens }, request);
+      }),
+    );
   return {
-    checkServer: serve('checkServer', checkServer),
-    measureBaseline: serve('measureBaseline', measureBaseline),
-    proposeSelfEdit: serve('proposeSelfEdit', proposeSelfEdit),
-    screenSelfEdit: serve('screenSelfEdit', screenSelfEdit),
-    evaluateAdapter: serve('evaluateAdapter', evaluateAdapter),
+    checkServer: serveAttempt('checkServer', checkServer),
+    measureBaseline: serveAttempt('measureBaseline', measureBaseline),
+    proposeSelfEdit: serveAttempt('proposeSelfEdit', proposeSelfEdit),
+    screenSelfEdit: serveAttempt('screenSelfEdit', screenSelfEdit),
+    evaluateAdapter: serveAttempt('evaluateAdapter', evaluateAdapter),
   };
 }

@@ -1,14 +1,11 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
-import { join } from 'node:path';
 import { messageOf } from '../../lib/error-message.js';
+import { payloadConverterPath } from '../../workers/compiled.js';
 import { UnreachableError } from '../errors.js';
 import { isLoopback, loopbackDirect } from '../machine/loopback.js';
-import { repoRoot } from '../layout.js';
 import type { Endpoints } from '../state.js';
 import { channelArgsOf, configuredTarget, ownTarget, withoutTemporal, type TemporalTarget } from './target.js';
 
-/** Temporal loads the converter by its path; only the compiled one can be loaded. */
-const payloadConverterPath = join(repoRoot, 'dist', 'contract', 'payload-converter.js');
 const connectWithinMs = 5000;
 const answerWithinMs = 10_000;
 

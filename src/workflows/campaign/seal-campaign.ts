@@ -30,8 +30,7 @@ import { onRunSignals, newRunSignals, steerOf, whenNotPaused } from '../runtime/
 import { asWorkflowFailure, isFailure, sentenceOf } from '../runtime/failures.js';
 import { onQuery } from '../runtime/handlers.js';
 import { summaryOf } from '../runtime/markdown.js';
-import { parseCampaignConfig } from '../runtime/parse-config.js';
-import { fatal, parseResult } from '../runtime/parse.js';
+import { fatal, parseCampaignConfig, parseResult } from '../runtime/parse.js';
 
 type RoundHandle = ChildWorkflowHandle<Workflow>;
 

@@ -5,7 +5,7 @@ import { tell } from '../runtime/children.js';
 import { conduct } from './conduct.js';
 import { onRunSignals, newRunSignals, steerOf } from '../runtime/run-signals.js';
 import { asWorkflowFailure, sentenceOf } from '../runtime/failures.js';
-import { parseRoundConfig } from '../runtime/parse-config.js';
+import { parseRoundConfig } from '../runtime/parse.js';
 import { RoundContext } from './context.js';
 import { installRoundMessages } from './messages.js';
 import { RoundState } from './state.js';

@@ -13,7 +13,6 @@ import {
   type ShardResult,
 } from '../../contract/index.js';
 import type { RunSignals } from '../runtime/run-signals.js';
-import { RejectLog } from './reject-log.js';
 import { countOf, emptyTally, summed } from '../trial/tally.js';
 
 interface PurposeProgress {
@@ -165,5 +164,29 @@ export class RoundState {
       report: this.report,
       rejectedMessages: this.rejected.messages,
     };
+  }
+}
+
+type RejectedMessage = RoundStatus['rejectedMessages'][number];
+
+const keptMessages = 50;
+
+/** Messages that were of no use, so that a person sees why nothing happened: all counted, the latest kept. */
+class RejectLog {
+  readonly #messages: RejectedMessage[] = [];
+  #count = 0;
+
+  add(message: RejectedMessage): void {
+    this.#count += 1;
+    this.#messages.push({ ...message, reason: message.reason.slice(0, 300) });
+    if (this.#messages.length > keptMessages) this.#messages.shift();
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get messages(): RejectedMessage[] {
+    return [...this.#messages];
   }
 }

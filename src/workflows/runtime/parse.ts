@@ -1,6 +1,18 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
-import type { ErrorType } from '../../contract/index.js';
+import {
+  campaignConfigProblems,
+  campaignConfigSchema,
+  idProblem,
+  parseConfig,
+  roundConfigProblems,
+  roundConfigSchema,
+  type CampaignConfig,
+  type ErrorType,
+  type RoundConfig,
+} from '../../contract/index.js';
+import { undecodableReason } from '../../contract/payload-converter.js';
+import { hasMoreParts } from '../../lib/size.js';
 
 /** A failure that no retry helps, of a type from the contract's closed list. */
 export const fatal = (type: ErrorType, message: string): ApplicationFailure =>
@@ -25,4 +37,59 @@ function parse<S extends z.ZodType>(schema: S, value: unknown, type: ErrorType, 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw fatal(type, `${what}: ${issuesOf(parsed.error)}`);
+}
+
+/** A campaign carries the ids of its rounds; more than that is no config. */
+const mostParts = 20_000;
+const problemsShown = 50;
+/** A key may be as long as an input may be, and a failure may not. */
+const longestProblem = 300;
+
+/**
+ * A round's config from what somebody sent, under the id that they gave it; nothing means `{}`.
+ * @throws InvalidConfig with every problem and the valid keys
+ */
+export function parseRoundConfig(input: unknown, roundId: string): RoundConfig {
+  refuseId(roundId, 'round');
+  const parsed = parseConfig(roundConfigSchema, decoded(input, 'round'));
+  const problems = parsed.ok ? roundConfigProblems(parsed.value) : parsed.problems;
+  if (parsed.ok && problems.length === 0) return parsed.value;
+  throw invalid('round', problems, Object.keys(roundConfigSchema.shape));
+}
+
+/** As {@link parseRoundConfig}, for a campaign and the rounds in it. */
+export function parseCampaignConfig(input: unknown, campaignId: string): CampaignConfig {
+  refuseId(campaignId, 'campaign');
+  const parsed = parseConfig(campaignConfigSchema, decoded(input, 'campaign'));
+  const problems = parsed.ok ? campaignConfigProblems(parsed.value) : parsed.problems;
+  if (parsed.ok && problems.length === 0) return parsed.value;
+  throw invalid('campaign', problems, Object.keys(campaignConfigSchema.shape));
+}
+
+function refuseId(id: string, of: 'round' | 'campaign'): void {
+  const problem = idProblem(id, of);
+  if (problem !== null) throw fatal('InvalidConfig', problem);
+}
+
+function decoded(input: unknown, of: string): unknown {
+  const reason = undecodableReason(input);
+  if (hasMoreParts(input, mostParts))
+    throw fatal('InvalidConfig', `the ${of}'s input has more than ${mostParts} parts`);
+  if (reason === null) return input;
+  throw fatal('InvalidConfig', `the ${of}'s input cannot be decoded (send json/plain): ${reason}`);
+}
+
+function invalid(of: string, problems: string[], keys: string[]): ApplicationFailure {
+  const lines = problems.slice(0, problemsShown).map((problem) => `- ${problem.slice(0, longestProblem)}`);
+  return fatal(
+    'InvalidConfig',
+    [
+      `the ${of}'s configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:`,
+      ...lines,
+      // beside an unknown key they stand already
+      ...(problems.some((problem) => problem.startsWith('unknown key'))
+        ? []
+        : [`valid keys of a ${of}: ${keys.join(', ')}`]),
+    ].join('\n'),
+  );
 }
