@@ -9,5 +9,6 @@ export * from './names.js';
 export * from './recipe.js';
 export * from './results.js';
 export * from './shards.js';
+export * from './tolerant.js';
 export * from './training.js';
 export * from './trials.js';

@@ -7,6 +7,7 @@ import {
   parseConfig,
   roundConfigProblems,
   roundConfigSchema,
+  tolerant,
   type CampaignConfig,
   type ErrorType,
   type RoundConfig,
@@ -18,9 +19,12 @@ import { hasMoreParts } from '../../lib/size.js';
 export const fatal = (type: ErrorType, message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, type);
 
-/** What an activity or a child returned, as its contract says; `InvalidResult` where it does not parse. */
+/**
+ * What an activity or a child returned, as its contract says, without fields that only a newer worker knows; `InvalidResult`
+ * where it does not parse.
+ */
 export const parseResult = <S extends z.ZodType>(schema: S, value: unknown, from: string): z.output<S> =>
-  parse(schema, value, 'InvalidResult', `the result of ${from} is not what the contract says`);
+  parse(tolerant(schema), value, 'InvalidResult', `the result of ${from} is not what the contract says`);
 
 /** What a child workflow was started with; `InvalidRequest` where it does not parse. */
 export const parseInput = <S extends z.ZodType>(schema: S, value: unknown, of: string): z.output<S> =>
