@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { asking } from '../../tests/support/asked.js';
+import { rulesOf } from '../../tests/support/rules.js';
 import {
   activityContracts,
   emptyResult,
@@ -74,7 +75,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
   buildPolicyTraining: { roundId },
   recordPolicy: { roundId, training },
   buildReport: { roundId },
-  openGate: releaseGate(roundId, config, { digest, subject: '' }),
+  openGate: releaseGate(roundId, rulesOf(config), { digest, subject: '' }),
   recordDecisions: { gateId, decisions: [decision] },
   closeGate: result,
   checkRelease: { roundId },

@@ -143,9 +143,9 @@ describe('round start', () => {
 
   it('reads a config from a file, and says what is wrong with one that is no JSON', async () => {
     const file = join(folder, 'round.json');
-    writeFileSync(file, '{"tenant": "acme"}');
+    writeFileSync(file, '{"gate": {"needed": 2, "approvers": ["ann"]}}');
     expect(await selkie('round start --config', file)).toBe(2);
-    expect(err).toContain('gate.trust: outside the tenant "demo"');
+    expect(err).toContain('gate.approvers: 2 approvals are needed');
     expect(await selkie('round start --config {broken')).toBe(2);
     expect(err).toContain('neither a file nor JSON');
   });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { roundConfigSchema } from './config.js';
-import { decisionRecordSchema, gateResultSchema, gateSpecSchema } from './gates.js';
+import { decisionRecordSchema, gateResultSchema, gateRulesSchema, gateSpecSchema } from './gates.js';
 import { searchAttributeNameSchema } from './names.js';
 import { loadedShardSchema } from './shards.js';
 import {
@@ -211,6 +211,8 @@ export const activityContracts = {
       blocked: z.string().nullable(),
       /** what a release would take the place of; null: nothing is live */
       replaces: z.string().nullable(),
+      /** what a gate of the round goes by, were it opened now */
+      rules: gateRulesSchema,
     }),
   },
   releasePolicy: {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
 import { gateProblems } from './gates.js';
 import { closestOf } from '../lib/closest.js';
-import { bounds, defaultModel, taskQueues } from './names.js';
+import { bounds, defaultModel, demoTenant, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 import { brokenTexts, hasControls } from '../lib/visible.js';
 
@@ -71,7 +71,7 @@ const taskQueue = z
 
 /** What a round may be asked for. Every field has a default: `{}` is a small round on the sample corpus. */
 export const roundConfigSchema = z.strictObject({
-  tenant: name.default('demo'),
+  tenant: name.default(demoTenant),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).max(200).default(defaultModel),
   /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
@@ -154,6 +154,7 @@ export const roundConfigSchema = z.strictObject({
   window: z.int().min(1).max(50).default(16),
   /** a round with a larger share of `infra_failure` fails, from the twentieth trial of a shard on without waiting for the rest */
   maxFailedFraction: z.number().min(0).max(1).default(0.25),
+  /** what the round asks of its gate; the tenant's policy may ask for more */
   gate: z
     .strictObject({
       needed: z.int().min(1).max(20).default(1),
@@ -162,8 +163,8 @@ export const roundConfigSchema = z.strictObject({
       deadlineSeconds: z.int().min(1).max(longestSeconds).default(86_400),
       /** what happens at the deadline; never an approval */
       onTimeout: z.enum(['reject', 'hold']).default('hold'),
-      /** whether unsigned decisions count; outside the `demo` tenant it must be said */
-      trust: z.enum(['unsigned']).optional(),
+      /** whether decisions count that nobody signed; a tenant other than `demo` that has no policy must state it */
+      trust: z.enum(['signed', 'unsigned']).optional(),
     })
     .prefault({}),
   requestedBy: z.string().min(1).max(200).default('unknown'),
@@ -227,9 +228,6 @@ const mostLayers = 8;
 /** Rules between fields, which the schema alone cannot say. */
 export function roundConfigProblems(config: RoundConfig): string[] {
   const problems: string[] = [];
-  if (config.tenant !== 'demo' && config.gate.trust === undefined) {
-    problems.push('gate.trust: outside the tenant "demo" say "unsigned" if unsigned decisions shall count');
-  }
   problems.push(...gateProblems(config.gate, config.requestedBy));
   if (config.policyFrom === 'previous' && config.startStack.length === mostLayers) {
     problems.push(`policyFrom: "previous" would train a ninth layer and a stack holds ${mostLayers}; say "base"`);

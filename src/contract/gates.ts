@@ -14,8 +14,42 @@ const plainText = (longest: number) =>
     .max(longest, `is longer than ${longest} characters`)
     .refine((text) => !hasControls(text), 'has control characters or half of a surrogate pair');
 
+/** A year: a longer wait is a mistake, and what is added to the time must be a time. */
+const waitSchema = z.int().min(1).max(31_536_000);
+const onTimeoutSchema = z.enum(['reject', 'hold']);
+
+/** What a tenant's gates go by, whatever a round asks for: a round may be stricter, never laxer. */
+export const tenantPolicySchema = z.strictObject({
+  /** approvals that a gate needs at least */
+  needed: z.int().min(1).max(20).default(1),
+  /** who may decide; empty: anybody */
+  approvers: z.array(z.string().min(1).max(200)).max(100).default([]),
+  requesterMayApprove: z.boolean().default(false),
+  /** the longest that a gate waits */
+  deadlineSeconds: waitSchema.default(31_536_000),
+  /** what happens at the deadline; never an approval */
+  onTimeout: onTimeoutSchema.default('hold'),
+  /** whether decisions count that nobody signed */
+  trust: z.enum(['signed', 'unsigned']),
+});
+export type TenantPolicy = z.infer<typeof tenantPolicySchema>;
+
+/** The rules of one gate: a snapshot of the tenant's policy, made stricter where the round asks for it. */
+export const gateRulesSchema = tenantPolicySchema.extend({
+  needed: z.int().min(1).max(20),
+  /** empty: anybody but the requester */
+  approvers: z.array(z.string().max(200)).max(100),
+  requestedBy: z.string().max(200),
+  requesterMayApprove: z.boolean(),
+  deadlineSeconds: waitSchema,
+  onTimeout: onTimeoutSchema,
+  /** of the tenant's policy; 0: the tenant has none in the ledger */
+  policyVersion: z.int().nonnegative(),
+});
+export type GateRules = z.infer<typeof gateRulesSchema>;
+
 /** What a gate decides on and how. The digest binds a decision to the content that was looked at. */
-export const gateSpecSchema = z.strictObject({
+export const gateSpecSchema = gateRulesSchema.extend({
   gateId: z.string().min(1).max(1000),
   roundId: z.string().min(1).max(1000),
   kind: z.enum(['release']),
@@ -23,13 +57,6 @@ export const gateSpecSchema = z.strictObject({
   subject: z.string().max(500),
   /** digest over policy adapter, evaluation report and data manifest */
   digest: sha256Schema,
-  needed: z.int().min(1).max(20),
-  /** empty: anybody but the requester */
-  approvers: z.array(z.string().max(200)).max(100),
-  requestedBy: z.string().max(200),
-  /** a year at most: what is added to the time must be a time */
-  deadlineSeconds: z.int().min(1).max(31_536_000),
-  onTimeout: z.enum(['reject', 'hold']),
 });
 export type GateSpec = z.infer<typeof gateSpecSchema>;
 
@@ -100,12 +127,16 @@ const approversLength = 2000;
 
 /** Why nobody could ever satisfy a gate, in words: told before anything is spent. */
 export function gateProblems(
-  { needed, approvers }: { needed: number; approvers: readonly string[] },
+  {
+    needed,
+    approvers,
+    requesterMayApprove = false,
+  }: { needed: number; approvers: readonly string[]; requesterMayApprove?: boolean },
   requestedBy: string,
 ): string[] {
   const requester = personOf(requestedBy);
   const people = new Set(approvers.map(personOf));
-  people.delete(requester);
+  if (!requesterMayApprove) people.delete(requester);
   const problems: string[] = [];
   if (requester === '') problems.push('requestedBy: has no visible character');
   if (people.has('')) problems.push('gate.approvers: a name has no visible character');
@@ -113,7 +144,7 @@ export function gateProblems(
     problems.push(
       `gate.approvers: ${needed} approvals are needed, and the names are of ${people.size} ` +
         `${people.size === 1 ? 'person' : 'people'} who may give one (case, spaces and invisible characters make nobody ` +
-        'a second person, and nobody approves what they requested)',
+        `a second person${requesterMayApprove ? '' : ', and nobody approves what they requested'})`,
     );
   }
   if (approvers.join('').length > approversLength) {

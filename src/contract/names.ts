@@ -11,6 +11,12 @@ export const taskQueues = {
   gpu: 'selkie-gpu',
 } as const;
 
+/** The tenant of a round that names none: one machine's own, where no policy needs to be written first. */
+export const demoTenant = 'demo';
+
+/** The Worker Deployment that every workflow worker belongs to. */
+export const deploymentName = 'selkie';
+
 /** The model of a round that names none. */
 export const defaultModel = 'smollm2-135m-instruct';
 

@@ -16,7 +16,7 @@ export function tolerant<S extends z.ZodType>(schema: S): S {
 function derive(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodObject) {
     const shape = schema.shape as Record<string, z.ZodType>;
-    const fields = Object.entries(shape).map(([name, field]) => [name, tolerant(field)]);
+    const fields = Object.entries(shape).map(([name, field]) => [name, tolerant(field)] as const);
     return schema.clone({ ...schema.def, shape: Object.fromEntries(fields), catchall: undefined });
   }
   if (schema instanceof z.ZodArray) return schema.clone({ ...schema.def, element: inner(schema.def.element) });

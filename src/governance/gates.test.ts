@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bounds, gateResultSchema, gateViewSchema, roundConfigSchema, type GateSpec } from '../contract/index.js';
 import { personOf } from '../lib/person.js';
+import { rulesOf } from '../../tests/support/rules.js';
 import { hostileLike, hostileText, hostileValue } from '../../tests/support/hostile.js';
 import {
   applyDecision,
@@ -28,6 +29,9 @@ const spec: GateSpec = {
   requestedBy: 'rita',
   deadlineSeconds: 60,
   onTimeout: 'hold',
+  requesterMayApprove: false,
+  trust: 'unsigned',
+  policyVersion: 0,
 };
 const say = (approver: string, more: object = {}) => ({ gateId: spec.gateId, digest, approver, ...more });
 
@@ -285,7 +289,7 @@ describe('recount', () => {
 describe('releaseGate', () => {
   it("has the round's own rules", () => {
     const config = roundConfigSchema.parse({ gate: { needed: 2, approvers: ['a', 'b'] }, requestedBy: 'rita' });
-    expect(releaseGate('demo.r0001', config, { digest, subject: '🦭'.repeat(600) })).toMatchObject({
+    expect(releaseGate('demo.r0001', rulesOf(config), { digest, subject: '🦭'.repeat(600) })).toMatchObject({
       gateId: 'demo.r0001.gate-release',
       needed: 2,
       approvers: ['a', 'b'],

@@ -7,9 +7,9 @@ import {
   type DecisionRecord,
   type GateOutcome,
   type GateResult,
+  type GateRules,
   type GateSpec,
   type GateView,
-  type RoundConfig,
 } from '../contract/index.js';
 import { personOf } from '../lib/person.js';
 import { visible, wellFormed } from '../lib/visible.js';
@@ -51,26 +51,19 @@ const keptNoteLength = 200;
 /** Of a view, so that it is below the bound of a payload whatever people send. */
 const shown = { decisionBytes: 16 * 1024, uncounted: 10, malformed: 10 };
 
-/** The release gate of a round: its rules are the round's own, so that whoever opens it can be held to them. */
-export function releaseGate(
+/** The release gate of a round, by rules that the ledger gave: whoever opens it is held to them. */
+export const releaseGate = (
   roundId: string,
-  { gate, requestedBy }: Pick<RoundConfig, 'gate' | 'requestedBy'>,
+  rules: GateRules,
   { digest, subject }: Pick<GateSpec, 'digest' | 'subject'>,
-): GateSpec {
-  const { needed, approvers, deadlineSeconds, onTimeout } = gate;
-  return {
-    gateId: gateIdOf(roundId, 'release'),
-    roundId,
-    kind: 'release',
-    subject: wellFormed(subject.slice(0, 500)),
-    digest,
-    needed,
-    approvers,
-    requestedBy,
-    deadlineSeconds,
-    onTimeout,
-  };
-}
+): GateSpec => ({
+  ...rules,
+  gateId: gateIdOf(roundId, 'release'),
+  roundId,
+  kind: 'release',
+  subject: wellFormed(subject.slice(0, 500)),
+  digest,
+});
 
 /** A gate that waits for decisions until `spec.deadlineSeconds` after `nowMs`. */
 export function openGate(spec: GateSpec, nowMs: number): GateState {
@@ -113,7 +106,7 @@ export function applyDecision(gate: GateState, signal: DecisionSignal, message: 
   if (current.decisions.some(({ key }) => key === record.key)) {
     return { gate: current, verdict: { counted: false, reason: 'the same message again', record: null } };
   }
-  const objection = objectionTo(current, signal, parsed);
+  const objection = decisionObjection(current, signal, parsed);
   return objection === null ? count(current, record) : remember(current, { ...record, reason: objection });
 }
 
@@ -217,17 +210,19 @@ export function recordKey(
   return canonicalDigest({ signal, approver, key: key ?? null, about }).slice(0, 32);
 }
 
-function objectionTo(gate: GateState, signal: DecisionSignal, message: DecisionMessage): string | null {
+/** Why a decision that a gate can read has no effect; null: it counts. */
+export function decisionObjection(gate: GateState, signal: DecisionSignal, message: DecisionMessage): string | null {
   const { spec } = gate;
   const person = personOf(message.approver);
   if (message.gateId !== spec.gateId) return `for another gate: ${Array.from(message.gateId).slice(0, 100).join('')}`;
   if (message.digest !== spec.digest) return `for another content: ${message.digest.slice(0, 12)}`;
   if (gate.state !== 'open') return `late: the gate is closed (${gate.state})`;
+  if (spec.trust === 'signed') return 'not signed, and only signed decisions count here';
   if (spec.approvers.length > 0 && !spec.approvers.some((name) => personOf(name) === person)) {
     return 'not among those who may decide';
   }
   if (signal === 'reject') return null;
-  if (person === personOf(spec.requestedBy)) return 'nobody approves what they requested';
+  if (!spec.requesterMayApprove && person === personOf(spec.requestedBy)) return 'nobody approves what they requested';
   if (gate.decisions.some(({ counted, approver }) => counted && personOf(approver) === person)) {
     return 'has approved already';
   }

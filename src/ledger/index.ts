@@ -19,4 +19,5 @@ export type { Proposal, TrialProposal } from './proposals.js';
 export type { ListedRelease, Release } from './releases.js';
 export type { ReportSummary } from './reports.js';
 export { modelOf, type PreparedRound, type RoundRow } from './rounds.js';
+export type { TenantPolicyVersion } from './tenant-policies.js';
 export type { PlannedTrial, Screen, Trial } from './trials.js';

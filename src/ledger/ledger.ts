@@ -13,6 +13,7 @@ import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
 import { Runs } from './runs.js';
 import { Selections } from './selections.js';
+import { TenantPolicies } from './tenant-policies.js';
 import { Trials } from './trials.js';
 
 /** The ledger's queries by topic, on a pool or within one transaction. */
@@ -29,6 +30,7 @@ export class Queries {
   readonly reports: Reports;
   readonly gates: Gates;
   readonly releases: Releases;
+  readonly tenantPolicies: TenantPolicies;
 
   constructor(db: Db) {
     this.rounds = new Rounds(db);
@@ -43,6 +45,7 @@ export class Queries {
     this.reports = new Reports(db);
     this.gates = new Gates(db);
     this.releases = new Releases(db);
+    this.tenantPolicies = new TenantPolicies(db);
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { findGateRules } from '../../src/activities/ledger/gate-rules.js';
 import { createLedgerActivities } from '../../src/activities/ledger/index.js';
 import { questionsOf } from '../../src/domains/questions.js';
 import { ArtifactStore } from '../../src/artifacts/index.js';
@@ -264,7 +265,7 @@ export class ControlRig {
   /** The release gate of a round, as its workflow opens it. */
   async gateOf(roundId: string, digest: string): Promise<GateSpec> {
     const { config } = await this.ledger.rounds.get(roundId);
-    return releaseGate(roundId, config, { digest, subject: 'release it' });
+    return releaseGate(roundId, await findGateRules(this.ledger, config), { digest, subject: 'release it' });
   }
 
   /** The decision of a release gate, as a run of its workflow records it. */

@@ -92,7 +92,13 @@ export class FakeLedger {
     const reports = {
       get: (roundId: string) => Promise.resolve({ releaseDigest: textDigest(`release ${roundId}`) }),
     };
-    const queries = { gates: this.instances, releases: this.releases, rounds: { get: prepared, prepared }, reports };
+    const queries = {
+      gates: this.instances,
+      releases: this.releases,
+      rounds: { get: prepared, prepared },
+      reports,
+      tenantPolicies: { latest: () => Promise.resolve(null) },
+    };
     const ledger = { ...queries, transaction: <T>(work: (within: typeof queries) => Promise<T>) => work(queries) };
     return { ledger } as unknown as LedgerDeps;
   }

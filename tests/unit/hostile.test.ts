@@ -13,6 +13,8 @@ import {
   textDigest,
 } from '../../src/contract/index.js';
 import { applyDecision, gateResult, gateView, openGate, releaseGate } from '../../src/governance/gates.js';
+import { gateRules } from '../../src/governance/tenant-policy.js';
+import { rulesOf } from '../support/rules.js';
 import { campaignMarkdown } from '../../src/workflows/campaign/details.js';
 import { newRunSignals } from '../../src/workflows/runtime/run-signals.js';
 import { gateMarkdown } from '../../src/workflows/gate/details.js';
@@ -65,7 +67,9 @@ describe('a config', () => {
         taken += 1;
         const config = parsed.value;
         expect(canonicalDigest(config)).toMatch(/^[0-9a-f]{64}$/);
-        const spec = releaseGate('r', config, { digest: textDigest('x'), subject: config.corpus });
+        const found = gateRules(config, null);
+        if ('problems' in found) return;
+        const spec = releaseGate('r', found.rules, { digest: textDigest('x'), subject: config.corpus });
         const gate = openGate(spec, Date.UTC(2026, 0));
         expect(gateMarkdown(gateView(gate))).toContain('**open**');
         const state = new RoundState('r', config, newRunSignals());
@@ -107,8 +111,8 @@ describe('what people see', () => {
       (value) => {
         const { id, name, note, subject, why } = value as Record<string, string>;
         const gateId = `${id ?? ''}.gate-release`;
-        const config = { gate: { ...roundConfigSchema.parse({}).gate, needed: 2 }, requestedBy: why ?? '' };
-        const spec = { ...releaseGate(id ?? '', config, { digest, subject: subject ?? '' }), gateId };
+        const rules = { ...rulesOf(roundConfigSchema.parse({})), needed: 2, requestedBy: why ?? '' };
+        const spec = { ...releaseGate(id ?? '', rules, { digest, subject: subject ?? '' }), gateId };
         const sent = { gateId, digest, approver: name, note };
         const { gate } = applyDecision(openGate(spec, 0), 'approve', sent, 1);
         const view = gateView(gate, why ?? null);

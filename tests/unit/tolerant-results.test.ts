@@ -38,7 +38,7 @@ type Path = (string | number)[];
 /** Where a value has fields of a schema, at every depth. */
 function objectsIn(schema: z.core.$ZodType, value: unknown, at: Path = []): Path[] {
   if (schema instanceof z.ZodObject && typeof value === 'object' && value !== null) {
-    const fields = Object.entries(schema.shape as Record<string, z.ZodType>);
+    const fields = Object.entries(schema.shape);
     const below = fields.flatMap(([name, field]) =>
       objectsIn(field, (value as Record<string, unknown>)[name], [...at, name]),
     );
@@ -57,9 +57,14 @@ function objectsIn(schema: z.core.$ZodType, value: unknown, at: Path = []): Path
   return [];
 }
 
-function changedAt(value: unknown, [key, ...rest]: Path, change: (fields: Record<string, unknown>) => unknown): unknown {
+function changedAt(
+  value: unknown,
+  [key, ...rest]: Path,
+  change: (fields: Record<string, unknown>) => unknown,
+): unknown {
   if (key === undefined) return change(value as Record<string, unknown>);
-  if (Array.isArray(value)) return value.map((item, i) => (i === key ? changedAt(item, rest, change) : (item as unknown)));
+  if (Array.isArray(value))
+    return value.map((item, i) => (i === key ? changedAt(item, rest, change) : (item as unknown)));
   const fields = value as Record<string, unknown>;
   return { ...fields, [key]: changedAt(fields[key], rest, change) };
 }

@@ -1,12 +1,12 @@
 import {
   failure,
   layersProblem,
+  policyAlias,
   roundIdOf,
   type ActivityRequest,
   type ActivityResult,
   type ModelRef,
 } from '../../contract/index.js';
-import { policyAlias } from '../../contract/index.js';
 import type { LedgerDeps } from './deps.js';
 
 /**

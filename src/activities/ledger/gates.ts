@@ -12,30 +12,35 @@ import { recount, releaseGate } from '../../governance/gates.js';
 import type { Gate, Queries } from '../../ledger/index.js';
 import type { Caller } from '../callers.js';
 import type { LedgerDeps } from './deps.js';
+import { findGateRules } from './gate-rules.js';
 
-/** Keeps what a gate decides on, before anybody can decide. A gate that was decided once is not asked again. */
+/**
+ * Keeps what a gate decides on, before anybody can decide. A gate that was decided once is not asked again. An instance keeps
+ * the rules that it was opened with, also where the tenant's policy changes while it is open.
+ */
 export async function openGate(
   { ledger }: LedgerDeps,
   spec: ActivityRequest<'openGate'>,
   caller: Caller,
 ): Promise<ActivityResult<'openGate'>> {
   return ledger.transaction(async (queries) => {
-    await refuseForeignRules(queries, spec);
+    if ((await queries.gates.ofRun(spec.gateId, caller.runId)) === null) await refuseForeignRules(queries, spec);
     const { result } = await findInstance(queries, caller, spec);
     return { decided: result };
   });
 }
 
-/** A gate has the rules of its round's config and decides on its round's report: whoever opens it has no say in that. */
-async function refuseForeignRules({ rounds, reports }: Queries, spec: GateSpec): Promise<void> {
-  const { config } = await rounds.get(spec.roundId);
-  const digest = (await reports.get(spec.roundId))?.releaseDigest ?? 'none: there is no report';
-  const own = releaseGate(spec.roundId, config, { digest, subject: spec.subject });
+/** A gate has the rules that the ledger finds and decides on its round's report: whoever opens it has no say in that. */
+async function refuseForeignRules(queries: Queries, spec: GateSpec): Promise<void> {
+  const { config } = await queries.rounds.get(spec.roundId);
+  const digest = (await queries.reports.get(spec.roundId))?.releaseDigest ?? 'none: there is no report';
+  const rules = await findGateRules(queries, config);
+  const own = releaseGate(spec.roundId, rules, { digest, subject: spec.subject });
   const keys = (Object.keys(own) as (keyof GateSpec)[]).filter((key) => !isDeepStrictEqual(own[key], spec[key]));
   if (keys.length > 0) {
     throw failure(
       'InvalidRequest',
-      `a gate of ${spec.roundId} has its round's rules; this one differs in ${keys.join(', ')}`,
+      `a gate of ${spec.roundId} has the rules of its tenant and its round; this one differs in ${keys.join(', ')}`,
     );
   }
 }

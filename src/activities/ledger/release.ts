@@ -1,9 +1,7 @@
-import type { ActivityRequest, ActivityResult, DecisionRecord, GateResult, ModelRef } from '../../contract/index.js';
-import { recount } from '../../governance/gates.js';
-import type { Gate, PreparedRound, Release } from '../../ledger/index.js';
-import { modelDigest } from '../../seal/keys.js';
-import { policyAlias } from '../../contract/index.js';
+import { policyAlias, type ActivityRequest, type ActivityResult } from '../../contract/index.js';
+import { readyToRelease, releaseObjection } from '../../governance/release.js';
 import type { LedgerDeps } from './deps.js';
+import { findGateRules } from './gate-rules.js';
 
 /** Gates that are told of a release, at most: a tenant with more open ones asks them again. */
 const mostOvertaken = 20;
@@ -25,7 +23,7 @@ export async function releasePolicy(
     await releases.lock(alias);
     const stored = await gates.latest(gate.gateId);
     if (stored?.spec.roundId !== roundId) return refuse(`gate ${gate.gateId} is not a gate of this round`);
-    const objection = objectionTo(stored, gate, await gates.decisions(gate.gateId, stored.instance));
+    const objection = releaseObjection(stored, gate, await gates.decisions(gate.gateId, stored.instance));
     if (objection !== null) return refuse(objection);
     if ((await reports.get(roundId))?.releaseDigest !== gate.digest) {
       return refuse(`the approval is for ${gate.digest.slice(0, 12)}, which is not this round's report`);
@@ -41,7 +39,7 @@ export async function releasePolicy(
   });
 }
 
-/** Whether a release of the round's policy would go through, were it approved now, and what it would take the place of. */
+/** Whether a release of the round's policy would go through, were it approved now, what it would replace, and by which rules. */
 export async function checkRelease(
   { ledger }: LedgerDeps,
   { roundId }: ActivityRequest<'checkRelease'>,
@@ -49,35 +47,12 @@ export async function checkRelease(
   const round = await ledger.rounds.prepared(roundId);
   const alias = policyAlias(round.config);
   const live = await ledger.releases.live(alias);
-  if ((await ledger.releases.ofRound(alias, roundId)) !== null) return { blocked: null, replaces: null };
+  const rules = await findGateRules(ledger, round.config);
+  if ((await ledger.releases.ofRound(alias, roundId)) !== null) return { blocked: null, replaces: null, rules };
   const ready = readyToRelease(round, live);
   return {
+    rules,
     blocked: 'blocked' in ready ? ready.blocked : null,
     replaces: live === null ? null : `release ${live.releaseId} of ${live.roundId}`,
   };
-}
-
-/** A policy takes the place of the one that its round started from and compared it with, and of no other. */
-function readyToRelease(
-  { roundId, old, new: model }: PreparedRound,
-  live: Release | null,
-): { blocked: string } | { model: ModelRef } {
-  if (model === null) return { blocked: 'the round trained no policy' };
-  if (live === null || modelDigest(live.model) === modelDigest(old)) return { model };
-  return {
-    blocked:
-      `release ${live.releaseId} of ${live.roundId} is live under ${live.alias}, and the policy of ${roundId} was not ` +
-      'compared with it: run a round that starts from that one',
-  };
-}
-
-/** Why a gate, as recorded, is no approval; null: it is one. */
-function objectionTo({ spec, result }: Gate, claimed: GateResult, decisions: readonly DecisionRecord[]): string | null {
-  if (result === null) return `gate ${spec.gateId} is still open`;
-  if (result.outcome !== 'approved') return `not approved: ${result.outcome} (${result.reason})`;
-  if (result.digest !== spec.digest || claimed.digest !== spec.digest) {
-    return `the approval is for another content than gate ${spec.gateId} decides on`;
-  }
-  const came = recount(spec, decisions);
-  return came === 'approved' ? null : `not approved: the recorded decisions come to ${came} by the gate's rules`;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   failure,
   bounds,
+  policyAlias,
   roundIdOf,
   roundNumberOf,
   searchAttributes,
@@ -15,8 +16,8 @@ import type { Source } from '../../domains/domain.js';
 import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/index.js';
 import { expectUsable, notesOf, readCorpus, type CorpusReading } from '../corpus/index.js';
 import { anywhere, findCorpus } from '../corpus/roots.js';
-import { policyAlias } from '../../contract/index.js';
 import type { LedgerDeps } from './deps.js';
+import { findGateRules } from './gate-rules.js';
 import { checkLineage, checkWeights, listEarlierRounds } from './lineage.js';
 import { expectedPairs, overBudget, paceOfLastPolicy } from './policy-budget.js';
 
@@ -35,6 +36,7 @@ export async function claimRound(
   }
   await refuseTaken(ledger, roundId, config);
   await checkLineage(ledger, config);
+  await findGateRules(ledger, config);
   const claimed = await ledger.rounds.claim({ roundId, config, configDigest });
   if (claimed.tenant !== config.tenant) throw taken(roundId);
   // configs are compared as this version reads them: a field that it added is no difference, its digest is

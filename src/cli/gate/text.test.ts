@@ -15,6 +15,9 @@ const spec = {
   requestedBy: 'unknown',
   deadlineSeconds: 60,
   onTimeout: 'hold' as const,
+  requesterMayApprove: false,
+  trust: 'unsigned' as const,
+  policyVersion: 0,
 };
 const hostile = {
   gateId: spec.gateId,

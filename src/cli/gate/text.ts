@@ -39,8 +39,9 @@ export function decidedText({ view, verdict, release }: Decided): string {
   return [...lines, gateText(view)].join('\n');
 }
 
-function whoMayDecide({ approvers, requestedBy }: GateView['spec']): string {
+function whoMayDecide({ approvers, requestedBy, requesterMayApprove }: GateView['spec']): string {
   if (approvers.length > 0) return approvers.map(safeText).join(', ');
+  if (requesterMayApprove) return 'anybody';
   return requestedBy === 'unknown' ? 'anybody (nobody is named as requester)' : `anybody but ${safeText(requestedBy)}`;
 }
 

@@ -189,6 +189,15 @@ create table reports (
   created_at timestamptz not null default now()
 );
 
+-- What a tenant demands of its gates, by version: the latest is in force, and a gate keeps what it was opened with in its spec.
+create table tenant_policies (
+  tenant text not null,
+  version int not null check (version > 0),
+  policy jsonb not null,
+  set_by text not null,
+  set_at timestamptz not null default now(),
+  primary key (tenant, version)
+);
 -- A gate may be asked more than once: a round that ended at its gate is run again. Each asking is an instance, and decisions
 -- belong to one; an instance that was approved or rejected is the last.
 create table gates (

@@ -35,8 +35,9 @@ export function gateMarkdown(gate: GateView): string {
   return lines.filter((line, i) => line !== '' || lines[i - 1] !== '').join('\n');
 }
 
-function whoMayDecide({ approvers, requestedBy }: GateView['spec']): string {
+function whoMayDecide({ approvers, requestedBy, requesterMayApprove }: GateView['spec']): string {
   if (approvers.length > 0) return approvers.map((name) => code(name)).join(', ');
+  if (requesterMayApprove) return 'anybody';
   return requestedBy === 'unknown' ? 'anybody: nobody is named as requester' : `anybody but ${code(requestedBy)}`;
 }
 

@@ -120,14 +120,14 @@ async function decideAndRelease(
 ): Promise<Pick<RoundResult, 'gate' | 'released' | 'releaseReason'>> {
   if (trained.policy === null) return { gate: null, released: false, releaseReason: trained.reason };
   await round.enter('gate');
-  const { blocked, replaces } = await round.call(
+  const { blocked, replaces, rules } = await round.call(
     'checkRelease',
     { roundId: round.roundId },
     'what a release would replace',
   );
   const outlook = blocked === null ? `it would replace ${replaces ?? 'nothing'}` : `it cannot be released: ${blocked}`;
   const subject = `${releaseSubject(round.roundId, report)}; ${outlook}`;
-  const gate = await decideRelease(round, report.releaseDigest, subject);
+  const gate = await decideRelease(round, rules, { digest: report.releaseDigest, subject });
   await round.enter('releasing');
   const { released, reason, overtaken } = await round.call(
     'releasePolicy',

@@ -18,6 +18,9 @@ const spec = {
   requestedBy: 'bot',
   deadlineSeconds: 60,
   onTimeout: 'hold' as const,
+  requesterMayApprove: false,
+  trust: 'unsigned' as const,
+  policyVersion: 0,
 };
 
 const newState = () => new RoundState("ann's round", roundConfigSchema.parse({}), newRunSignals());

@@ -1,6 +1,6 @@
 import { CancellationScope, getExternalWorkflowHandle } from '@temporalio/workflow';
 import { TemporalFailure } from '@temporalio/common';
-import { gateResultSchema, reportNames, workflowTypes, type GateResult } from '../../contract/index.js';
+import { gateResultSchema, reportNames, workflowTypes, type GateResult, type GateRules } from '../../contract/index.js';
 import { endedGate, gateResult, gateView, openGate, releaseGate } from '../../governance/gates.js';
 import { startOne } from '../runtime/children.js';
 import { workflowNow } from '../runtime/clock.js';
@@ -13,9 +13,13 @@ import type { RoundContext } from './context.js';
  * own spec until the gate has ended; the gate itself says more. A gate whose workflow is terminated, cancelled or broken is on
  * hold, unless the ledger knows that it was decided: nothing but an approval that counted releases anything.
  */
-export async function decideRelease(round: RoundContext, digest: string, subject: string): Promise<GateResult> {
-  const { roundId, config, state, settings } = round;
-  const spec = releaseGate(roundId, config, { digest, subject });
+export async function decideRelease(
+  round: RoundContext,
+  rules: GateRules,
+  { digest, subject }: { digest: string; subject: string },
+): Promise<GateResult> {
+  const { roundId, state, settings } = round;
+  const spec = releaseGate(roundId, rules, { digest, subject });
   const { gateId } = spec;
   const gate = openGate(spec, workflowNow());
   state.gate = gateView(gate);
