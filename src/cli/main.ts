@@ -10,6 +10,7 @@ import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
 import { gateCommand } from './commands/gate.js';
+import { policyCommand } from './commands/policy.js';
 import { releaseCommand } from './commands/release.js';
 import { roundCommand } from './commands/round.js';
 import { selectCommand } from './commands/select.js';
@@ -46,6 +47,7 @@ Examples:
     demoCommand(),
     roundCommand(),
     gateCommand(),
+    policyCommand(),
     releaseCommand(),
     selectCommand(),
     benchCommand(),

@@ -44,8 +44,8 @@ function parseJson(argument: string, text: string): unknown {
   }
 }
 
-/** Undefined, for which the config has a word, where the system knows no name: in some containers. */
-function userName(): string | undefined {
+/** Your name on this machine. Undefined, for which the config has a word, where the system knows no name: in some containers. */
+export function userName(): string | undefined {
   try {
     return userInfo().username;
   } catch {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { policyAlias } from '../../../src/contract/index.js';
-import { defaultModel, textDigest, type DecisionRecord, type GateResult } from '../../../src/contract/index.js';
+import {
+  defaultModel,
+  tenantPolicySchema,
+  textDigest,
+  type DecisionRecord,
+  type GateResult,
+} from '../../../src/contract/index.js';
 import { asking, askedRightly } from '../../support/asked.js';
 import { small, useControlRig } from '../../support/control-rig.js';
 
@@ -57,6 +63,45 @@ describe('a gate', () => {
       });
     }
     expect((await rig.ledger.gates.latest(spec.gateId))?.instance).toBe(1);
+  });
+
+  it("has the stricter rules of its tenant's policy, and keeps them when that changes", async () => {
+    const setBy = 'ann';
+    const policyOf = (tenant: string, needed: number, approvers: string[] = []) => ({
+      tenant,
+      version: needed,
+      policy: tenantPolicySchema.parse({ needed, approvers, trust: 'unsigned' }),
+      setBy,
+    });
+    expect(await rig.ledger.tenantPolicies.set(policyOf('ruled', 1))).toMatchObject({ written: true });
+    const { roundId, spec, gateId, claim, run } = await opened('ruled', { onTimeout: 'reject' });
+    expect(spec).toMatchObject({ needed: 1, onTimeout: 'reject', policyVersion: 1 });
+
+    await rig.ledger.tenantPolicies.set(policyOf('ruled', 2));
+    const again = await rig.ledger.tenantPolicies.set(policyOf('ruled', 2, ['mallory']));
+    expect(again).toMatchObject({ written: false, stored: { policy: { approvers: [] } } });
+    // by run-1, for which the instance is open; a later run is held to the policy of its time
+    expect(await run('run-1').openGate(spec)).toEqual({ decided: null });
+    await expect(run('run-2').openGate(spec)).rejects.toMatchObject({
+      message: expect.stringContaining('differs in needed, policyVersion') as string,
+    });
+    expect(await rig.activities.checkRelease({ roundId })).toMatchObject({ rules: { needed: 2, policyVersion: 2 } });
+    const gate = await run('run-1').closeGate(claim('approved', decision('bob')));
+    expect(await rig.activities.releasePolicy({ roundId, gate })).toMatchObject({ released: true });
+    expect((await rig.ledger.gates.latest(gateId))?.spec).toEqual(spec);
+  });
+
+  it('that nobody could satisfy is refused before anything is spent', async () => {
+    const claimed = (tenant: string, more: object = {}) => rig.prepare(`${tenant}.r`, { ...small, tenant, ...more });
+    await expect(claimed('lawless')).rejects.toMatchObject({
+      type: 'InvalidConfig',
+      message: expect.stringContaining('the tenant "lawless" has no policy in the ledger') as string,
+    });
+    const policy = tenantPolicySchema.parse({ approvers: ['ann'], trust: 'unsigned' });
+    await rig.ledger.tenantPolicies.set({ tenant: 'narrow', version: 1, policy, setBy: 'ann' });
+    await expect(claimed('narrow', { requestedBy: 'Ann' })).rejects.toMatchObject({ type: 'InvalidConfig' });
+    await expect(claimed('narrow', { gate: { approvers: ['bob'] } })).rejects.toMatchObject({ type: 'InvalidConfig' });
+    await claimed('narrow', { requestedBy: 'bob' });
   });
 
   it('is opened once by a run, however often that asks', async () => {
