@@ -38,8 +38,8 @@ type Path = (string | number)[];
 /** Where a value has fields of a schema, at every depth. */
 function objectsIn(schema: z.core.$ZodType, value: unknown, at: Path = []): Path[] {
   if (schema instanceof z.ZodObject && typeof value === 'object' && value !== null) {
-    const fields = Object.entries(schema.shape);
-    const below = fields.flatMap(([name, field]) =>
+    const shape: Record<string, z.core.$ZodType> = schema.shape;
+    const below = Object.entries(shape).flatMap(([name, field]) =>
       objectsIn(field, (value as Record<string, unknown>)[name], [...at, name]),
     );
     return [at, ...below];

@@ -5,7 +5,7 @@ import { print } from '../output.js';
 import { setPolicy, type PolicyChange } from '../policy/change.js';
 import { policyText } from '../policy/text.js';
 import { userName } from '../round/config.js';
-import { positive } from '../text/numbers.js';
+import { positive } from '../arguments.js';
 import { readTextFile } from '../text/text-file.js';
 
 /** `selkie policy show | set` */
