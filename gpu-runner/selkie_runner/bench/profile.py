@@ -18,7 +18,7 @@ import torch
 from ..batched.layers import ops
 from ..batched.lora import grouped, single
 from ..batched.training import forward_backward, passes
-from ..batched.training.job_state import AdapterTraining
+from ..batched.training.job_state import JobState
 from .edits import jobs_of, load_edits
 from .engine import add_dtype_option, base
 from .environment import describe
@@ -44,7 +44,7 @@ _PARTS: dict[str, list[tuple[Any, str]]] = {
         for name in ("rms_norm", "rms_norm_backward", "rotate", "rotate_backward", "swiglu", "swiglu_backward")
     ],
     "loss with the head": [(forward_backward, "target_losses")],
-    "optimizer": [(AdapterTraining, name) for name in ("refresh", "collect", "gradient_norm", "apply")],
+    "optimizer": [(JobState, name) for name in ("refresh", "collect", "gradient_norm", "apply")],
     "planning": [(passes, "plan_step")],
 }
 

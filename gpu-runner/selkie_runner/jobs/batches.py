@@ -15,7 +15,7 @@ _IGNORED = -100
 
 @dataclass(frozen=True)
 class Batch:
-    """Arguments of a causal model, and what each position of its logits should have said.
+    """Arguments of a causal model, and the label of each position of its logits.
 
     Attributes:
         inputs: keyword arguments of the model's `forward`.
@@ -29,7 +29,7 @@ class Batch:
 
 
 def packed(rows: Sequence[Row], device: torch.device) -> Batch:
-    """The rows one after the other in a single sequence, with positions that begin anew: no padding is computed.
+    """The rows in a single sequence without padding; positions restart in each row.
 
     transformers keeps such rows apart in attention, and `logits_to_keep` has logits made at target positions only.
     """
@@ -77,7 +77,7 @@ def mean_loss(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def keeps_packed_rows_apart(model: PreTrainedModel) -> bool:
-    """Whether a row's logits in a packed sequence are the same whatever stands in the row before it."""
+    """Whether a row's logits in a packed sequence are independent of the row before it."""
     second = Row((1, 2, 3), 0)
     one, other = (
         model(**packed([first, second], model.device).inputs, use_cache=False).logits[:, -2:].float()

@@ -1,4 +1,4 @@
-"""Training rows: `data.jsonl` with one example a line, tokenised for one model.
+"""Training rows: `data.jsonl` with one example per line, tokenised for one model.
 
 | line | the loss is on |
 |---|---|

@@ -1,4 +1,4 @@
-"""What every training engine takes and gives: `solo` here, others beside it."""
+"""The input and output of every training engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ class Recipe:
     frozen_below: float = 0.0
 
     def lowest_layer(self, layers: int) -> int:
-        """The lowest of so many layers that gets an adapter."""
+        """Index of the first layer with an adapter, out of `layers`."""
         return int(self.frozen_below * layers)
 
 
@@ -69,7 +69,7 @@ class TrainingProgress:
 
     phase: Phase
     step: int
-    of_steps: int
+    total_steps: int
     loss: float | None
     checkpoint: int
 

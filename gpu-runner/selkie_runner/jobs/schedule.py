@@ -1,4 +1,4 @@
-"""Which rows a step takes and how fast it learns, as the Hugging Face `Trainer` has it. Pure functions."""
+"""Rows and learning rate of each step, as in the Hugging Face `Trainer`. Pure functions."""
 
 import math
 
@@ -14,22 +14,22 @@ def total_steps(rows: int, recipe: Recipe) -> int:
 
 
 def rows_of_step(step: int, rows: int, recipe: Recipe, seed: int) -> list[int]:
-    """Indices of the rows in one step's batch. Each epoch has an order of its own, seeded with `seed + epoch`."""
+    """Indices of the rows in one step's batch. Each epoch's order is seeded with `seed + epoch`."""
     epoch, batch = divmod(step, _steps_per_epoch(rows, recipe))
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed + epoch)).tolist()
     start = batch * recipe.batch_size
     return order[start : start + recipe.batch_size]
 
 
-def learning_rate(step: int, of_steps: int, recipe: Recipe) -> float:
-    """The rate of step 0 … of_steps - 1, without warm-up; linear and cosine would reach 0 one step after the last."""
+def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+    """The rate of step 0 … steps - 1, without warm-up; linear and cosine would reach 0 one step after the last."""
     match recipe.schedule:
         case "constant":
             factor = 1.0
         case "linear":
-            factor = (of_steps - step) / of_steps
+            factor = (steps - step) / steps
         case "cosine":
-            factor = 0.5 * (1 + math.cos(math.pi * step / of_steps))
+            factor = 0.5 * (1 + math.cos(math.pi * step / steps))
     return recipe.learning_rate * factor
 
 

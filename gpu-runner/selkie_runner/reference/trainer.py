@@ -51,7 +51,7 @@ def train_solo(
     recipe = job.recipe
     _check(model, recipe)
     rows = load_rows(job.dataset, model, recipe.max_length, recipe.append_eos)
-    of_steps = total_steps(len(rows), recipe)
+    steps = total_steps(len(rows), recipe)
     with _mounted(model, job) as (active, layer):
         parameters = model.adapters.parameters(layer)
         optimizer = torch.optim.AdamW(
@@ -60,27 +60,27 @@ def train_solo(
         start = checkpoint.restore(work_dir, job.training_key, parameters, optimizer)
         begun = saved = start.step if start else 0
         loss = start.loss if start else None
-        yield TrainingProgress("preparing", begun, of_steps, loss, saved)
-        for step in range(begun, of_steps):
+        yield TrainingProgress("preparing", begun, steps, loss, saved)
+        for step in range(begun, steps):
             model.adapters.activate(active, trainable=layer)
             batch = _batch([rows[row] for row in rows_of_step(step, len(rows), recipe, job.seed)], model, recipe)
-            optimizer.param_groups[0]["lr"] = learning_rate(step, of_steps, recipe)
-            with memory_errors(f"training step {step + 1} of {of_steps}"):
+            optimizer.param_groups[0]["lr"] = learning_rate(step, steps, recipe)
+            with memory_errors(f"training step {step + 1} of {steps}"):
                 loss = _step(model, batch, optimizer, recipe.max_grad_norm, step + 1)
             done = step + 1
             if checkpoint_every_steps > 0 and done % checkpoint_every_steps == 0:
                 checkpoint.save(work_dir, job.training_key, Checkpoint(done, loss), parameters, optimizer)
                 saved = done
-            yield TrainingProgress("training", done, of_steps, loss, saved)
-        yield TrainingProgress("exporting", of_steps, of_steps, loss, saved)
+            yield TrainingProgress("training", done, steps, loss, saved)
+        yield TrainingProgress("exporting", steps, steps, loss, saved)
         trained = snapshot(parameters, recipe.rank, recipe.alpha)
     norm = update_norm(trained)
     if not math.isfinite(norm):
         raise Diverged("the trained layer holds values that are not finite")
-    seen = (rows[row] for step in range(of_steps) for row in rows_of_step(step, len(rows), recipe, job.seed))
+    seen = (rows[row] for step in range(steps) for row in rows_of_step(step, len(rows), recipe, job.seed))
     layer_dir, served_dir, rank = write_trained(trained, job.stack, work_dir)
     return TrainingResult(
-        steps=of_steps,
+        steps=steps,
         tokens=sum(len(row.ids) for row in seen),
         final_loss=loss,
         update_norm=norm,

@@ -71,7 +71,7 @@ class ArtifactStore:
         """Copy a folder into the store. Publishing the same files again changes nothing and gives the same address.
 
         Raises:
-            ValueError: the folder is empty, has a `manifest.json` of its own, or holds anything but plain files.
+            ValueError: the folder is empty, already has a `manifest.json`, or holds anything but plain files.
         """
         files = _describe(folder)
         manifest = canonical_json({"mediaType": media_type, "files": files})
@@ -81,7 +81,7 @@ class ArtifactStore:
             try:
                 _verify(target, sha256)
             except CorruptArtifact:
-                # what was damaged on disk is healed by whoever publishes it again
+                # publishing again repairs what was damaged on disk
                 shutil.rmtree(target)
         if not target.is_dir():
             with atomic_folder(target) as copy:

@@ -1,4 +1,4 @@
-"""The solo engine's promises to whoever drives it: resume, stacks, switching in between, cancelling, typed failures."""
+"""The solo engine's promises to its caller: resume, stacks, switching in between, cancelling, typed failures."""
 
 import dataclasses
 import math
@@ -26,7 +26,7 @@ def test_loss_falls_and_every_step_is_reported(tmp_path: Path) -> None:
 
     assert [p.phase for p in seen] == ["preparing", *["training"] * 30, "exporting"]
     assert [p.step for p in seen[1:-1]] == list(range(1, 31))
-    assert {p.of_steps for p in seen} == {30}
+    assert {p.total_steps for p in seen} == {30}
     assert [p.checkpoint for p in seen[1:10]] == [0, 0, 0, 4, 4, 4, 4, 8, 8]
     assert seen[-1].checkpoint == 28
     first, last = seen[1].loss, result.final_loss

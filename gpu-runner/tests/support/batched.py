@@ -172,7 +172,7 @@ def run_all(engine: BatchedTrainer, jobs: Sequence[TrainingJob], folder: Path, l
 
 
 def solo(model: LoadedModel, job: TrainingJob, folder: Path, *, stop_after: int = -1, every: int = 1) -> TrainingResult:
-    """The job by the oracle; its result, or an empty one when it is stopped after so many steps."""
+    """The job's result by the oracle, or an empty one when stopped after `stop_after` steps."""
     training = train_solo(model, job, folder, every)
     try:
         while True:

@@ -44,9 +44,9 @@ def forward_backward(base: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *,
     step = _training_pass(base, plan, terms, grouped=grouped)
     trained = [term.weights.layout.lowest_layer for term in terms if term.gradients is not None]
     lowest = min(trained, default=len(base.layers))
-    x = base.embed(plan.ids) if plan.states is None else plan.states
+    x = base.embed(plan.ids) if plan.cached_hidden is None else plan.cached_hidden
     backwards: list[LayerBackward] = []
-    for index in range(0 if plan.states is None else lowest, len(base.layers)):
+    for index in range(0 if plan.cached_hidden is None else lowest, len(base.layers)):
         x, backward = base.layers[index].forward(x, step)
         if index >= lowest:
             backwards.append(backward)

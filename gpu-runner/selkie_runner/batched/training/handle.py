@@ -12,8 +12,8 @@ class TrainingHandle:
 
     Attributes:
         future: becomes the result, an `EngineError`, or `CancelledError`.
-        progress: where the job is; replaced as a whole. `of_steps` is 0 while it waits for a slot.
-        device_seconds: its share of the steps that it was in, by tokens.
+        progress: replaced as a whole. `total_steps` is 0 while it waits for a slot.
+        device_seconds: its share, by tokens, of the seconds of its steps.
     """
 
     def __init__(self, job: TrainingJob, tenant: str, work_dir: Path, checkpoint_every_steps: int) -> None:
@@ -26,7 +26,7 @@ class TrainingHandle:
         self.device_seconds = 0.0
         self._cancelled = threading.Event()
         self._keep = False
-        # marked as running, so that nobody cancels the future behind the back of the slot
+        # marked as running, so that `Future.cancel` cannot bypass the slot
         self.future.set_running_or_notify_cancel()
 
     @property

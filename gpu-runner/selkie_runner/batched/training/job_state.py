@@ -1,4 +1,4 @@
-"""One job's state: its masters in at least fp32, its optimizer, its place in the dataset."""
+"""One job's state: its weights in at least fp32, its optimizer, its position in the data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,17 +17,18 @@ from ..kernels.elementwise import statistics_dtype
 from ..lora.frozen import FrozenAdapter
 from ..lora.layout import AdapterLayout, AdapterView
 from ..lora.mixed_precision import adapter_dtype
-from .hidden_cache import next_rows, with_states, worth_keeping
+from .hidden_cache import next_rows, with_cached_hidden, worth_caching
 from .packing import Segment, packed_tokens, segment
 from .shared_prefix import share_prefixes
 
 
-class AdapterTraining:
-    """The trained layer of a job, its AdamW, clip, schedule and step counter; nothing of it is shared with other jobs.
+class JobState:
+    """The trained layer of a job, its AdamW, clip, schedule and step counter; shares nothing with other jobs.
 
     Attributes:
         step: finished optimizer steps.
-        loss: the last step's.
+        loss: of the last step.
+        total_steps: optimizer steps of the whole training.
         weights: the layer as a pass takes it: the masters, or on many rows a copy in the pass's dtype that `refresh`
             brings up to date.
         gradients: where a pass leaves gradients.
@@ -35,7 +36,7 @@ class AdapterTraining:
 
     def __init__(
         self,
-        decoder: FrozenBase,
+        base: FrozenBase,
         job: TrainingJob,
         rows: Sequence[Row],
         stack: tuple[FrozenAdapter, ...],
@@ -48,31 +49,31 @@ class AdapterTraining:
         Args:
             rows: the whole dataset.
             stack: frozen layers below the trained one, lowest first.
-            pass_tokens: what one pass over the rows' lower layers is to hold.
+            pass_tokens: tokens of one pass that fills the hidden cache.
         """
         self.job = job
         self.stack = stack
-        self.of_steps = total_steps(len(rows), job.recipe)
+        self.total_steps = total_steps(len(rows), job.recipe)
         self.step = 0
         self.loss: float | None = None
         self._rows = [segment(row, job.recipe, pad_id) for row in rows]
-        layout = AdapterLayout.of(decoder, job.recipe)
-        visits = self.of_steps * job.recipe.batch_size
-        #: rows from here on are to have their states computed
-        self._unread = 0 if worth_keeping(layout, self._rows, visits, pass_tokens) else len(rows)
-        wide = statistics_dtype(decoder.dtype)
-        self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=decoder.device), requires_grad=False)
+        layout = AdapterLayout.of(base, job.recipe)
+        visits = self.total_steps * job.recipe.batch_size
+        #: index of the first row without cached hidden states
+        self._uncached = 0 if worth_caching(layout, self._rows, visits, pass_tokens) else len(rows)
+        wide = statistics_dtype(base.dtype)
+        self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=base.device), requires_grad=False)
         self._masters = layout.view(self._theta)
         self._gradient = torch.empty_like(self._theta)
         self._optimizer = torch.optim.AdamW(
             [self._theta], betas=(0.9, 0.999), eps=1e-8, weight_decay=job.recipe.weight_decay, fused=True
         )
         step_tokens = sum(len(row.ids) for row in rows) / len(rows) * job.recipe.batch_size
-        dtype = adapter_dtype(decoder, step_tokens)
+        dtype = adapter_dtype(base, step_tokens)
         if dtype == wide:
             self.weights, self.gradients = self._masters, layout.view(self._gradient)
         else:
-            self.weights = layout.view(torch.empty(layout.size, dtype=dtype, device=decoder.device))
+            self.weights = layout.view(torch.empty(layout.size, dtype=dtype, device=base.device))
             self.gradients = layout.view(torch.empty_like(self.weights.flat))
         self._initialise()
 
@@ -86,7 +87,7 @@ class AdapterTraining:
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.of_steps
+        return self.step >= self.total_steps
 
     def segments(self) -> list[Segment]:
         """What the next step trains on."""
@@ -94,20 +95,21 @@ class AdapterTraining:
         return share_prefixes([self._rows[row] for row in chosen])
 
     @property
-    def reading(self) -> bool:
-        """Whether `read` has rows left."""
-        return self._unread < len(self._rows)
+    def caching(self) -> bool:
+        """Whether `cache_hidden` has rows left."""
+        return self._uncached < len(self._rows)
 
-    def read(self, decoder: FrozenBase, pass_tokens: int) -> int:
-        """Compute what the next rows bring to the lowest trained layer, so that no step computes it again.
+    def cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
+        """Compute the hidden states of the next rows below the lowest trained layer, for all steps.
 
         Returns:
             The tokens that the pass computed.
         """
-        rows = next_rows(self._rows[self._unread :], pass_tokens)
-        done = self._unread + len(rows)
-        self._rows[self._unread : done] = with_states(decoder, rows, self.stack, self._masters.layout.lowest_layer)
-        self._unread = done
+        rows = next_rows(self._rows[self._uncached :], pass_tokens)
+        done = self._uncached + len(rows)
+        lowest = self._masters.layout.lowest_layer
+        self._rows[self._uncached : done] = with_cached_hidden(base, rows, self.stack, lowest)
+        self._uncached = done
         return packed_tokens(share_prefixes(rows))
 
     def tokens_seen(self) -> int:
@@ -121,7 +123,7 @@ class AdapterTraining:
             self.weights.flat.copy_(self._theta)
 
     def collect(self, gradients: AdapterView, *, first: bool) -> None:
-        """Take a pass's gradients; a step of several passes adds them up."""
+        """Take the gradients of a pass; a step of several passes adds them up."""
         if gradients.flat is self._gradient:
             return
         if first:
@@ -130,7 +132,7 @@ class AdapterTraining:
             self._gradient.add_(gradients.flat)
 
     def gradient_norm(self) -> Tensor:
-        """Norm of the whole layer's gradient, a scalar on the device."""
+        """Norm of the whole layer's gradient, [] on the device."""
         return torch.linalg.vector_norm(self._gradient)
 
     def apply(self, loss: float, norm: float) -> None:
@@ -140,7 +142,7 @@ class AdapterTraining:
         if clip != 1.0:
             self._gradient.mul_(clip)
         self._theta.grad = self._gradient
-        self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.of_steps, self.recipe)
+        self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.total_steps, self.recipe)
         self._optimizer.step()
         self.step += 1
         self.loss = loss

@@ -24,9 +24,9 @@ class TargetLosses:
     d_hidden: Tensor
 
 
-def target_losses(hidden: Tensor, decoder: FrozenBase, plan: StepPlan) -> TargetLosses:
-    """Losses of `hidden` [L, hidden], the plan's targets' final states, under the decoder's output layer."""
-    head = decoder.head
+def target_losses(hidden: Tensor, base: FrozenBase, plan: StepPlan) -> TargetLosses:
+    """Losses of `hidden` [L, hidden], the plan's targets' final states, under the base's output layer."""
+    head = base.head
     wide = statistics_dtype(hidden.dtype)
     weighted = torch.empty(hidden.shape[0], dtype=wide, device=hidden.device)
     d_hidden = torch.empty_like(hidden)
@@ -37,7 +37,7 @@ def target_losses(hidden: Tensor, decoder: FrozenBase, plan: StepPlan) -> Target
         rows = slice(start, start + size)
         labels = plan.targets[rows, None]
         weights = plan.target_weights[rows]
-        logits = times_transposed(hidden[rows], head, decoder.packed_head)
+        logits = times_transposed(hidden[rows], head, base.packed_head)
         at_label = logits.gather(-1, labels).to(wide)
         exponentials, sums, log_sums = _exponentials(logits, wide)
         weighted[rows] = (log_sums - at_label).squeeze(-1) * weights

@@ -20,18 +20,17 @@ class Segment:
     Attributes:
         ids: token ids.
         first_target: the tokens from here on are predicted, each from the one before it.
-        keys: the first so many positions may be attended to; fewer than `len(ids)` where a row is padded on purpose.
-        prefix: what is read before `ids`, computed once for all rows of a job that have the same; nothing in it is
-            predicted.
-        states: what enters the lowest trained layer, where that is kept: [len(ids), hidden] in pieces, which rows may
-            share.
+        keys: the number of leading positions that may be attended to; fewer than `len(ids)` in a padded row.
+        prefix: the tokens before `ids`, computed once for all rows of a job that share them; none of them is predicted.
+        cached_hidden: hidden states that enter the lowest trained layer, or None: [len(ids), hidden] in pieces, which
+            rows may share.
     """
 
     ids: Sequence[int]
     first_target: int
     keys: int
     prefix: "Segment | None" = None
-    states: tuple[Tensor, ...] | None = field(default=None, compare=False, repr=False)
+    cached_hidden: tuple[Tensor, ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def predicted(self) -> range:
@@ -40,7 +39,7 @@ class Segment:
 
 
 def segment(row: Row, recipe: Recipe, pad_id: int) -> Segment:
-    """A dataset's row as its recipe has it computed: as it is, or padded as SEAL's training server pads."""
+    """A dataset's row as the recipe computes it: unpadded, or padded as SEAL's training server pads."""
     if recipe.loss_on_padding == "mask":
         return Segment(row.ids, row.first_target, len(row.ids))
     padding = (pad_id,) * (recipe.max_length - len(row.ids))
@@ -48,7 +47,7 @@ def segment(row: Row, recipe: Recipe, pad_id: int) -> Segment:
 
 
 def packed_rows(segments: Iterable[Segment]) -> list[Segment]:
-    """The segments in the order in which they lie, a prefix once, before the first that goes on from it."""
+    """The segments in packed order: a shared prefix once, before the first segment that continues it."""
     rows: list[Segment] = []
     prefixes: set[int] = set()
     for part in segments:
@@ -76,7 +75,7 @@ class StepPlan:
         targets: [L] those labels.
         target_weights: [L] 1 / n, n the job's number of targets in this step.
         target_spans: each job's part of [0, L).
-        states: [T, hidden] what enters the lowest trained layer, where every row has it kept.
+        cached_hidden: [T, hidden] states that enter the lowest trained layer, or None unless every row has them.
     """
 
     ids: Tensor
@@ -87,7 +86,7 @@ class StepPlan:
     target_weights: Tensor
     target_spans: tuple[slice, ...]
     attention: AttentionPlan
-    states: Tensor | None
+    cached_hidden: Tensor | None
 
     @property
     def tokens(self) -> int:
@@ -97,14 +96,14 @@ class StepPlan:
 
 def plan_step(
     jobs: Sequence[Sequence[Segment]],
-    decoder: FrozenBase,
+    base: FrozenBase,
     target_counts: Sequence[int] | None = None,
 ) -> StepPlan:
     """Pack the rows that each job trains on in this step.
 
     Args:
-        target_counts: what each job's loss is a mean over, where this is a part of a larger step; by default the job's
-            own targets here.
+        target_counts: number of targets that each job's loss is a mean over, where this pass is part of a larger step;
+            by default the job's targets in this pass.
     """
     ids: list[int] = []
     positions: list[int] = []
@@ -126,7 +125,7 @@ def plan_step(
             targets.extend(row.ids[position] for position in row.predicted)
             ids.extend(row.ids)
             positions.extend(range(before, before + len(row.ids)))
-            states.append(row.states)
+            states.append(row.cached_hidden)
         count = len(targets) - target_start
         mean_over = count if target_counts is None else target_counts[index]
         # a job without a target in this step has no weight to give, so nothing is divided by 0
@@ -135,7 +134,7 @@ def plan_step(
         target_spans.append(slice(target_start, len(targets)))
 
     def tensor(values: Sequence[float], kind: torch.dtype) -> Tensor:
-        return torch.tensor(values, dtype=kind).to(decoder.device, non_blocking=True)
+        return torch.tensor(values, dtype=kind).to(base.device, non_blocking=True)
 
     return StepPlan(
         ids=tensor(ids, torch.long),
@@ -143,10 +142,10 @@ def plan_step(
         spans=tuple(spans),
         target_rows=tensor(target_rows, torch.long),
         targets=tensor(targets, torch.long),
-        target_weights=tensor(weights, statistics_dtype(decoder.dtype)),
+        target_weights=tensor(weights, statistics_dtype(base.dtype)),
         target_spans=tuple(target_spans),
-        attention=plan_attention(attended, heads=decoder.heads, kv_heads=decoder.kv_heads, device=decoder.device),
-        states=_joined(states),
+        attention=plan_attention(attended, heads=base.heads, kv_heads=base.kv_heads, device=base.device),
+        cached_hidden=_joined(states),
     )
 
 

@@ -19,7 +19,7 @@ from .slot import Slot
 
 @dataclass(frozen=True)
 class _Share:
-    """A job's part of one pass. `targets` is what its whole step's loss is a mean over."""
+    """A job's part of one pass. `targets` counts the targets of its whole step, which the loss is a mean over."""
 
     slot: Slot
     segments: Sequence[Segment]
@@ -30,16 +30,16 @@ class _Share:
     @property
     def first_layer(self) -> int:
         """Where its pass begins; jobs that begin at different layers have different passes."""
-        known = self.segments[0].states is not None
+        known = self.segments[0].cached_hidden is not None
         return self.gradients.layout.lowest_layer if known else 0
 
 
-def compute(decoder: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apart: bool) -> list[tuple[float, float]]:
+def compute(base: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apart: bool) -> list[tuple[float, float]]:
     """Leave each slot's gradients in place.
 
     Args:
         pass_tokens: a job whose step is longer is computed in several passes, its gradients added up.
-        apart: give each job passes of its own.
+        apart: give each job its own passes.
 
     Returns:
         (loss, gradient norm) of each slot's step, in the order of `slots`.
@@ -47,19 +47,19 @@ def compute(decoder: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apa
     for slot in slots:
         slot.training.refresh()
     split = [list(_shares(slot, pass_tokens)) for slot in slots]
-    losses = {id(slot): torch.zeros((), device=decoder.device, dtype=torch.float64) for slot in slots}
+    losses = {id(slot): torch.zeros((), device=base.device, dtype=torch.float64) for slot in slots}
 
     def run(passes: Sequence[list[_Share]]) -> None:
         for shares in passes:
             plan = plan_step(
-                [share.segments for share in shares], decoder, target_counts=[share.targets for share in shares]
+                [share.segments for share in shares], base, target_counts=[share.targets for share in shares]
             )
-            found = forward_backward(decoder, plan, _terms(plan, shares))
+            found = forward_backward(base, plan, _terms(plan, shares))
             for share, loss in zip(shares, found, strict=True):
                 losses[id(share.slot)] += loss
                 share.slot.training.collect(share.gradients, first=share.first)
 
-    streams = 1 if apart else streams_of(decoder.device)
+    streams = 1 if apart else streams_of(base.device)
     side_by_side([partial(run, _passes(part, apart=apart)) for part in _divided(split, streams)])
     # one wait for the device, for all jobs
     measured = torch.stack([_pair(losses[id(slot)], slot.training.gradient_norm()) for slot in slots])
@@ -71,7 +71,7 @@ def _pair(loss: Tensor, norm: Tensor) -> Tensor:
 
 
 def _divided(jobs: Sequence[list[_Share]], streams: int) -> list[list[list[_Share]]]:
-    """The jobs in at most so many parts of about as many tokens."""
+    """The jobs in at most `streams` parts of about equal tokens."""
     parts: list[list[list[_Share]]] = [[] for _ in range(streams)]
     tokens = [0] * streams
     for shares in sorted(jobs, key=_tokens, reverse=True):
@@ -100,7 +100,7 @@ def _shares(slot: Slot, pass_tokens: int) -> Iterator[_Share]:
     training = slot.training
     parts = list(_parts(slot.segments, pass_tokens))
     whole = len(parts) == 1
-    # a pass overwrites its gradients, so a step of several needs a place beside the sum
+    # a pass overwrites its gradients, so a step of several passes needs a buffer besides the sum
     gradients = training.gradients if whole else training.gradients.layout.view(training.gradients.flat.clone())
     for index, part in enumerate(parts):
         yield _Share(slot, part, targets, index == 0, gradients)
@@ -117,7 +117,7 @@ def _parts(segments: Sequence[Segment], pass_tokens: int) -> Iterator[list[Segme
 
 
 def _alike(share: _Share) -> tuple[list[Path], int, str, float]:
-    """Sorts jobs above the same stack side by side, so that one product serves the stack for all, then equal shapes."""
+    """Sort key that groups jobs by stack, so that one product serves it for all, then by shape."""
     recipe = share.slot.training.recipe
     return share.slot.handle.job.stack, recipe.rank, recipe.targets, recipe.frozen_below
 

@@ -1,4 +1,4 @@
-"""Who trains in the next step: fair among tenants for a slot, and by turns for a place in a step."""
+"""Which jobs train in the next step: slots are shared fairly among tenants, steps in turn."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +72,7 @@ class Waiting(Generic[T]):
 def choose(jobs: Sequence[J], budget: int) -> list[J]:
     """The jobs of the next step: longest not stepped first, as many as the token budget holds, at least one.
 
-    A job that is left out only waits, which changes nothing of its result, and comes first in the next step.
+    A job that is left out comes first in the next step; waiting does not change its result.
     """
     chosen: list[J] = []
     tokens = 0

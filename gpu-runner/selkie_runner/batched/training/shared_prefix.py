@@ -1,8 +1,8 @@
-"""Rows of one step that begin alike have their beginning computed once.
+"""Rows of one step that share a prefix have it computed once.
 
-A policy learns to continue prompts that show the same examples, several hundred tokens before a few dozen of its own.
-The gradient is the same sum: nothing in a shared beginning is predicted, and keys and values there collect what every
-row that reads them gives.
+A policy learns to continue prompts that show the same examples: several hundred shared tokens, a few dozen others. The
+gradient is the same sum: no token of a shared prefix is predicted, and its keys and values sum the gradients of every
+row that attends to them.
 """
 
 from collections.abc import Sequence
@@ -12,28 +12,29 @@ from torch import Tensor
 
 from .packing import Segment
 
-#: a shorter beginning is not worth a product of its own
-SHORTEST = 32
+#: a shorter prefix is not worth its own products
+MIN_PREFIX_TOKENS = 32
 
 
 def share_prefixes(segments: Sequence[Segment]) -> list[Segment]:
-    """The same rows in the same order, those that begin alike as what follows their longest common beginning."""
+    """The same rows in the same order; rows with a common prefix hold only what follows the longest one."""
     alike: dict[tuple[int, ...], list[Segment]] = {}
     for segment in segments:
-        alike.setdefault(tuple(segment.ids[:SHORTEST]), []).append(segment)
+        alike.setdefault(tuple(segment.ids[:MIN_PREFIX_TOKENS]), []).append(segment)
     prefixes = {beginning: _prefix(members) for beginning, members in alike.items()}
-    return [_after(prefixes[tuple(segment.ids[:SHORTEST])], segment) for segment in segments]
+    return [_after(prefixes[tuple(segment.ids[:MIN_PREFIX_TOKENS])], segment) for segment in segments]
 
 
 def _prefix(segments: Sequence[Segment]) -> Segment | None:
-    # the token that predicts a row's first target stays its own, and so does one token at least
+    # the token that predicts a row's first target stays in the row, and at least one token does
     longest = min(min(segment.predicted.start, len(segment.ids)) - 1 for segment in segments)
     columns = zip(*(segment.ids[:longest] for segment in segments), strict=True)
     ids = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
     padded = any(segment.keys < len(segment.ids) for segment in segments)
-    if len(segments) < 2 or len(ids) < SHORTEST or padded:
+    if len(segments) < 2 or len(ids) < MIN_PREFIX_TOKENS or padded:
         return None
-    return Segment(ids, first_target=len(ids), keys=len(ids), states=cut(segments[0].states, 0, len(ids)))
+    states = slice_pieces(segments[0].cached_hidden, 0, len(ids))
+    return Segment(ids, first_target=len(ids), keys=len(ids), cached_hidden=states)
 
 
 def _after(prefix: Segment | None, segment: Segment) -> Segment:
@@ -45,12 +46,12 @@ def _after(prefix: Segment | None, segment: Segment) -> Segment:
         segment.first_target - read,
         segment.keys - read,
         prefix,
-        cut(segment.states, read, len(segment.ids)),
+        slice_pieces(segment.cached_hidden, read, len(segment.ids)),
     )
 
 
-def cut(states: tuple[Tensor, ...] | None, start: int, stop: int) -> tuple[Tensor, ...] | None:
-    """The pieces between two positions."""
+def slice_pieces(states: tuple[Tensor, ...] | None, start: int, stop: int) -> tuple[Tensor, ...] | None:
+    """The rows [start, stop) of hidden states [N, hidden] that lie in pieces."""
     if states is None:
         return None
     ends = accumulate(piece.shape[0] for piece in states)

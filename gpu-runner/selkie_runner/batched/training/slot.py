@@ -1,4 +1,4 @@
-"""A job while it holds a slot: its training, its place in the queue of steps, its end."""
+"""A job while it holds a slot: its state, its turn, its export."""
 
 import math
 
@@ -11,7 +11,7 @@ from ...models.loading import LoadedModel
 from ..base import FrozenBase
 from ..lora.frozen import FrozenAdapters
 from .handle import TrainingHandle
-from .job_state import AdapterTraining
+from .job_state import JobState
 from .packing import Segment, packed_tokens
 
 
@@ -27,12 +27,12 @@ class Slot:
         self,
         handle: TrainingHandle,
         model: LoadedModel,
-        decoder: FrozenBase,
+        base: FrozenBase,
         frozen: FrozenAdapters,
         *,
         pass_tokens: int,
     ) -> None:
-        """Take everything that the job needs. One pass over what lies below its layer is to hold `pass_tokens`.
+        """Load everything that the job needs. A pass that fills its hidden cache holds `pass_tokens`.
 
         Raises:
             EngineError: the job cannot be trained on this model. Nothing is held then.
@@ -48,7 +48,7 @@ class Slot:
         self._frozen = frozen
         stack = frozen.acquire(job.stack)
         try:
-            self.training = AdapterTraining(decoder, job, rows, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
+            self.training = JobState(base, job, rows, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
             self.training.restore(handle.work_dir)
         except BaseException:
             frozen.release(job.stack)
@@ -66,9 +66,9 @@ class Slot:
         """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
         return packed_tokens(self.segments)
 
-    def read(self, decoder: FrozenBase, pass_tokens: int) -> int:
-        """Let the training read on before its first step; the tokens that were computed."""
-        tokens = self.training.read(decoder, pass_tokens)
+    def cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
+        """Fill the hidden cache further, before the first step; returns the tokens computed."""
+        tokens = self.training.cache_hidden(base, pass_tokens)
         self._lay_out()
         return tokens
 
@@ -131,7 +131,7 @@ class Slot:
         self.handle.progress = TrainingProgress(
             "exporting" if training.finished else "training",
             training.step,
-            training.of_steps,
+            training.total_steps,
             training.loss,
             self._saved,
         )

@@ -1,4 +1,4 @@
-"""The batched engine's face: jobs go in at any time, each `step` advances as many as fit, each ends on its own."""
+"""The batched engine: jobs join at any time, each `step` advances as many as fit, each ends by itself."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ from ..kernels.parallel import side_by_side, streams_of
 from ..lora.frozen import FrozenAdapters
 from ..lora.layout import AdapterLayout
 from .handle import TrainingHandle
-from .memory import bytes_for_states, bytes_per_job, bytes_per_step, bytes_per_token
+from .memory import bytes_of_hidden_cache, bytes_per_job, bytes_per_step, bytes_per_token
 from .passes import compute
 from .scheduler import Waiting, choose
 from .slot import Slot
@@ -30,12 +30,12 @@ _log = logging.getLogger(__name__)
 
 #: where the search for a token budget begins
 _FIRST_BUDGET = {"cpu": 256, "cuda": 1024}
-#: seconds that a step of the budget found may take: whoever asks for an answer waits for the step to end
-_LONGEST_STEP = 1.25
+#: seconds that a step of the found budget may take: an answer waits for the step to end
+_MAX_STEP_SECONDS = 1.25
 #: tokens of a single job's step that are computed in one pass
-_LARGEST_PASS = {"cpu": 1024, "cuda": 8192}
+_MAX_PASS_TOKENS = {"cpu": 1024, "cuda": 8192}
 
-#: a job is let in only where a step of so many tokens still fits beside it
+#: a job is admitted only if a step of `_RESERVED_TOKENS` still fits
 _RESERVED_TOKENS = 512
 
 
@@ -70,15 +70,15 @@ class BatchedTrainer:
         Args:
             slots: jobs whose state is on the device at once.
             token_budget: tokens of a step; None finds it by timing.
-            base: what the passes compute with, where that is not the model as it is; decides their dtype.
-            deterministic: compute each job's rows apart, so that its result is the same bits whatever runs beside it.
+            base: the base that the passes compute with; its dtype is theirs. By default it shares the model's weights.
+            deterministic: compute each job in its own passes, so that its result has the same bits with any neighbours.
             clock: the seconds that steps are timed in, and jobs are charged with.
 
         Raises:
             InvalidTraining: the model's architecture is not one that this engine computes.
         """
         self._model = model
-        self._decoder = base or FrozenBase.share(model.model)
+        self._base = base or FrozenBase.share(model.model)
         self._slots = slots
         self._deterministic = deterministic
         self._clock = clock
@@ -86,11 +86,11 @@ class BatchedTrainer:
         self.budget = TokenBudget(
             token_budget or _FIRST_BUDGET.get(model.device.type, 256),
             fixed=fixed,
-            most_seconds=_LONGEST_STEP,
-            pass_tokens=0 if fixed else _LARGEST_PASS.get(model.device.type, 0),
+            max_seconds=_MAX_STEP_SECONDS,
+            pass_tokens=0 if fixed else _MAX_PASS_TOKENS.get(model.device.type, 0),
         )
         self._pass_tokens = self.budget.pass_tokens
-        self._frozen = FrozenAdapters(self._decoder)
+        self._frozen = FrozenAdapters(self._base)
         self._lock = threading.Lock()
         self._waiting: Waiting[TrainingHandle] = Waiting()
         self._active: list[Slot] = []
@@ -105,10 +105,10 @@ class BatchedTrainer:
     @property
     def _streams(self) -> int:
         """Passes that are computed side by side."""
-        return 1 if self._deterministic else streams_of(self._decoder.device)
+        return 1 if self._deterministic else streams_of(self._base.device)
 
     def submit(self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = "") -> TrainingHandle:
-        """Queue a job. It goes on from the checkpoint in `work_dir` where there is one, of either engine.
+        """Queue a job. It resumes from the checkpoint in `work_dir` if there is one, of either engine.
 
         Args:
             work_dir: belongs to this training; holds its checkpoint and, at the end, the exported folders.
@@ -124,13 +124,13 @@ class BatchedTrainer:
     def step(self) -> StepReport | None:
         """Advance as many jobs as the token budget holds by one optimizer step; None when there is nothing to do.
 
-        Never raises for one job's sake: its error goes to its handle, and the others go on.
+        Never raises for a single job: its error goes to its handle, and the others continue.
         """
         self._drop_cancelled()
         self._admit()
         while self._active:
-            if reading := [slot for slot in self._active if slot.training.reading]:
-                if report := self._read(reading[: self._streams]):
+            if caching := [slot for slot in self._active if slot.training.caching]:
+                if report := self._cache_hidden(caching[: self._streams]):
                     return report
                 continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
@@ -147,17 +147,17 @@ class BatchedTrainer:
 
     def _compute(self, chosen: Sequence[Slot]) -> list[tuple[float, float]]:
         with memory_errors("a training step"):
-            return compute(self._decoder, chosen, pass_tokens=self._tokens_of_a_pass(), apart=self._deterministic)
+            return compute(self._base, chosen, pass_tokens=self._tokens_of_a_pass(), apart=self._deterministic)
 
     def _tokens_of_a_pass(self) -> int:
         # how work is split decides its rounding, so in deterministic mode memory does not decide that
         fitting = min(self.budget.pass_tokens, self._fitting_tokens())
         return self._pass_tokens if self._deterministic else fitting
 
-    def _read(self, slots: Sequence[Slot]) -> StepReport | None:
-        """Let jobs read on, side by side; None where all failed, which ended them or made room."""
+    def _cache_hidden(self, slots: Sequence[Slot]) -> StepReport | None:
+        """Fill the jobs' hidden caches further, side by side; None if all failed, which ended them or made room."""
         began = self._clock()
-        outcomes = side_by_side([partial(self._read_alone, slot) for slot in slots])
+        outcomes = side_by_side([partial(self._cache_one, slot) for slot in slots])
         seconds = self._clock() - began
         tokens = 0
         for slot, outcome in zip(slots, outcomes, strict=True):
@@ -170,11 +170,11 @@ class BatchedTrainer:
                 tokens += outcome
         return StepReport(0, tokens, seconds) if tokens else None
 
-    def _read_alone(self, slot: Slot) -> int | Exception:
-        """The tokens that a job read, or what came in its way."""
+    def _cache_one(self, slot: Slot) -> int | Exception:
+        """The tokens computed for one job's cache, or its error."""
         try:
-            with memory_errors("reading the rows of a training"):
-                return slot.read(self._decoder, self._tokens_of_a_pass())
+            with memory_errors("caching the hidden states of a training"):
+                return slot.cache_hidden(self._base, self._tokens_of_a_pass())
         except Exception as error:
             return error
 
@@ -205,7 +205,7 @@ class BatchedTrainer:
             self._end(slot, result)
 
     def _end(self, slot: Slot, outcome: TrainingResult | Exception) -> None:
-        """Free the slot, then tell whoever waits for the job."""
+        """Free the slot, then resolve the handle's future."""
         self._active.remove(slot)
         slot.release()
         if isinstance(outcome, Exception):
@@ -239,7 +239,7 @@ class BatchedTrainer:
                 return
             try:
                 with memory_errors("loading the adapters of a training"):
-                    slot = Slot(handle, self._model, self._decoder, self._frozen, pass_tokens=self._tokens_of_a_pass())
+                    slot = Slot(handle, self._model, self._base, self._frozen, pass_tokens=self._tokens_of_a_pass())
             except Exception as error:
                 handle.future.set_exception(error)
                 continue
@@ -247,15 +247,15 @@ class BatchedTrainer:
             self._end_if_finished(slot)
 
     def _fits(self, job: TrainingJob) -> bool:
-        layout = AdapterLayout.of(self._decoder, job.recipe)
+        layout = AdapterLayout.of(self._base, job.recipe)
         tokens = min(self.budget.tokens, _RESERVED_TOKENS)
-        step = tokens * bytes_per_token(self._decoder) + bytes_per_step(self._decoder) * self._streams
-        held = bytes_per_job(self._decoder, layout) + bytes_for_states(self._decoder, layout)
-        return held + step <= available_bytes(self._decoder.device)
+        step = tokens * bytes_per_token(self._base) + bytes_per_step(self._base) * self._streams
+        held = bytes_per_job(self._base, layout) + bytes_of_hidden_cache(self._base, layout)
+        return held + step <= available_bytes(self._base.device)
 
     def _fitting_tokens(self) -> int:
-        free = available_bytes(self._decoder.device) - bytes_per_step(self._decoder) * self._streams
-        return max(1, free // bytes_per_token(self._decoder))
+        free = available_bytes(self._base.device) - bytes_per_step(self._base) * self._streams
+        return max(1, free // bytes_per_token(self._base))
 
     def _make_room(self, chosen: Sequence[Slot], error: OutOfMemory) -> None:
         if self.budget.shrink():
@@ -264,7 +264,7 @@ class BatchedTrainer:
             self._end(max(chosen, key=lambda slot: slot.next_tokens), error)
 
     def _single_out(self, chosen: Sequence[Slot], error: Exception) -> None:
-        """After a step failed for no known reason: end the jobs that fail by themselves too."""
+        """After a step failed for an unknown reason: end the jobs that also fail alone."""
         if len(chosen) == 1:
             self._end(chosen[0], error)
             return

@@ -33,7 +33,7 @@ class Training:
         self.progress = TrainHeartbeat(
             phase=progress.phase,
             step=progress.step,
-            total_steps=progress.of_steps,
+            total_steps=progress.total_steps,
             loss=progress.loss,
             checkpoint=progress.checkpoint,
         )

@@ -145,7 +145,7 @@ class _Running:
         seconds = self.handle.device_seconds
         self._meter.add(seconds - self._metered)
         self._metered = seconds
-        if self.handle.progress.of_steps:  # until then it waits for a slot
+        if self.handle.progress.total_steps:  # until then it waits for a slot
             self._training.report(self.handle.progress)
         return self.handle.future.done()
 

@@ -47,7 +47,7 @@ class DividedEngine:
 
     def _left(self, engine: BatchedEngine) -> float:
         progress = [(work, training.progress) for training, work in self._under_way[engine]]
-        return sum(work * (1 - at.step / max(at.of_steps, 1)) for work, at in progress)
+        return sum(work * (1 - at.step / max(at.total_steps, 1)) for work, at in progress)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Random mixes of jobs: whatever trains beside a job, and whatever goes wrong there, its result is solo's.
+"""Random mixes of jobs: each job's result is solo's, whatever its neighbours do.
 
 Gradients are compared in `gradients_test.py`; here are the optimizer, whole trainings, rounding, neighbours.
 """
@@ -24,7 +24,7 @@ from selkie_runner.batched import BatchedTrainer
 from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, AdapterView
 from selkie_runner.batched.training import passes, trainer
-from selkie_runner.batched.training.job_state import AdapterTraining
+from selkie_runner.batched.training.job_state import JobState
 from selkie_runner.batched.training.memory import bytes_per_job
 from selkie_runner.errors import Diverged
 from selkie_runner.jobs.dataset import Row
@@ -77,7 +77,7 @@ def few(examples: int) -> Any:
     )
 
 
-#: in place of a batch that nobody reads
+#: in place of a batch that is never read
 UNUSED: Any = None
 
 
@@ -112,7 +112,7 @@ def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows:
     base = fp64_base()
     decoder = FrozenBase.share(base.model)
     job = TrainingJob("key", [], Path(), chosen, seed)
-    training = AdapterTraining(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2, pass_tokens=64)
+    training = JobState(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2, pass_tokens=64)
     parameters = {name: nn.Parameter(value.clone()) for name, value in named(training).items()}
     optimizer = torch.optim.AdamW(
         parameters.values(), betas=(0.9, 0.999), eps=1e-8, weight_decay=chosen.weight_decay, fused=True
@@ -125,12 +125,12 @@ def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(solo_engine, "mean_loss", loss_with_given_gradients)
-        for step in range(training.of_steps):
+        for step in range(training.total_steps):
             flat = training.gradients.flat
             flat.copy_(torch.randn(flat.shape, generator=generator, dtype=flat.dtype) * 10**size)
             for name, a, b in training.gradients.modules():
                 given_gradients[f"{name}.A"], given_gradients[f"{name}.B"] = a.clone(), b.clone()
-            optimizer.param_groups[0]["lr"] = learning_rate(step, training.of_steps, chosen)
+            optimizer.param_groups[0]["lr"] = learning_rate(step, training.total_steps, chosen)
             solo_engine._step(base, UNUSED, optimizer, chosen.max_grad_norm, step + 1)  # pyright: ignore[reportPrivateUsage]
             training.collect(training.gradients, first=True)
             training.apply(0.0, training.gradient_norm().item())
@@ -139,7 +139,7 @@ def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows:
         assert torch.allclose(value, parameters[name], rtol=1e-12, atol=1e-14), name
 
 
-def named(training: AdapterTraining) -> dict[str, Tensor]:
+def named(training: JobState) -> dict[str, Tensor]:
     """The layer's factors, as solo names them."""
     training.refresh()
     return {f"{n}.{s}": f for n, a, b in training.weights.modules() for s, f in (("A", a), ("B", b))}
@@ -203,7 +203,7 @@ def test_no_neighbour_changes_a_bit_in_deterministic_mode(
         jobs = [replace(o, stack=[broken]) if nan else o for o, (_, nan) in zip(jobs, others, strict=True)]
         place = min(place, len(jobs))
         jobs.insert(place, job)
-        handles = run_all(deterministic(model, slots), jobs, folder / "beside", late=late)
+        handles = run_all(deterministic(model, slots), jobs, folder / "mixed", late=late)
         assert same_bits(checkpoint_of(handles[place].work_dir), checkpoint_of(alone.work_dir))
         for handle in handles:
             if handle.job.stack == [broken]:
@@ -313,9 +313,7 @@ def test_a_job_holds_the_memory_that_the_model_says(dtype: torch.dtype) -> None:
 
     def held(tokens: int) -> int:
         row = Row((1,) * tokens, 0)
-        training = AdapterTraining(
-            decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2, pass_tokens=64
-        )
+        training = JobState(decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2, pass_tokens=64)
         return sum(storages(training).values())
 
     modelled = bytes_per_job(decoder, AdapterLayout(decoder, 8, TARGETS["all-linear"]))
@@ -348,6 +346,6 @@ def test_jobs_wait_where_memory_is_short_and_all_end(tmp_path: Path, monkeypatch
     engine = BatchedTrainer(model, token_budget=200)
     handles = [engine.submit(job, tmp_path / str(i), 0) for i, job in enumerate(jobs)]
     while report := engine.step():
-        # the first is always let in: it may fit after all, and waiting would help nobody
+        # the first is always admitted: it may fit after all, and waiting would free nothing
         assert report.jobs == 1
     assert all(handle.future.result().steps > 0 for handle in handles)

@@ -1,4 +1,4 @@
-"""States below the lowest trained layer are computed once for each row, and change nothing of a result."""
+"""Hidden states below the lowest trained layer are computed once per row; results do not change."""
 
 import json
 from dataclasses import replace
@@ -12,11 +12,10 @@ from batched.training.trainer_test import largest_difference, policy, same_bits
 from selkie_runner.batched import BatchedTrainer
 from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import AdapterLayout
-from selkie_runner.batched.training import hidden_cache as states
-from selkie_runner.batched.training import passes
-from selkie_runner.batched.training.hidden_cache import next_rows, with_states, worth_keeping
+from selkie_runner.batched.training import hidden_cache, passes
+from selkie_runner.batched.training.hidden_cache import next_rows, with_cached_hidden, worth_caching
 from selkie_runner.batched.training.packing import Segment, StepPlan
-from selkie_runner.batched.training.shared_prefix import cut
+from selkie_runner.batched.training.shared_prefix import slice_pieces
 from selkie_runner.jobs.job import TrainingJob
 from support.batched import checkpoint_of, recipe, run_all, solo, tiny, true_fp64
 from support.engine import FAMILIES
@@ -41,24 +40,23 @@ class Watched:
         self.read: list[int] = []
         self.above = 0
         self.whole = 0
-        states_below, forward_backward = states.states_below, passes.forward_backward
+        states_below, forward_backward = hidden_cache.states_below, passes.forward_backward
 
         def below(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
             self.read.append(plan.tokens)
             return states_below(decoder, plan, *rest)
 
         def step(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
-            self.above, self.whole = self.above + (plan.states is not None), self.whole + (plan.states is None)
+            cached = plan.cached_hidden is not None
+            self.above, self.whole = self.above + cached, self.whole + (not cached)
             return forward_backward(decoder, plan, *rest)
 
-        patch.setattr(states, "states_below", below)
+        patch.setattr(hidden_cache, "states_below", below)
         patch.setattr(passes, "forward_backward", step)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_row_is_read_once_and_every_step_begins_above(
-    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_row_passes_the_lower_layers_once(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch)
     with true_fp64():
         model = tiny(family)
@@ -76,34 +74,34 @@ def test_each_row_is_read_once_and_every_step_begins_above(
     assert (watched.above, watched.whole) == (steps, steps)
 
 
-def test_a_training_that_goes_on_reads_again_and_keeps_every_bit(tmp_path: Path) -> None:
+def test_a_resumed_training_fills_its_cache_again_and_keeps_every_bit(tmp_path: Path) -> None:
     model = tiny("llama-tiny", torch.float32)
     wanted = job(tmp_path, [])
     whole = run_all(BatchedTrainer(model, token_budget=40, deterministic=True), [wanted], tmp_path / "whole")[0]
     first = BatchedTrainer(model, token_budget=40, deterministic=True)
-    cut = first.submit(wanted, tmp_path / "cut", 1)
-    while cut.progress.step < 3:
+    stopped = first.submit(wanted, tmp_path / "stopped", 1)
+    while stopped.progress.step < 3:
         first.step()
-    cut.cancel()
+    stopped.cancel()
     first.step()
     engine = BatchedTrainer(model, token_budget=40, deterministic=True)
-    again = engine.submit(wanted, tmp_path / "cut", 1)
+    again = engine.submit(wanted, tmp_path / "stopped", 1)
     while engine.step():
         pass
     assert again.future.result().resumed_from_step == 3
     assert same_bits(checkpoint_of(again.work_dir), checkpoint_of(whole.work_dir))
 
 
-def test_reading_without_memory_shrinks_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filling_the_cache_without_memory_shrinks_the_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch)
-    below = states.states_below
+    below = hidden_cache.states_below
 
     def scarce(decoder: FrozenBase, plan: StepPlan, *rest: Any) -> torch.Tensor:
         if plan.tokens > 70:
             raise torch.OutOfMemoryError("no memory left")
         return below(decoder, plan, *rest)
 
-    monkeypatch.setattr(states, "states_below", scarce)
+    monkeypatch.setattr(hidden_cache, "states_below", scarce)
     engine = BatchedTrainer(tiny("llama-tiny", torch.float32), token_budget=500)
     handle = run_all(engine, [job(tmp_path, [])], tmp_path / "batched")[0]
     assert handle.future.result().steps == 6
@@ -112,11 +110,11 @@ def test_reading_without_memory_shrinks_and_goes_on(tmp_path: Path, monkeypatch:
     assert engine.budget.tokens <= 70
 
 
-def test_a_job_that_cannot_be_read_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_whose_cache_cannot_be_filled_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> torch.Tensor:
         raise RuntimeError("made to fail")
 
-    monkeypatch.setattr(states, "states_below", broken)
+    monkeypatch.setattr(hidden_cache, "states_below", broken)
     model = tiny("llama-tiny", torch.float32)
     plain = job(tmp_path / "plain", [])
     plain = replace(plain, recipe=replace(plain.recipe, frozen_below=0.0))
@@ -130,28 +128,28 @@ def segments(*lengths: int) -> list[Segment]:
     return [Segment(tuple(range(3 + i, 3 + i + length)), 0, length) for i, length in enumerate(lengths)]
 
 
-def test_states_are_kept_where_rows_come_again_and_are_not_too_many() -> None:
+def test_hidden_states_are_cached_where_rows_repeat_and_fit() -> None:
     decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     upper, whole = (AdapterLayout(decoder, 8, frozenset({"q_proj"}), lowest) for lowest in (1, 0))
     rows = segments(5, 5)
-    assert worth_keeping(upper, rows, visits=4, pass_tokens=100)
-    assert not worth_keeping(upper, rows, visits=3, pass_tokens=100)
-    assert not worth_keeping(whole, rows, visits=4, pass_tokens=100)
-    assert not worth_keeping(upper, segments(*[50] * 400), visits=800, pass_tokens=100)
+    assert worth_caching(upper, rows, visits=4, pass_tokens=100)
+    assert not worth_caching(upper, rows, visits=3, pass_tokens=100)
+    assert not worth_caching(whole, rows, visits=4, pass_tokens=100)
+    assert not worth_caching(upper, segments(*[50] * 400), visits=800, pass_tokens=100)
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (9, 1), (10, 2), (100, 3)])
-def test_a_pass_reads_as_many_rows_as_it_holds(tokens: int, count: int) -> None:
+def test_a_pass_takes_as_many_rows_as_fit(tokens: int, count: int) -> None:
     assert len(next_rows(segments(5, 5, 30), tokens)) == count
 
 
-def test_rows_that_begin_alike_share_the_states_of_their_beginning() -> None:
+def test_rows_with_a_shared_prefix_share_its_hidden_states() -> None:
     decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     shown = tuple(range(3, 43))
     rows = [Segment((*shown, 50 + i, 60), 41, 42) for i in range(2)]
-    found = with_states(decoder, rows, (), 1)
+    found = with_cached_hidden(decoder, rows, (), 1)
     assert found == rows
-    first, second = found[0].states, found[1].states
+    first, second = found[0].cached_hidden, found[1].cached_hidden
     assert first is not None
     assert second is not None
     assert [piece.shape[0] for piece in first] == [40, 2]
@@ -159,6 +157,6 @@ def test_rows_that_begin_alike_share_the_states_of_their_beginning() -> None:
     # a step that takes one of them alone has the same, in one piece after another
     whole = torch.cat(first)
     for start, stop, lengths in ((0, 42, [40, 2]), (39, 41, [1, 1]), (40, 42, [2]), (3, 9, [6])):
-        pieces = cut(first, start, stop) or ()
+        pieces = slice_pieces(first, start, stop) or ()
         assert [piece.shape[0] for piece in pieces] == lengths
         assert torch.equal(torch.cat(pieces), whole[start:stop])

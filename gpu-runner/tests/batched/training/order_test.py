@@ -49,7 +49,7 @@ def test_the_first_in_line_are_answered_first(model: LoadedModel):
 def test_prompts_longer_than_a_pass_should_be_join_those_under_way(model: LoadedModel):
     decoder = decoder_of(model, rows=8)
     futures = decoder.generate([row(2 * number, PROMPT_TOKENS + 1, 10) for number in range(8)])
-    # one prompt is read in each pass, beside the answers of those before
+    # one prompt is read in each pass, together with the answers of earlier prompts
     assert passes_until(decoder, futures) == [10 + number for number in range(8)]
 
 

@@ -82,7 +82,7 @@ def test_the_budget_climbs_while_larger_steps_pay() -> None:
 
 
 def test_a_budget_climbs_no_higher_than_it_may() -> None:
-    budget = TokenBudget(64, fixed=False, most_seconds=1.0)
+    budget = TokenBudget(64, fixed=False, max_seconds=1.0)
     for _ in range(20):
         # of a fixed cost of a quarter of a second
         budget.timed(budget.tokens, 0.25 + budget.tokens / 512)

@@ -1,4 +1,4 @@
-"""Whole trainings through the batched engine: equal to each job alone, whoever shares the device, whatever fails."""
+"""Whole trainings through the batched engine: equal to each job alone, whatever shares the device or fails."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
@@ -282,21 +282,21 @@ def test_between_steps_the_base_decodes_as_ever(base: LoadedModel, tmp_path: Pat
         during = base.model(ids).logits
     assert torch.equal(before, during)
     assert base.adapters.active == ("served",)
-    alone, beside = tmp_path / "alone", tmp_path / "beside"
-    for folder in (alone, beside):
-        base.adapters.activate("served" if folder is beside else None)
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    for folder in (alone, shared):
+        base.adapters.activate("served" if folder is shared else None)
         run_all(BatchedTrainer(base), jobs_in(tmp_path, [MIX[1]]), folder)
-    assert same_bits(checkpoint_of(alone / "0"), checkpoint_of(beside / "0"))
+    assert same_bits(checkpoint_of(alone / "0"), checkpoint_of(shared / "0"))
 
 
 def test_progress_and_device_time_are_told(base: LoadedModel, tmp_path: Path) -> None:
     engine = BatchedTrainer(base)
     handle = engine.submit(jobs_in(tmp_path, [MIX[0]])[0], tmp_path / "job", 3)
-    assert (handle.progress.phase, handle.progress.of_steps) == ("preparing", 0)
+    assert (handle.progress.phase, handle.progress.total_steps) == ("preparing", 0)
     report = engine.step()
     assert report is not None
     assert report.jobs == 1
-    assert (handle.progress.phase, handle.progress.step, handle.progress.of_steps) == ("training", 1, 4)
+    assert (handle.progress.phase, handle.progress.step, handle.progress.total_steps) == ("training", 1, 4)
     assert handle.progress.loss is not None
     while engine.step():
         pass

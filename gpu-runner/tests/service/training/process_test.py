@@ -64,7 +64,7 @@ def test_it_trains_to_the_bits_of_a_trainer_here_and_says_how_far_it_is(trainer:
         trainer.step()
         seen.append(elsewhere[0].progress.step)
     assert trainer.step() is None
-    assert seen[: elsewhere[0].progress.of_steps] == list(range(1, elsewhere[0].progress.of_steps + 1))
+    assert seen[: elsewhere[0].progress.total_steps] == list(range(1, elsewhere[0].progress.total_steps + 1))
 
     model = tiny_model()
     base = FrozenBase.share(model.model)
@@ -112,7 +112,7 @@ def test_a_killed_process_fails_its_trainings_and_the_next_go_on_from_their_chec
         assert isinstance(cancelled.future.exception(), CancelledError)
 
         again = trainer.submit(job(tmp_path, "a", ENDLESS), tmp_path / "a", 5)
-        stepped(trainer, lambda: again.progress.of_steps > 0)
+        stepped(trainer, lambda: again.progress.total_steps > 0)
         assert again.progress.step >= 5
 
 
