@@ -91,7 +91,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
 const nothing = {} as never;
 const activities = {
   ...createLedgerActivities(nothing),
-  ...createLlmActivities({ inference: nothing } as never),
+  ...createLlmActivities({ inference: nothing, ledger: nothing } as never),
 } as Record<string, (request: unknown) => Promise<unknown>>;
 const names = Object.keys(requests) as (keyof typeof requests)[];
 const ask = (name: string, who: Parameters<typeof asking>[0]): Promise<unknown> =>

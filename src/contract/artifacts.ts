@@ -60,6 +60,15 @@ export const servedName = (model: ModelRef): string => {
   return top === undefined ? model.base : `${servedPrefix}${top.served.sha256.slice(0, servedDigits)}`;
 };
 
-/** The beginning of an adapter's digest, from its name; null for a name that is none of Selkie's. */
-export const servedDigestOf = (name: string): string | null =>
-  name.startsWith(servedPrefix) ? name.slice(servedPrefix.length) : null;
+/** Whether a name that a server lists is that of an adapter of Selkie's. */
+export const isServedAdapter = (name: string): boolean => name.startsWith(servedPrefix);
+
+/** Who wants an adapter on a model server. */
+export interface AdapterHolder {
+  /** the model server, by the task queue of the workers that ask it */
+  server: string;
+  /** the name that the adapter is served under */
+  adapter: string;
+  /** a worker's process, or whatever else needs the adapter served */
+  holder: string;
+}

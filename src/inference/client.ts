@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { failure, type Prompt } from '../contract/index.js';
 import { busyWith, refusedStatus, requestFailure, UnreadableAnswer } from './errors.js';
 import { Line } from './line.js';
+import type { AskableModel, Generation, LogLikelihood, ModelServer, Sampling } from './model-server.js';
 
 export interface InferenceOptions {
   /** where the server's OpenAI paths begin: `http://host:port/v1` */
@@ -30,39 +31,6 @@ const connectWithinMs = 10_000;
 const neverMs = 2 ** 31 - 1;
 /** Texts whose tokens are remembered: every adapter of a round is asked the same questions. */
 const rememberedTexts = 10_000;
-
-export interface Sampling {
-  maxTokens: number;
-  temperature: number;
-  topP?: number;
-  seed?: number;
-  /** completions to write; 1 unless said */
-  n?: number;
-  stop?: string[];
-}
-
-export interface Generation {
-  /** one per completion asked for, in the server's order */
-  texts: string[];
-  /** tokens written, all completions together; 0 where the server does not count */
-  completionTokens: number;
-}
-
-/** Natural-log probabilities of a continuation. */
-export interface LogLikelihood {
-  sum: number;
-  tokens: number;
-  /** per token */
-  mean: number;
-  perToken: number[];
-}
-
-/** One model of a server, or one adapter of it. */
-export interface AskableModel {
-  readonly name: string;
-  generate(prompt: Prompt, sampling: Sampling): Promise<Generation>;
-  logLikelihood(prompt: Prompt, continuation: string): Promise<LogLikelihood>;
-}
 
 const usageSchema = z.object({ completion_tokens: z.int().nonnegative() }).nullish();
 const completionsSchema = z.object({ choices: z.array(z.object({ text: z.string() })).min(1), usage: usageSchema });
@@ -91,7 +59,7 @@ interface Server {
  * seen. Errors are of the contract's list (`ServerUnavailable`, `ServerBusy`, `ServerRefused`), or plain ones for an answer
  * that cannot be read.
  */
-export class InferenceClient {
+export class InferenceClient implements ModelServer {
   readonly #options: InferenceOptions;
   readonly #server: Server;
   /** ends every request of this client */
@@ -120,7 +88,6 @@ export class InferenceClient {
     return this.#server.refused;
   }
 
-  /** One model by the name that it is served under; an adapter is read in the tokens of its base. */
   model(name: string, base = name): AskableModel {
     return {
       name,
@@ -193,14 +160,12 @@ export class InferenceClient {
     return (await this.#post(this.#tokenizeUrl, body, tokensSchema, `counting tokens for ${model}`)).tokens.length;
   }
 
-  /** The names that the server answers to: its model and the adapters loaded. */
   async models(): Promise<string[]> {
     const doing = 'listing the models of the server';
     const answer = await this.#request(doing, (signal) => this.#server.api.get<unknown>('/models', { signal }));
     return read(modelsSchema, answer, doing).data.map(({ id }) => id);
   }
 
-  /** Loads the PEFT directory at `path`, which the server itself must be able to read. A name already loaded is fine. */
   async loadAdapter(name: string, path: string): Promise<void> {
     const doing = `loading the adapter ${name} from ${path} (the server must see the artifact store at this path)`;
     try {
@@ -213,7 +178,6 @@ export class InferenceClient {
     }
   }
 
-  /** Unloads an adapter; one that is not loaded is fine. */
   async unloadAdapter(name: string): Promise<void> {
     try {
       const body = { lora_name: name };

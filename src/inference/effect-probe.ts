@@ -1,5 +1,5 @@
 import type { Prompt } from '../contract/index.js';
-import type { AskableModel } from './client.js';
+import type { AskableModel } from './model-server.js';
 
 /** A text whose log-probabilities show whether an adapter takes effect. */
 export interface EffectProbe {

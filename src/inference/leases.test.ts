@@ -1,9 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeModelServer } from '../../tests/support/fake-model-server.js';
+import { MemoryAdapters } from '../../tests/support/memory-adapters.js';
 import { servedName, type AdapterRef, type ModelRef } from '../contract/index.js';
-import { InferenceClient, type AskableModel } from './client.js';
-import { AdapterLeases, type LeaseOptions } from './leases.js';
+import { AdapterOwner } from './adapter-owner.js';
+import { InferenceClient } from './client.js';
+import { ModelLeases } from './leases.js';
 import { probeEffect } from './effect-probe.js';
+import type { AskableModel } from './model-server.js';
 
 const digest = (letter: string): string => letter.repeat(64);
 const adapter = (letter: string): AdapterRef => {
@@ -23,32 +26,42 @@ const ask = async (asked: AskableModel): Promise<string | undefined> =>
   (await asked.generate({ kind: 'text', text: 'where?' }, greedy)).texts[0];
 
 let server: FakeModelServer;
+let desired: MemoryAdapters;
 let warnings: string[];
+let workers = 0;
 
-const leases = (leftBehind: LeaseOptions['leftBehind'] = () => Promise.resolve([])): AdapterLeases =>
-  new AdapterLeases(new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 }), {
+/** The leases of another worker on the same server. */
+const leases = (): ModelLeases => {
+  workers += 1;
+  const client = new InferenceClient({ baseUrl: server.baseUrl, timeoutMs: 2000 });
+  const owner = new AdapterOwner(client, {
+    desired,
+    server: 'llm',
+    holder: `worker ${workers}`,
     folderOf: ({ sha256 }) => Promise.resolve(`/store/${sha256}`),
     warn: (message) => warnings.push(message),
-    leftBehind,
   });
+  return new ModelLeases(client, owner);
+};
 
 beforeEach(async () => {
   warnings = [];
+  desired = new MemoryAdapters();
   server = await FakeModelServer.start({ base: 'base' });
 });
 afterEach(async () => {
   await server.stop();
 });
 
-describe('withAdapter', () => {
+describe('a lease', () => {
   it('asks the base as it is', async () => {
-    expect(await leases().withAdapter(stacked(), probes, signal, ask)).toBe('base answers where?');
+    expect(await leases().withModel(stacked(), probes, signal, ask)).toBe('base answers where?');
     expect(server.asked('/v1/load_lora_adapter')).toEqual([]);
   });
 
   it('loads by digest, probes, asks and unloads', async () => {
     const name = servedName(stacked('a'));
-    const answer = await leases().withAdapter(stacked('a'), probes, signal, async (asked) => {
+    const answer = await leases().withModel(stacked('a'), probes, signal, async (asked) => {
       expect(server.adapters.get(name)).toBe(`/store/${digest('a')}`);
       return ask(asked);
     });
@@ -58,7 +71,7 @@ describe('withAdapter', () => {
   });
 
   it('holds the layers below while the top is asked, and probes each against the one below', async () => {
-    await leases().withAdapter(stacked('a', 'b'), probes, signal, async () => {
+    await leases().withModel(stacked('a', 'b'), probes, signal, async () => {
       expect([...server.adapters.keys()]).toEqual([servedName(stacked('a')), servedName(stacked('b'))]);
       return Promise.resolve();
     });
@@ -71,18 +84,18 @@ describe('withAdapter', () => {
   it('loads and probes once for many leases at once, and unloads after the last', async () => {
     const held = leases();
     const answers = await Promise.all(
-      Array.from({ length: 5 }, () => held.withAdapter(stacked('a'), probes, signal, ask)),
+      Array.from({ length: 5 }, () => held.withModel(stacked('a'), probes, signal, ask)),
     );
     expect(new Set(answers).size).toBe(1);
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(1);
     expect(server.asked('/v1/unload_lora_adapter')).toHaveLength(1);
-    await held.withAdapter(stacked('a'), probes, signal, ask);
+    await held.withModel(stacked('a'), probes, signal, ask);
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
   });
 
   it('takes an adapter that is there already, and leaves it there: it may be a policy that others ask', async () => {
     server.adapters.set(servedName(stacked('a')), 'elsewhere');
-    await leases().withAdapter(stacked('a'), probes, signal, ask);
+    await leases().withModel(stacked('a'), probes, signal, ask);
     expect(server.asked('/v1/load_lora_adapter')).toEqual([]);
     expect(server.adapters.size).toBe(1);
   });
@@ -90,17 +103,17 @@ describe('withAdapter', () => {
   it('refuses an adapter that the server accepts and does not apply, and evicts it', async () => {
     server.appliesAdapters = false;
     const held = leases();
-    await expect(held.withAdapter(stacked('a'), probes, signal, ask)).rejects.toMatchObject({
+    await expect(held.withModel(stacked('a'), probes, signal, ask)).rejects.toMatchObject({
       type: 'AdapterNotApplied',
       nonRetryable: false,
     });
     expect(server.adapters.size).toBe(0);
     server.appliesAdapters = true;
-    await expect(held.withAdapter(stacked('a'), probes, signal, ask)).resolves.toContain('selkie--');
+    await expect(held.withModel(stacked('a'), probes, signal, ask)).resolves.toContain('selkie--');
   });
 
   it('brings back an adapter that was evicted meanwhile, once for all who miss it', async () => {
-    const answers = await leases().withAdapter(stacked('a'), probes, signal, (asked) => {
+    const answers = await leases().withModel(stacked('a'), probes, signal, (asked) => {
       server.adapters.clear();
       return Promise.all([ask(asked), ask(asked), ask(asked)]);
     });
@@ -112,14 +125,14 @@ describe('withAdapter', () => {
     const [policy, trial] = [stacked('a'), stacked('a', 'b')];
     const name = servedName(policy);
     server.delayMs = 1;
-    const worker = async (held: AdapterLeases, turns: number): Promise<(string | undefined)[]> => {
+    const worker = async (held: ModelLeases, turns: number): Promise<(string | undefined)[]> => {
       const answers: (string | undefined)[] = [];
       for (let turn = 0; turn < turns; turn += 1) {
-        // each turn ends its lease, which unloads the policy under the other worker's questions
+        // each turn ends its lease, while the other worker may still ask
         answers.push(
-          ...(await held.withAdapter(policy, probes, signal, (asked) => Promise.all([ask(asked), ask(asked)]))),
+          ...(await held.withModel(policy, probes, signal, (asked) => Promise.all([ask(asked), ask(asked)]))),
         );
-        await held.withAdapter(trial, probes, signal, ask);
+        await held.withModel(trial, probes, signal, ask);
       }
       return answers;
     };
@@ -130,14 +143,14 @@ describe('withAdapter', () => {
 
   it('loads again what another worker unloads before it is probed', async () => {
     server.evictAfterLoad = 1;
-    await leases().withAdapter(stacked('a'), probes, signal, ask);
+    await leases().withModel(stacked('a'), probes, signal, ask);
     expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
     expect(server.adapters.size).toBe(0);
   });
 
   it('says so where the server has another base', async () => {
     const strange = { ...stacked('a'), base: 'elsewhere' };
-    await expect(leases().withAdapter(strange, probes, signal, ask)).rejects.toMatchObject({
+    await expect(leases().withModel(strange, probes, signal, ask)).rejects.toMatchObject({
       type: 'ServerRefused',
       message: expect.stringContaining('`elsewhere` does not exist') as string,
     });
@@ -145,7 +158,7 @@ describe('withAdapter', () => {
   });
 
   it('gives up, retryably, where the adapter vanishes again and again', async () => {
-    const work = leases().withAdapter(stacked('a'), probes, signal, (asked) => {
+    const work = leases().withModel(stacked('a'), probes, signal, (asked) => {
       server.failNext({ kind: 'status', status: 404 }, { path: '/chat/completions', times: 9 });
       return asked.generate({ kind: 'chat', messages: [{ role: 'user', content: 'x' }] }, greedy);
     });
@@ -155,30 +168,68 @@ describe('withAdapter', () => {
   it('unloads what a cancelled lease held, and fails nothing where it cannot', async () => {
     const cancel = new AbortController();
     const held = leases();
-    const work = held.withAdapter(stacked('a'), probes, cancel.signal, async (asked) => {
+    const work = held.withModel(stacked('a'), probes, cancel.signal, async (asked) => {
       cancel.abort(new Error('cancelled'));
       return ask(asked);
     });
     await expect(work).rejects.toThrow('cancelled');
     expect(server.adapters.size).toBe(0);
     server.failNext({ kind: 'status', status: 500 }, { path: '/unload_lora_adapter' });
-    await held.withAdapter(stacked('a'), probes, signal, ask);
+    await held.withModel(stacked('a'), probes, signal, ask);
     expect(warnings).toHaveLength(1);
   });
 
-  it('evicts what was left behind, and nothing else that it does not hold', async () => {
-    const left = ['selkie--left-behind', servedName(stacked('b'))];
-    const lookedUp: string[][] = [];
-    server.adapters.set('selkie--left-behind', '/x').set('selkie--a-policy', '/y').set('somebody-elses', '/z');
-    const held = leases((names) => {
-      lookedUp.push(names);
-      return Promise.resolve(left);
+  it('unloads what a killed worker left behind, and nothing that is wanted or that no worker loaded', async () => {
+    for (const name of ['selkie--left', 'selkie--policy', 'selkie--by-hand', 'another'])
+      server.adapters.set(name, '/x');
+    const killed = { server: 'llm', adapter: 'selkie--left', holder: 'killed' };
+    await desired.hold(killed, { seconds: -600, loads: true });
+    await desired.hold({ ...killed, adapter: 'selkie--policy' }, { seconds: -600, loads: true });
+    await desired.hold({ server: 'llm', adapter: 'selkie--policy', holder: 'a gateway' }, {});
+    await leases().withModel(stacked('a'), probes, signal, ask);
+    expect([...server.adapters.keys()]).toEqual(['selkie--policy', 'selkie--by-hand', 'another']);
+    expect(await desired.drop(killed)).toBe(false);
+  });
+
+  it('leaves an adapter to a worker that still holds it, which unloads it after its own lease', async () => {
+    const [one, other] = [leases(), leases()];
+    await one.withModel(stacked('a'), probes, signal, async (asked) => {
+      await other.withModel(stacked('a'), probes, signal, ask);
+      await other.withModel(stacked('a', 'b'), probes, signal, ask);
+      await ask(asked);
+      expect([...server.adapters.keys()]).toEqual([servedName(stacked('a'))]);
     });
-    await held.withAdapter(stacked('b'), probes, signal, async () => {
-      await held.withAdapter(stacked('a'), probes, signal, ask);
-      expect([...server.adapters.keys()]).toEqual(['selkie--a-policy', 'somebody-elses', servedName(stacked('b'))]);
+    expect(server.adapters.size).toBe(0);
+    expect(server.asked('/v1/load_lora_adapter')).toHaveLength(2);
+  });
+
+  it('goes on holding what it asks for longer than a hold lasts', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const held = leases();
+      await held.withModel(stacked('a'), probes, signal, async () => {
+        for (let minutes = 0; minutes < 20; minutes += 1) {
+          desired.aheadMs += 60_000;
+          await vi.advanceTimersByTimeAsync(60_000);
+        }
+        await leases().withModel(stacked('b'), probes, signal, ask);
+        expect([...server.adapters.keys()]).toEqual([servedName(stacked('a'))]);
+      });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('fails nothing where the desired state is away at the end, and leaves the adapter for later', async () => {
+    await leases().withModel(stacked('a'), probes, signal, () => {
+      vi.spyOn(desired, 'drop').mockRejectedValueOnce(new Error('the ledger is away'));
+      return Promise.resolve();
     });
-    expect(lookedUp).toEqual([['selkie--left-behind', 'selkie--a-policy'], ['selkie--a-policy']]);
+    expect(warnings).toEqual([`${servedName(stacked('a'))} stays on the server for now: the ledger is away`]);
+    desired.aheadMs += 600_000;
+    await leases().withModel(stacked('b'), probes, signal, ask);
+    expect(server.adapters.size).toBe(0);
   });
 });
 

@@ -13,6 +13,7 @@ import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
 import { Runs } from './runs.js';
 import { Selections } from './selections.js';
+import { ServedAdapters } from './served-adapters.js';
 import { TenantPolicies } from './tenant-policies.js';
 import { Trials } from './trials.js';
 
@@ -30,6 +31,7 @@ export class Queries {
   readonly reports: Reports;
   readonly gates: Gates;
   readonly releases: Releases;
+  readonly servedAdapters: ServedAdapters;
   readonly tenantPolicies: TenantPolicies;
 
   constructor(db: Db) {
@@ -45,6 +47,7 @@ export class Queries {
     this.reports = new Reports(db);
     this.gates = new Gates(db);
     this.releases = new Releases(db);
+    this.servedAdapters = new ServedAdapters(db);
     this.tenantPolicies = new TenantPolicies(db);
   }
 }

@@ -192,22 +192,6 @@ export class Trials {
     return (await this.get(result.trialId)).result;
   }
 
-  /**
-   * Of adapters by the beginnings of their digests: those that trials served and are done with for at least this long. A
-   * policy is none of them.
-   */
-  async doneWith(digests: string[], seconds: number): Promise<string[]> {
-    const found = await rows(
-      this.db,
-      z.strictObject({ digest: z.string() }),
-      `select left(result #>> '{adapter,served,sha256}', 24) as digest from trials
-       where left(result #>> '{adapter,served,sha256}', 24) = any ($1::text[])
-       group by 1 having max(recorded_at) < now() - make_interval(secs => $2)`,
-      [digests, seconds],
-    );
-    return found.map(({ digest }) => digest);
-  }
-
   /** Whether the adapter was trained for another trial, of this round or an earlier one: the device worked for it then. */
   private async trainedBefore({ trialId, trainingKey, adapter }: TrialResult): Promise<boolean> {
     if (trainingKey === null || adapter === null) return false;

@@ -40,6 +40,7 @@ export async function connectDependencies(
     },
     llm: {
       ...shared,
+      llmQueue: settings.llmQueue,
       inference: new InferenceClient({
         baseUrl: settings.inferenceUrl,
         apiKey: settings.inferenceKey,

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArtifactStore } from '../../src/artifacts/index.js';
 import { mediaTypes, servedName, type AdapterRef, type ModelRef, type Prompt } from '../../src/contract/index.js';
-import { AdapterLeases, InferenceClient, type AskableModel } from '../../src/inference/index.js';
+import {
+  AdapterOwner,
+  InferenceClient,
+  ModelLeases,
+  type AskableModel,
+  type OwnerOptions,
+} from '../../src/inference/index.js';
+import { MemoryAdapters } from '../support/memory-adapters.js';
 import { startRunner, writeTinyAdapters, type TestRunner } from '../support/runner.js';
 
 // the client and the leases against the real gpu-runner, on a tiny model with random weights
@@ -13,7 +20,7 @@ let root: string;
 let store: ArtifactStore;
 let runner: TestRunner;
 let client: InferenceClient;
-let leases: AdapterLeases;
+let leases: ModelLeases;
 let one: AdapterRef;
 let other: AdapterRef;
 let idle: AdapterRef;
@@ -23,17 +30,25 @@ beforeAll(async () => {
   store = new ArtifactStore(join(root, 'store'));
   runner = await startRunner(join(root, 'runner'), store.root);
   client = new InferenceClient({ baseUrl: runner.baseUrl, timeoutMs: 60_000 });
-  leases = new AdapterLeases(client, {
-    leftBehind: () => Promise.resolve([]),
-    folderOf: async (adapter) => (await store.open(adapter)).folder,
-    warn: (message) => expect.fail(message),
-  });
+  leases = leasesFrom(async (adapter) => (await store.open(adapter)).folder);
   [one, other, idle] = (await publish(0.3, 0.3, 0)) as [AdapterRef, AdapterRef, AdapterRef];
 });
 afterAll(async () => {
   await runner.stop();
   await rm(root, { recursive: true });
 });
+
+function leasesFrom(folderOf: OwnerOptions['folderOf']): ModelLeases {
+  const desired = new MemoryAdapters();
+  const owner = new AdapterOwner(client, {
+    desired,
+    server: 'llm',
+    holder: 'test',
+    folderOf,
+    warn: (message) => expect.fail(message),
+  });
+  return new ModelLeases(client, owner);
+}
 
 /** In the store, an adapter for each size of its weights. */
 async function publish(...sizes: number[]): Promise<AdapterRef[]> {
@@ -98,24 +113,24 @@ describe('leases on the gpu-runner', () => {
   it('each adapter answers by its own weights, also side by side', async () => {
     const base = await answerOf(client.model('tiny'));
     const answers = await Promise.all(
-      [one, other].map((adapter) => leases.withAdapter(modelOf(adapter), probes, signal, answerOf)),
+      [one, other].map((adapter) => leases.withModel(modelOf(adapter), probes, signal, answerOf)),
     );
     expect(new Set([base, ...answers]).size).toBe(3);
-    expect(await leases.withAdapter(modelOf(one), probes, signal, answerOf)).toBe(answers[0]);
+    expect(await leases.withModel(modelOf(one), probes, signal, answerOf)).toBe(answers[0]);
     expect(await client.models()).toEqual(['tiny']);
   });
 
   it('an adapter that changes nothing is found out', async () => {
-    await expect(leases.withAdapter(modelOf(idle), probes, signal, answerOf)).rejects.toMatchObject({
+    await expect(leases.withModel(modelOf(idle), probes, signal, answerOf)).rejects.toMatchObject({
       type: 'AdapterNotApplied',
       nonRetryable: false,
     });
     expect(await client.models()).toEqual(['tiny']);
   });
 
-  it('brings back an adapter that somebody unloaded, and answers as before', async () => {
+  it('loads an adapter again that was unloaded, and answers as before', async () => {
     const model = modelOf(one);
-    const [before, after] = await leases.withAdapter(model, probes, signal, async (asked) => {
+    const [before, after] = await leases.withModel(model, probes, signal, async (asked) => {
       const first = await answerOf(asked);
       await client.unloadAdapter(servedName(model));
       return [first, await answerOf(asked)];
@@ -124,12 +139,8 @@ describe('leases on the gpu-runner', () => {
   });
 
   it('refuses for good what lies outside of the store', async () => {
-    const outside = new AdapterLeases(client, {
-      folderOf: () => Promise.resolve(root),
-      leftBehind: () => Promise.resolve([]),
-      warn: () => undefined,
-    });
-    await expect(outside.withAdapter(modelOf(one), probes, signal, answerOf)).rejects.toMatchObject({
+    const outside = leasesFrom(() => Promise.resolve(root));
+    await expect(outside.withModel(modelOf(one), probes, signal, answerOf)).rejects.toMatchObject({
       type: 'ServerRefused',
       message: expect.stringContaining('the server must see the artifact store') as string,
     });

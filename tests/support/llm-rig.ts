@@ -83,6 +83,7 @@ export class LlmRig {
       ledger: this.ledger,
       store: this.store,
       domain: scriptedDomain,
+      llmQueue: 'selkie-llm',
       inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000, ...options }),
     });
     this.llm = askedRightly(llm);

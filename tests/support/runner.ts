@@ -64,7 +64,7 @@ export async function writeTinyAdapters(adapters: TinyAdapter[]): Promise<void> 
   const code = `
 import json, sys
 from pathlib import Path
-from service_support import tiny_model, write_random_adapter
+from support.service import tiny_model, write_random_adapter
 model = tiny_model()
 for adapter in json.loads(sys.argv[1]):
     write_random_adapter(Path(adapter["folder"]), model, adapter["seed"], size=adapter["size"])`;

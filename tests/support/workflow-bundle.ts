@@ -12,7 +12,9 @@ const converterSource = path.join(source, 'contract', 'payload-converter.ts');
 
 /** The workflows as workers get them, made from the current sources; kept until one of these changes. */
 export async function workflowBundle(entry = path.join(source, 'workflows', 'index.ts')): Promise<WorkflowBundlePath> {
-  const rooms = ['lib', 'contract', 'seal', 'domains', 'governance', 'workflows'].map((room) => path.join(source, room));
+  const rooms = ['lib', 'contract', 'seal', 'domains', 'governance', 'workflows'].map((room) =>
+    path.join(source, room),
+  );
   const codePath = path.join(cache, `workflows-${await digestOf([...rooms, path.dirname(entry)], entry)}.js`);
   try {
     await readFile(codePath);

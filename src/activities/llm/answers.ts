@@ -27,7 +27,7 @@ export async function answerQuestions(
   if (missing.size > 0) {
     const open = [...missing.values()];
     run.progress.begin(doing, open.length);
-    await run.leases.withAdapter(model, probesOf(open), run.signal, (served) =>
+    await run.leases.withModel(model, probesOf(open), run.signal, (served) =>
       forEachConcurrently(
         open,
         openQuestions,

@@ -1,6 +1,6 @@
 import type { ArtifactStore } from '../../artifacts/index.js';
 import type { Domain } from '../../domains/domain.js';
-import type { AdapterLeases, InferenceClient } from '../../inference/index.js';
+import type { ModelLeases, InferenceClient } from '../../inference/index.js';
 import type { Ledger } from '../../ledger/index.js';
 import type { Attempt } from './attempt.js';
 
@@ -10,11 +10,13 @@ export interface LlmDeps {
   store: ArtifactStore;
   domain: Domain;
   inference: InferenceClient;
+  /** the task queue of the activities, which names their model server */
+  llmQueue: string;
 }
 
 /** One attempt of an activity: the dependencies, the worker's leases, its end and its heartbeat. */
-export interface LlmRun extends Omit<LlmDeps, 'inference'>, Attempt {
-  leases: AdapterLeases;
+export interface LlmRun extends Omit<LlmDeps, 'inference' | 'llmQueue'>, Attempt {
+  leases: ModelLeases;
   /** in a training row, by the tokenizer of a served model */
   countTokens: (model: string, text: string) => Promise<number>;
 }

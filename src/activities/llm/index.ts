@@ -1,12 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { log } from '@temporalio/activity';
 import type { ActivityRequest, ActivityResult, LlmActivities } from '../../contract/index.js';
-import { AdapterLeases } from '../../inference/index.js';
+import { AdapterOwner, ModelLeases } from '../../inference/index.js';
 import { serve } from '../serve.js';
 import { inAttempt } from './attempt.js';
 import { measureBaseline } from './baseline.js';
 import type { LlmDeps, LlmRun } from './deps.js';
 import { evaluateAdapter } from './evaluation.js';
-import { leftBehind } from './left-behind.js';
 import { proposeSelfEdit } from './proposal.js';
 import { screenSelfEdit } from './screening.js';
 import { checkServer } from './server.js';
@@ -14,14 +15,17 @@ import { checkServer } from './server.js';
 export type { LlmDeps } from './deps.js';
 
 /** The activities that ask a model server. Each may be retried: what was written or answered before is not asked again. */
-export function createLlmActivities({ inference, ...deps }: LlmDeps): LlmActivities {
-  const leases = new AdapterLeases(inference, {
+export function createLlmActivities({ inference, llmQueue, ...deps }: LlmDeps): LlmActivities {
+  const owner = new AdapterOwner(inference, {
+    desired: deps.ledger.servedAdapters,
+    server: llmQueue,
+    holder: `leases@${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`,
     folderOf: async (adapter) => (await deps.store.open(adapter)).folder,
-    leftBehind: (names) => leftBehind(deps.ledger, names),
     warn: (message) => {
       log.warn(message);
     },
   });
+  const leases = new ModelLeases(inference, owner);
   const serveAttempt = <N extends keyof LlmActivities>(
     name: N,
     work: (run: LlmRun, request: ActivityRequest<N>) => Promise<ActivityResult<N>>,

@@ -24,7 +24,7 @@ export async function write(
   const probes = knownPrompts(steps)
     .slice(0, 1)
     .map((prompt) => ({ prompt, continuation: source.title }));
-  return leases.withAdapter(writer, probes, signal, async (served) => {
+  return leases.withModel(writer, probes, signal, async (served) => {
     const prompts: Prompt[] = [];
     const written: Promise<Completion>[] = [];
     try {

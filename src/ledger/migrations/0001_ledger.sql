@@ -137,8 +137,6 @@ create table trials (
 );
 create index trials_by_edit on trials (edit_digest);
 create index trials_by_source on trials (round_id, source_id);
--- what a server may unload is found by the name of what it serves
-create index trials_by_served on trials (left(result #>> '{adapter,served,sha256}', 24));
 -- what cost the device nothing is found by its training
 create index trials_by_training on trials (training_key);
 -- Outcomes that a later run of the same round opened again: a ledger forgets nothing.
@@ -245,6 +243,20 @@ create table aliases (
   changed_at timestamptz not null default now()
 );
 alter table rounds add foreign key (live_release) references releases;
+
+-- The desired state of the model servers: who wants which adapter, since when and until when.
+create table served_adapters (
+  -- by the task queue of the workers that ask it
+  server text not null,
+  adapter text not null,
+  holder text not null,
+  wanted_since timestamptz not null default now(),
+  -- 'infinity': until it is dropped
+  wanted_until timestamptz not null,
+  -- whether this holder loaded it: what no holder loaded is not unloaded
+  loaded boolean not null,
+  primary key (server, adapter, holder)
+);
 
 -- Down Migration
 -- None: a ledger is not unwritten. Restore a backup instead.

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { RoundReport } from '../../../src/experiment/round-report.js';
 import type { ActivityResult, TrialSpec } from '../../../src/contract/index.js';
-import { adapter, reward, scores, small, useControlRig } from '../../support/control-rig.js';
+import { reward, scores, small, useControlRig } from '../../support/control-rig.js';
 
 // What a person is told before deciding, beside the numbers that control-round.test.ts works out by hand.
 const rig = useControlRig();
@@ -66,15 +66,6 @@ it('counts the device once for a training that is found again', async () => {
   expect((await keys('cost-first')).every(([reused]) => reused === false)).toBe(true);
   const report = await fullReport(await rig.activities.buildReport({ roundId: 'cost-again' }));
   expect(report).toMatchObject({ reusedTrainings: 1, deviceSeconds: { trials: 2, policy: 0 } });
-});
-
-it('knows which adapters a server may be rid of: those of trials long ended, and no policy', async () => {
-  const [trial] = await trained('done');
-  const { trials } = rig.ledger;
-  const digestOf = (name: string): string => adapter(name).served.sha256.slice(0, 24);
-  const digests = [digestOf(trial?.trialId ?? ''), digestOf('policy of done'), digestOf('of nobody')];
-  expect(await trials.doneWith(digests, 600)).toEqual([]);
-  expect(await trials.doneWith(digests, -1)).toEqual(digests.slice(0, 1));
 });
 
 it('chooses no edit that forgets too much, and says what the chosen forgot', async () => {
