@@ -5,7 +5,7 @@ import { connectionError, connectionOf } from './connection.js';
 import { asOutage } from './outage.js';
 
 /** From the package's root, so that `dist/` finds the same SQL as `src/`. */
-const migrations = fileURLToPath(new URL('./migrations', import.meta.url));
+const migrations = fileURLToPath(new URL('../../src/ledger/migrations', import.meta.url));
 
 /**
  * Brings the ledger's schema up to date. Run by every process that starts: whoever comes second waits for the first and
