@@ -102,6 +102,15 @@ export const roundConfigSchema = z.strictObject({
   policyRecipe: recipeChoiceSchema.default({ preset: 'small-policy' }),
   /** `base`: each round's policy layer is trained from the base on all pairs so far (ReST-EM); `previous`: above the last policy, as SEAL does */
   policyFrom: z.enum(['base', 'previous']).default('base'),
+  policy: z
+    .strictObject({
+      /**
+       * what the policy learns of the candidates: `rest-em`, the chosen edits alone; `advantage-weighted`, every edit above the
+       * mean of its source's, by how far it is above
+       */
+      update: z.enum(['rest-em', 'advantage-weighted']).default('rest-em'),
+    })
+    .prefault({}),
   /** the policy that the round starts from, as a stack of layers; a campaign fills it in */
   startStack: z.array(adapterRefSchema).max(8).default([]),
   /** workflow ids of earlier rounds of the tenant, of the same model and prompt style, whose chosen pairs are trained on as well */

@@ -4,7 +4,11 @@ import type { Selection } from '../seal/records.js';
 import { json, maybeRow, row, run, type Db } from './db.js';
 
 const selectionSchema = z.strictObject({
+  version: z.literal(1),
   rule: z.enum(['gain', 'reference']),
+  candidates: z.array(
+    z.strictObject({ sourceId: z.string(), trialId: z.string(), reward: z.number(), allowed: z.boolean() }),
+  ),
   chosen: z.array(z.strictObject({ sourceId: z.string(), trialId: z.string(), reward: z.number(), tie: z.boolean() })),
   without: z.array(z.strictObject({ sourceId: z.string(), reason: z.string() })),
   ties: z.int().nonnegative(),
@@ -32,21 +36,6 @@ export class Selections {
       [roundId],
     );
     return stored.selection;
-  }
-
-  /** How many edits these rounds chose, each once, and how many pairs of prompt and completion those are. */
-  async pairs(roundIds: string[]): Promise<{ edits: number; pairs: number }> {
-    return row(
-      this.db,
-      z.strictObject({ edits: z.int(), pairs: z.int() }),
-      'chosen edits',
-      `select count(*)::int as edits, coalesce(sum(pairs), 0)::int as pairs
-       from (select distinct p.proposal_key, jsonb_array_length(p.prompts) as pairs
-             from selections s cross join jsonb_array_elements(s.selection -> 'chosen') as chosen
-             join trials t on t.trial_id = chosen ->> 'trialId' join proposals p using (proposal_key)
-             where s.round_id = any ($1::text[])) as edits`,
-      [roundIds],
-    );
   }
 
   /** null before `selectEdits` */

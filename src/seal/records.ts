@@ -14,8 +14,19 @@ export interface TrialRecord {
   canariesLost: number | null;
 }
 
+/** What was chosen among a round's scored candidates, and why. */
 export interface Selection {
+  version: 1;
   rule: 'gain' | 'reference';
+  /** every scored candidate, a source's together and in their order */
+  candidates: {
+    sourceId: string;
+    trialId: string;
+    /** mean over its repeats */
+    reward: number;
+    /** it loses no larger share of canaries than the rule allows */
+    allowed: boolean;
+  }[];
   chosen: { sourceId: string; trialId: string; reward: number; tie: boolean }[];
   /** why a source has no winner */
   without: { sourceId: string; reason: string }[];

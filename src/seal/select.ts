@@ -11,12 +11,7 @@ export interface SelectionRule {
   maxCanariesLost: number;
 }
 
-interface Candidate {
-  trialId: string;
-  index: number;
-  reward: number;
-  canariesLost: number | null;
-}
+type Candidate = Selection['candidates'][number];
 
 /** Rewards this near are a tie: sums of the same gains in another order differ by less. */
 const tieWidth = 1e-9;
@@ -27,17 +22,19 @@ const tieWidth = 1e-9;
  * is not a low score. Sources keep the order in which they come, and no order of a source's trials changes its winner.
  */
 export function select(trials: TrialRecord[], { rule, minimum, maxCanariesLost }: SelectionRule): Selection {
+  const scored: Candidate[] = [];
   const chosen: Selection['chosen'] = [];
   const without: Selection['without'] = [];
   for (const [sourceId, records] of groupBy(trials, (trial) => trial.sourceId)) {
-    const scored = candidatesOf(records);
-    const candidates = scored.filter(({ canariesLost }) => (canariesLost ?? 0) <= maxCanariesLost);
+    const siblings = candidatesOf(records, maxCanariesLost);
+    scored.push(...siblings);
+    const candidates = siblings.filter(({ allowed }) => allowed);
     const best = candidates.reduce<Candidate | null>(
       (top, c) => (top === null || c.reward > top.reward ? c : top),
       null,
     );
-    if (best === null && scored.length > 0) {
-      const reason = `every scored edit (${scored.length}) lost more canaries than reward.maxCanariesLost allows (${maxCanariesLost})`;
+    if (best === null && siblings.length > 0) {
+      const reason = `every scored edit (${siblings.length}) lost more canaries than reward.maxCanariesLost allows (${maxCanariesLost})`;
       without.push({ sourceId, reason });
     } else if (best === null) {
       without.push({ sourceId, reason: `no candidate was scored: ${outcomesOf(records)}` });
@@ -49,16 +46,17 @@ export function select(trials: TrialRecord[], { rule, minimum, maxCanariesLost }
     }
   }
   const ties = chosen.filter(({ tie }) => tie).length;
-  return { rule, chosen, without, ties, digest: canonicalDigest({ rule, minimum, maxCanariesLost, chosen, without }) };
+  const digest = canonicalDigest({ rule, minimum, maxCanariesLost, candidates: scored, chosen, without });
+  return { version: 1, rule, candidates: scored, chosen, without, ties, digest };
 }
 
-function candidatesOf(records: TrialRecord[]): Candidate[] {
-  return records
-    .flatMap(({ trialId, index, outcome, rewards, canariesLost }) => {
+function candidatesOf(records: TrialRecord[], maxCanariesLost: number): Candidate[] {
+  return [...records]
+    .sort((left, right) => left.index - right.index)
+    .flatMap(({ sourceId, trialId, outcome, rewards, canariesLost }) => {
       const reward = outcome === 'scored' ? mean(rewards.map(({ total }) => total)) : null;
-      return reward === null ? [] : [{ trialId, index, reward, canariesLost }];
-    })
-    .sort((left, right) => left.index - right.index);
+      return reward === null ? [] : [{ sourceId, trialId, reward, allowed: (canariesLost ?? 0) <= maxCanariesLost }];
+    });
 }
 
 /** "2 invalid_edit, 1 diverged" */

@@ -1,5 +1,7 @@
 import { resolveRecipe, type Recipe, type RoundConfig } from '../../contract/index.js';
 import type { Ledger, PolicyOwner, PreparedRound } from '../../ledger/index.js';
+import { policyUpdates, repeated } from '../../seal/policy-update/index.js';
+import { loadTaughtEdits } from './policy-edits.js';
 
 /** Seconds of the device for one pair in one epoch, and how that is known. */
 export interface Pace {
@@ -49,8 +51,15 @@ function stepsOf({ batchSize, epochs, maxSteps }: Recipe, pairs: number): number
   return maxSteps > 0 ? Math.min(steps, maxSteps) : steps;
 }
 
-/** Pairs that the round's policy would learn from: those of the rounds before it, and as many for each document as theirs had. */
-export async function expectedPairs(ledger: Ledger, earlier: string[], documents: number): Promise<number> {
-  const { edits, pairs } = await ledger.selections.pairs(earlier);
-  return pairs + Math.ceil(documents * (edits === 0 ? 1 : pairs / edits));
+/** Pairs that the round's policy would learn from: those of the rounds before it, and as many per document as theirs had. */
+export async function expectedPairs(
+  ledger: Ledger,
+  { policy }: RoundConfig,
+  earlier: string[],
+  documents: number,
+): Promise<number> {
+  const edits = await loadTaughtEdits(ledger, policyUpdates[policy.update], earlier);
+  const pairs = repeated(edits).reduce((sum, { proposal }) => sum + proposal.prompts.length, 0);
+  const taught = new Set(edits.map(({ roundId, sourceId }) => JSON.stringify([roundId, sourceId]))).size;
+  return pairs + Math.ceil(documents * (taught === 0 ? 1 : pairs / taught));
 }

@@ -9,13 +9,15 @@ import {
   type Prompt,
   type TrainRequest,
 } from '../../contract/index.js';
-import type { Ledger, PreparedRound, Proposal } from '../../ledger/index.js';
+import type { PreparedRound, Proposal } from '../../ledger/index.js';
 import { deriveSeed, trainingKey } from '../../seal/keys.js';
+import { policyUpdates, repeated } from '../../seal/policy-update/index.js';
 import type { LedgerDeps } from './deps.js';
 import { listEarlierRounds } from './lineage.js';
 import { overBudget, measurePace } from './policy-budget.js';
+import { loadTaughtEdits } from './policy-edits.js';
 
-/** The chosen edits, of this round and of those before it, as what the policy shall write when it is asked again. */
+/** What the config's update makes of this round and of those before it, as rows that the policy is trained on. */
 export async function buildPolicyTraining(
   { ledger, store }: LedgerDeps,
   { roundId }: ActivityRequest<'buildPolicyTraining'>,
@@ -23,7 +25,9 @@ export async function buildPolicyTraining(
   const asked = await ledger.policies.get(roundId);
   if (asked !== null) return { pairs: asked.pairs, training: asked.request };
   const round = await ledger.rounds.prepared(roundId);
-  const pairs = (await chosenProposals(ledger, round)).flatMap(pairsOf);
+  const rounds = [...(await listEarlierRounds(ledger, round)), roundId];
+  const edits = await loadTaughtEdits(ledger, policyUpdates[round.config.policy.update], rounds);
+  const pairs = repeated(edits).flatMap(({ proposal }) => pairsOf(proposal));
   if (pairs.length === 0) return { pairs: 0, training: null };
   const refused = overBudget(round.config, pairs.length, await measurePace(ledger, round));
   if (refused !== null) return { pairs: pairs.length, training: null, refused };
@@ -59,23 +63,6 @@ export async function recordPolicy(
     await rounds.setNew(roundId, recorded);
     return { new: recorded };
   });
-}
-
-/** In order of rounds, then of documents; a proposal that several rounds chose is learnt once. */
-async function chosenProposals(ledger: Ledger, round: PreparedRound): Promise<Proposal[]> {
-  const chosen = new Map<string, Proposal>();
-  for (const id of [...(await listEarlierRounds(ledger, round)), round.roundId]) {
-    const trialIds = (await ledger.selections.get(id))?.chosen.map(({ trialId }) => trialId) ?? [];
-    const proposals = new Map((await ledger.proposals.ofTrials(trialIds)).map((found) => [found.trialId, found]));
-    for (const trialId of trialIds) {
-      const proposal = proposals.get(trialId);
-      if (proposal === undefined) {
-        throw failure('InvalidRequest', `the chosen trial ${trialId} has no proposal in the ledger`);
-      }
-      chosen.set(proposal.proposalKey, proposal);
-    }
-  }
-  return [...chosen.values()];
 }
 
 /** One pair for each step that wrote the edit: the policy learns to plan as well as to write. */

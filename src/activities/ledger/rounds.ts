@@ -122,7 +122,7 @@ async function checkPolicyBudget(ledger: Ledger, round: RoundRow, old: ModelRef,
   const { config } = round;
   const pace = await paceOfLastPolicy(ledger, { tenant: config.tenant, model: old.base, baseDigest: old.baseDigest });
   if (pace === null) return;
-  const pairs = await expectedPairs(ledger, await listEarlierRounds(ledger, round), documents);
+  const pairs = await expectedPairs(ledger, config, await listEarlierRounds(ledger, round), documents);
   const problem = overBudget(config, pairs, pace);
   if (problem !== null) throw failure('InvalidConfig', problem);
 }

@@ -212,6 +212,41 @@ describe("the policy's budget", () => {
   });
 });
 
+describe('the policy update', () => {
+  const input = of('co', { editsPerSource: 4, policy: { update: 'advantage-weighted' } });
+  const pairsOf = async (roundId: string): Promise<string[]> => {
+    const { dataset } = (await rig.ledger.policies.get(roundId))?.request ?? {};
+    if (dataset === undefined) throw new Error('no policy');
+    const lines = (await (await rig.store.open(dataset)).text('data.jsonl')).trim().split('\n');
+    return lines.map((line) => (JSON.parse(line) as { messages: { content: string }[] }).messages[1]?.content ?? '');
+  };
+
+  it('is the one that the config names, for earlier rounds too, and weighs a pair by copies', async () => {
+    await rig.prepare('co.first', input);
+    for (const spec of await rig.planned('co.first', 'edits')) {
+      await rig.propose(spec);
+      // candidates alternate between two documents; those of d2 are all equal
+      await rig.score(spec, 1, 1, reward(spec.sourceId === 'd1' ? ([0.2, 0.6, 0, 0.4][spec.index / 2] ?? 0) : 0.5));
+    }
+    await rig.activities.selectEdits({ roundId: 'co.first' });
+    await rig.trainPolicy('co.first');
+    // advantages of 1.16 and 0.39
+    const learnt = ['e0002', 'e0002', 'e0006'].map((edit) => `wrote co.first.edits.s00.${edit}`);
+    expect(await pairsOf('co.first')).toEqual(learnt);
+    expect((await rig.ledger.policies.get('co.first'))?.pairs).toBe(3);
+
+    await rig.reported('co.second', { ...input, seed: 18, editsPerSource: 1, earlierRounds: ['co.first'] });
+    expect(await pairsOf('co.second')).toEqual(learnt);
+    await rig.reported('co.chosen', { ...of('co'), earlierRounds: ['co.first'] });
+    expect(await pairsOf('co.chosen')).toEqual([
+      'wrote co.first.edits.s00.e0002',
+      'wrote co.first.edits.s00.e0001',
+      expect.stringContaining('co.chosen'),
+      expect.stringContaining('co.chosen'),
+    ]);
+  });
+});
+
 describe('endOrphans', () => {
   it('looks for the shards of a round that may be under way, and its gate', async () => {
     const roundId = 'cn.reset';
