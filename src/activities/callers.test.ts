@@ -61,7 +61,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
     campaignId: 'demo.monday',
     rounds: 1,
     nextRound: 1,
-    round: { tenant: 'demo', model: 'm', policyFrom: 'base', startStack: [] },
+    round: { tenant: 'demo', model: 'm', policy: roundConfigSchema.parse({}).policy, startStack: [] },
   },
   endWithParent: { workflowId: gateId, parentId: roundId },
   endOrphans: { parentId: roundId, workflowId: gateId },

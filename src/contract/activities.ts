@@ -76,7 +76,7 @@ export const activityContracts = {
       rounds: z.int().nonnegative(),
       /** the first round that the campaign would run, as far as it knows itself */
       nextRound: z.int().positive(),
-      round: roundConfigSchema.pick({ tenant: true, model: true, policyFrom: true, startStack: true }),
+      round: roundConfigSchema.pick({ tenant: true, model: true, policy: true, startStack: true }),
     }),
     result: z.strictObject({
       /** the first round that is not over yet */

@@ -36,8 +36,10 @@ describe('a config that would not fit into a payload', () => {
 });
 
 it('counts the layers that a campaign may come to need', () => {
-  const problems = (rounds: number, policyFrom: 'base' | 'previous', nextRound = 1): string[] =>
-    campaignConfigProblems(campaignConfigSchema.parse({ rounds, round: { policyFrom }, progress: { nextRound } }));
+  const problems = (rounds: number, from: 'base' | 'previous', nextRound = 1): string[] =>
+    campaignConfigProblems(
+      campaignConfigSchema.parse({ rounds, round: { policy: { from } }, progress: { nextRound } }),
+    );
   expect(problems(0, 'base')).toEqual([]);
   expect(problems(8, 'previous')).toEqual([]);
   expect(problems(12, 'previous', 5)).toEqual([]);

@@ -99,9 +99,7 @@ export const roundConfigSchema = z.strictObject({
     .prefault({}),
   /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
   recipe: recipeChoiceSchema.default({ preset: 'small' }),
-  policyRecipe: recipeChoiceSchema.default({ preset: 'small-policy' }),
-  /** `base`: each round's policy layer is trained from the base on all pairs so far (ReST-EM); `previous`: above the last policy, as SEAL does */
-  policyFrom: z.enum(['base', 'previous']).default('base'),
+  /** what the round's policy layer is trained on, and how */
   policy: z
     .strictObject({
       /**
@@ -109,6 +107,9 @@ export const roundConfigSchema = z.strictObject({
        * mean of its source's, by how far it is above
        */
       update: z.enum(['rest-em', 'advantage-weighted']).default('rest-em'),
+      /** `base`: from the base on all pairs so far (ReST-EM proper); `previous`: above the last policy, as SEAL does */
+      from: z.enum(['base', 'previous']).default('base'),
+      recipe: recipeChoiceSchema.default({ preset: 'small-policy' }),
     })
     .prefault({}),
   /** the policy that the round starts from, as a stack of layers; a campaign fills it in */
@@ -238,8 +239,8 @@ const mostLayers = 8;
 export function roundConfigProblems(config: RoundConfig): string[] {
   const problems: string[] = [];
   problems.push(...gateProblems(config.gate, config.requestedBy));
-  if (config.policyFrom === 'previous' && config.startStack.length === mostLayers) {
-    problems.push(`policyFrom: "previous" would train a ninth layer and a stack holds ${mostLayers}; say "base"`);
+  if (config.policy.from === 'previous' && config.startStack.length === mostLayers) {
+    problems.push(`policy.from: "previous" would train a ninth layer and a stack holds ${mostLayers}; say "base"`);
   }
   const bytes = textBytes(JSON.stringify(config));
   if (bytes > bounds.configBytes) {
@@ -255,15 +256,15 @@ export function campaignConfigProblems({ rounds, round, progress }: CampaignConf
   const left = rounds === 0 ? Infinity : rounds - progress.nextRound + 1;
   return [
     ...roundConfigProblems(round).map((problem) => `round.${problem}`),
-    ...layersProblem(round.policyFrom, round.startStack.length, left),
+    ...layersProblem(round.policy.from, round.startStack.length, left),
   ];
 }
 
 /** Why so many rounds do not fit above a policy of so many layers, if each adds one. */
-export function layersProblem(policyFrom: RoundConfig['policyFrom'], layers: number, rounds: number): string[] {
-  if (policyFrom === 'base' || layers + rounds <= mostLayers) return [];
+export function layersProblem(from: RoundConfig['policy']['from'], layers: number, rounds: number): string[] {
+  if (from === 'base' || layers + rounds <= mostLayers) return [];
   return [
-    `round.policyFrom: "previous" adds a layer with each release and a stack holds ${mostLayers}, of which ${layers} are taken: ` +
+    `round.policy.from: "previous" adds a layer with each release and a stack holds ${mostLayers}, of which ${layers} are taken: ` +
       `run ${mostLayers - layers} rounds at most, or say "base"`,
   ];
 }

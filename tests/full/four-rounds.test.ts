@@ -12,7 +12,7 @@ const config: RoundConfigInput = roundConfigSchema.parse({
   sources: { train: 2, heldOut: 1 },
   editsPerSource: 2,
   recipe: { preset: 'small', maxSteps: 20 },
-  policyRecipe: { preset: 'small-policy', maxSteps: 20 },
+  policy: { recipe: { preset: 'small-policy', maxSteps: 20 } },
   // on every document, so a policy is always trained
   selection: { rule: 'reference' },
   requestedBy: 'the test',

@@ -83,7 +83,7 @@ export const tinyRound = roundConfigSchema.parse({
   templates: ['implications'],
   sampling: { temperature: 1, maxTokens: 64 },
   recipe: { preset: 'small', rank: 4, alpha: 8, maxSteps: 60, epochs: 60, learningRate: 0.005 },
-  policyRecipe: { preset: 'policy', rank: 8, alpha: 16 },
+  policy: { recipe: { preset: 'policy', rank: 8, alpha: 16 } },
   selection: { rule: 'reference' },
   window: 2,
   requestedBy: 'the test',

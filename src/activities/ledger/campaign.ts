@@ -26,7 +26,7 @@ export async function resumeCampaign(
   const goesOn = begun?.tenant === round.tenant && (begun.corpusDigest !== null || begun.status === 'running');
   const startStack = goesOn ? begun.config.startStack : await policyToStartFrom();
   const left = rounds === 0 ? Infinity : rounds - nextRound + 1;
-  const [problem] = left > 0 ? layersProblem(round.policyFrom, startStack.length, left) : [];
+  const [problem] = left > 0 ? layersProblem(round.policy.from, startStack.length, left) : [];
   if (problem !== undefined) throw failure('InvalidConfig', problem);
   return { nextRound, startStack, completed: stand?.completed ?? [] };
 

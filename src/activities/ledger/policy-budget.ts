@@ -34,7 +34,7 @@ export async function measurePace(ledger: Ledger, { roundId, config, old }: Prep
  */
 export function overBudget(config: RoundConfig, pairs: number, pace: Pace | null): string | null {
   if (pace === null) return null;
-  const recipe = resolveRecipe(config.policyRecipe);
+  const recipe = resolveRecipe(config.policy.recipe);
   const steps = stepsOf(recipe, pairs);
   const seconds = steps * recipe.batchSize * pace.seconds;
   const { maxPolicyDeviceSeconds } = config.caps;

@@ -82,8 +82,8 @@ const pairOf = (prompt: Prompt, completion: string): Example =>
 function requestOf({ config, old }: PreparedRound, dataset: TrainRequest['dataset']): TrainRequest {
   const training = {
     baseDigest: old.baseDigest,
-    stack: config.policyFrom === 'previous' ? old.stack : [],
-    recipe: resolveRecipe(config.policyRecipe),
+    stack: config.policy.from === 'previous' ? old.stack : [],
+    recipe: resolveRecipe(config.policy.recipe),
     seed: deriveSeed(config.seed, 'policy'),
   };
   return {

@@ -134,14 +134,14 @@ class Campaign {
   /** Asks the ledger where the campaign stands. */
   async #nextRound(): Promise<RoundConfig> {
     const { rounds, round, progress } = this.config;
-    const { tenant, model, policyFrom, startStack } = round;
+    const { tenant, model, policy, startStack } = round;
     const stand = await activitiesOf(runSettingsOf(round))(
       'resumeCampaign',
       {
         campaignId: this.#campaignId,
         rounds,
         nextRound: progress.nextRound,
-        round: { tenant, model, policyFrom, startStack },
+        round: { tenant, model, policy, startStack },
       },
       'where the campaign stands',
     );

@@ -20,7 +20,13 @@ const resume = (campaignId: string, tenant: string, more: { rounds?: number; nex
     rounds: 0,
     nextRound: 1,
     ...more,
-    round: { tenant, model: 'smollm2-135m-instruct', policyFrom: 'base', startStack: [], ...round },
+    round: {
+      tenant,
+      model: 'smollm2-135m-instruct',
+      policy: roundConfigSchema.parse({}).policy,
+      startStack: [],
+      ...round,
+    },
   });
 const refusal = (type: string, message: string | RegExp) => ({
   type,
@@ -64,7 +70,7 @@ describe('resumeCampaign', () => {
 
   it('refuses more rounds than a stack has room for', async () => {
     await complete('cc.alone', of('cc', { model: 'tiny' }));
-    const previous = { model: 'tiny', policyFrom: 'previous' };
+    const previous = { model: 'tiny', policy: roundConfigSchema.parse({ policy: { from: 'previous' } }).policy };
     await expect(resume('cc.deep', 'cc', { rounds: 8 }, previous)).rejects.toMatchObject(
       refusal('InvalidConfig', 'a stack holds 8, of which 1 are taken: run 7 rounds at most'),
     );

@@ -122,7 +122,7 @@ describeWithTemporal('a campaign', () => {
       for (const rounds of [0, 9]) {
         const campaign = await rig.start(workflowTypes.campaign, `demo.layers-${rounds}`, {
           rounds,
-          round: { ...shortRound, policyFrom: 'previous' },
+          round: { ...shortRound, policy: { from: 'previous' } },
         });
         await expect(resultOf(campaign)).rejects.toMatchObject({
           cause: { type: 'InvalidConfig', message: expect.stringContaining('run 8 rounds at most') as string },
