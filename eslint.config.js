@@ -17,7 +17,7 @@ const mayImport = {
   experiment: [...pure, 'ledger'],
   activities: [...pure, ...effects, 'experiment'],
   workflows: pure,
-  workers: [...pure, ...effects, 'activities', 'workflows'],
+  workers: [...pure, ...effects, 'experiment', 'activities', 'workflows'],
   stack: [...pure, ...effects, 'activities', 'workers'],
   bench: [...pure, ...effects, 'experiment', 'activities', 'stack'],
   cli: [...pure, ...effects, 'experiment', 'activities', 'workers', 'stack', 'bench'],

@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { percent } from '../lib/format.js';
 import { intervalText } from '../experiment/interval-text.js';
+import { roundDesign } from '../experiment/round-design.js';
+import type { Interval } from '../seal/statistics.js';
 import type { RoundReport } from '../experiment/round-report.js';
 import { ArtifactStore } from '../artifacts/index.js';
 import { taskQueues, workflowTypes, type CampaignConfigInput, type RoundResult } from '../contract/index.js';
@@ -100,20 +102,21 @@ type RoundNumbers = Awaited<ReturnType<typeof roundNumbers>>;
 
 async function roundNumbers(stack: Stack, { roundId, report }: RoundResult) {
   const artifact = await new ArtifactStore(stack.store).open(report);
-  const { arms, documents, comparisons, heldOut, gain, outcomes, selection, deviceSeconds, retention } = JSON.parse(
+  const { arms, contrasts, heldOut, gain, candidates, selection, deviceSeconds, retention } = JSON.parse(
     await artifact.text('report.json'),
   ) as RoundReport;
+  const gainOf = (id: string): Interval | null => contrasts.find((contrast) => contrast.id === id)?.gain ?? null;
   return {
     roundId,
-    arms,
-    documents,
+    arms: Object.fromEntries(arms.map(({ id, mean }) => [id, mean])),
+    documents: Object.fromEntries(arms.map(({ id, documents }) => [id, documents])),
     /** chosen − base, and chosen − the same adapters on another source's questions, with 95 % intervals over documents */
-    gainOverBase: comparisons.chosenOnB.gain,
-    gainOverOtherSource: comparisons.ownOverOther.gain,
-    gainOfRawPassage: comparisons.rawPassage.gain,
+    gainOverBase: gainOf('chosenOnB'),
+    gainOverOtherSource: gainOf('ownOverOther'),
+    gainOfRawPassage: gainOf('rawPassage'),
     heldOut,
     heldOutGain: gain,
-    outcomes: outcomes.edits,
+    outcomes: candidates,
     selected: selection?.chosen.length ?? 0,
     ties: selection?.ties ?? 0,
     canaries: retention.canaries,
@@ -126,7 +129,7 @@ function holds(round: RoundNumbers | undefined): boolean {
   return (
     round !== undefined &&
     [round.gainOverBase, round.gainOverOtherSource].every(
-      ({ estimate, low }) => estimate !== null && low !== null && estimate >= promised && low > 0,
+      (gain) => gain?.estimate != null && gain.low !== null && gain.estimate >= promised && gain.low > 0,
     )
   );
 }
@@ -141,10 +144,11 @@ function textOf({
   heldOutGain,
 }: RoundNumbers): string {
   return [
-    `${roundId}: match on questions B, ${documents.chosenOnB} documents`,
-    `  base ${percent(arms.base)} · in context ${percent(arms.inContext)} · raw passage ${percent(arms.rawPassage)}`,
-    `  self-edits ${percent(arms.selfEditMean)} · chosen ${percent(arms.chosenOnB)} · other source ${percent(arms.otherSourceControl)}`,
-    `  chosen over base ${intervalText(gainOverBase)} · over other source ${intervalText(gainOverOtherSource)}`,
+    `${roundId}: match on questions B, ${documents['chosenOnB'] ?? 0} documents`,
+    ...roundDesign.arms.map(({ id, label }) => `  ${label}: ${percent(arms[id] ?? null)}`),
+    `  chosen over base ${gainText(gainOverBase)} · over other source ${gainText(gainOverOtherSource)}`,
     `  held out (${heldOut.sources} documents) before ${percent(heldOut.before)} · after ${percent(heldOut.after)} · gain ${intervalText(heldOutGain)}`,
   ].join('\n');
 }
+
+const gainText = (gain: Interval | null): string => (gain === null ? '–' : intervalText(gain));

@@ -23,19 +23,8 @@ const longestWarning = 700;
 /** When a workflow's run began, by its own history: tells a later run from an earlier one. */
 const startedAtMs = z.int().nonnegative();
 
-/**
- * The arms of a round's table, each the mean match on questions B (training sources) — null where an arm was not run.
- * `selfEditMean` is over every scored candidate, `chosenOnB` over the chosen ones, `otherSourceControl` is what the chosen
- * adapters score on another source's questions B, which they cannot know.
- */
-export const armsSchema = z.strictObject({
-  base: z.number().nullable(),
-  inContext: z.number().nullable(),
-  rawPassage: z.number().nullable(),
-  selfEditMean: z.number().nullable(),
-  chosenOnB: z.number().nullable(),
-  otherSourceControl: z.number().nullable(),
-});
+/** A report's arms by the ids of its design, each a mean over documents; null where an arm was not run. */
+export const armsSchema = z.record(z.string().min(1).max(40), z.number().nullable());
 export type Arms = z.infer<typeof armsSchema>;
 
 /** Held-out match after training on one edit: rows are who wrote it, columns who learnt it. */

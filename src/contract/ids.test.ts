@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { familyOf, gateIdOf, idProblem, roundIdOf, shardIdOf, trialIdOf } from './ids.js';
 import { bounds } from './names.js';
-import { purposes } from './trials.js';
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
 
@@ -33,7 +32,7 @@ describe('idProblem', () => {
     const worst = (roundId: string): number =>
       Math.max(
         bytes(gateIdOf(roundId, 'release')),
-        ...purposes.map((purpose) => {
+        ...['edits', 'x'.repeat(10)].map((purpose) => {
           const { shardsPerRound: shards, trialsPerShard: trials } = bounds;
           return bytes(trialIdOf(shardIdOf(roundId, purpose, shards - 1), shards * trials - 1));
         }),
@@ -68,7 +67,7 @@ describe('familyOf', () => {
     fc.assert(
       fc.property(
         fc.string({ minLength: 1 }),
-        fc.constantFrom(...purposes),
+        fc.stringMatching(/^[a-z]{1,10}$/),
         fc.nat(399),
         fc.nat(79_999),
         (round, purpose, s, e) => {

@@ -30,11 +30,11 @@ export function familyOf(trialId: string): { shardId: string; roundId: string } 
 
 /** Temporal's own bound on an id (`limit.maxIDLength`). */
 const longestIdBytes = 1000;
-const longestPhase = 'controls';
+const longestPurpose = 'x'.repeat(10);
 const { trialsPerShard, shardsPerRound } = bounds;
 /** What is put behind an id at most, by the workflows that it starts. */
 const longestTail = {
-  round: trialIdOf(shardIdOf('', longestPhase, shardsPerRound), trialsPerShard * shardsPerRound).length,
+  round: trialIdOf(shardIdOf('', longestPurpose, shardsPerRound), trialsPerShard * shardsPerRound).length,
   // as many rounds as a number has digits
   campaign: roundIdOf('', 999_999_999).length,
 };

@@ -20,20 +20,27 @@ export const outcomes = [
 export const outcomeSchema = z.enum(outcomes);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
-/**
- * Why a trial is run. `edits`: candidates, k per training source. `controls`: the raw passage. `confirm`: the chosen edits
- * with fresh seeds. `examine`: held-out sources, old policy writing for the old one and new for new. `cross`: each writer's
- * held-out edits on the other learner.
- */
-export const purposes = ['edits', 'controls', 'confirm', 'examine', 'cross'] as const;
-export const purposeSchema = z.enum(purposes);
+/** Why a trial is run: a name of the experiment's design, such as a round's `edits` or `confirm`. Part of workflow ids. */
+export const purposeSchema = z.string().regex(/^[a-z]{1,10}$/);
 export type Purpose = z.infer<typeof purposeSchema>;
 
 /** `old`: the policy that the round started from; `new`: the one it trained. */
 export const policyVersionSchema = z.enum(['old', 'new']);
 export type PolicyVersion = z.infer<typeof policyVersionSchema>;
 
-export const trialSpecSchema = z.strictObject({
+/** What an adapter is asked. */
+export const asksSchema = z.object({
+  /** from memory, or with the document in the prompt */
+  mode: z.enum(['closedBook', 'inContext']),
+  /** of its own document */
+  splits: z.array(z.enum(['A', 'B'])),
+  /** questions B of the next training document, which it cannot know */
+  otherSource: z.boolean(),
+  canaries: z.boolean(),
+});
+export type Asks = z.infer<typeof asksSchema>;
+
+export const trialSpecSchema = z.object({
   trialId: z.string().min(1),
   roundId: z.string().min(1),
   purpose: purposeSchema,
@@ -49,11 +56,13 @@ export const trialSpecSchema = z.strictObject({
     }),
     /** the edit that another trial proposed */
     z.strictObject({ kind: z.literal('reuse'), trialId: z.string().min(1) }),
-    z.strictObject({ kind: z.literal('passage') }),
+    /** the source alone; `matchedTo`: as many tokens as that purpose's edits of the source have */
+    z.strictObject({ kind: z.literal('passage'), matchedTo: purposeSchema.nullable() }),
   ]),
   learner: policyVersionSchema,
   repeat: z.int().nonnegative(),
   trainingSeed: z.int().nonnegative(),
+  asks: asksSchema,
 });
 export type TrialSpec = z.infer<typeof trialSpecSchema>;
 

@@ -1,59 +1,45 @@
-import type { Arms } from '../contract/index.js';
 import type { Source } from '../domains/domain.js';
 import { compare, meanBySource, meanOf, type BySource, type Comparison } from './by-source.js';
+import type { Contrast, ReportArm } from './design.js';
 import type { Evidence } from './evidence.js';
 
+export interface ArmNumber {
+  id: string;
+  label: string;
+  mean: number | null;
+  /** how many documents it is the mean of: two arms of different documents do not compare */
+  documents: number;
+}
+
+export interface ContrastNumber extends Omit<Contrast, 'arm' | 'against'>, Comparison {}
+
 export interface ArmNumbers {
-  arms: Arms;
-  /** the first three against the base; the last: the chosen adapters against those of other documents */
-  comparisons: Record<'rawPassage' | 'selfEditMean' | 'chosenOnB' | 'ownOverOther', Comparison>;
-  /** how many documents each arm is the mean of: two arms of different documents do not compare */
-  documents: Record<keyof Arms, number>;
+  arms: ArmNumber[];
+  contrasts: ContrastNumber[];
 }
 
 /**
- * The arms on questions B. A document counts once in an arm, whatever the number of its questions and candidates; one
- * without a number is left out, never counted as 0.
+ * The design's arms and contrasts on questions B. A document counts once in an arm, whatever the number of its questions and
+ * candidates; one without a number is left out, never counted as 0.
  */
-export function armNumbers({ trials, selection, train, base, inContext, component }: Evidence): ArmNumbers {
-  const chosenIds = new Set(selection?.chosen.map(({ trialId }) => trialId));
-  const chosen =
-    trials.confirm.length > 0 ? trials.confirm : trials.edits.filter(({ spec }) => chosenIds.has(spec.trialId));
-  const of = {
-    base,
-    inContext,
-    rawPassage: meanBySource(trials.controls, component, ({ b }) => b),
-    selfEditMean: meanBySource(trials.edits, component, ({ b }) => b),
-    chosenOnB: meanBySource(chosen, component, ({ b }) => b),
-    otherSourceControl: byAskedSource(
-      train,
-      meanBySource(chosen, component, ({ otherSource }) => otherSource),
-    ),
-  } satisfies Record<keyof Arms, BySource>;
-  const arms = {
-    base: meanOf(of.base),
-    inContext: meanOf(of.inContext),
-    rawPassage: meanOf(of.rawPassage),
-    selfEditMean: meanOf(of.selfEditMean),
-    chosenOnB: meanOf(of.chosenOnB),
-    otherSourceControl: meanOf(of.otherSourceControl),
+export function armNumbers(evidence: Evidence): ArmNumbers {
+  const { design } = evidence;
+  const values = new Map(design.arms.map((arm) => [arm.id, measure(arm, evidence)]));
+  const of = (id: string): BySource => values.get(id) ?? new Map<string, number>();
+  return {
+    arms: design.arms.map(({ id, label }) => ({ id, label, mean: meanOf(of(id)), documents: of(id).size })),
+    contrasts: design.contrasts.map(({ arm, against, ...contrast }) => ({
+      ...contrast,
+      ...compare(of(arm), of(against)),
+    })),
   };
-  const documents = {
-    base: of.base.size,
-    inContext: of.inContext.size,
-    rawPassage: of.rawPassage.size,
-    selfEditMean: of.selfEditMean.size,
-    chosenOnB: of.chosenOnB.size,
-    otherSourceControl: of.otherSourceControl.size,
-  };
-  const comparisons = {
-    rawPassage: compare(of.rawPassage, base),
-    selfEditMean: compare(of.selfEditMean, base),
-    chosenOnB: compare(of.chosenOnB, base),
-    // the same questions, asked of the adapter that learnt their document and of one that did not
-    ownOverOther: compare(of.chosenOnB, of.otherSourceControl),
-  };
-  return { arms, comparisons, documents };
+}
+
+function measure({ id, measured }: ReportArm, evidence: Evidence): BySource {
+  if (!('trials' in measured)) return evidence.before.get(id) ?? new Map<string, number>();
+  const { questions } = measured;
+  const byAdapter = meanBySource(measured.trials(evidence), evidence.component, (evaluation) => evaluation[questions]);
+  return questions === 'otherSource' ? byAskedSource(evidence.train, byAdapter) : byAdapter;
 }
 
 /** An adapter's answers on another document's questions belong to that document: the next one, as the ledger has it. */

@@ -1,4 +1,4 @@
-import { purposes, type ModelRef, type Purpose } from '../contract/index.js';
+import type { ModelRef } from '../contract/index.js';
 import type { Arm, Domain, Source } from '../domains/domain.js';
 import type {
   Ledger,
@@ -13,6 +13,7 @@ import { modelDigest } from '../seal/keys.js';
 import type { Selection } from '../seal/records.js';
 import { questionsOf, type Question } from '../domains/questions.js';
 import type { BySource } from './by-source.js';
+import type { Design } from './design.js';
 
 /** For each item: was it answered right by the policy before the round, and by the new one; null where it was not asked. */
 export interface RetentionAnswers {
@@ -22,17 +23,18 @@ export interface RetentionAnswers {
 
 /** All that a report is computed from, as the ledger holds it. */
 export interface Evidence {
+  design: Design;
   round: PreparedRound;
   /** of a score: the domain's primary one, which every number of the report is a mean of */
   component: string;
-  trials: Record<Purpose, Trial[]>;
+  /** by purpose */
+  trials: Partial<Record<string, Trial[]>>;
   selection: Selection | null;
   policy: Policy | null;
   /** another round trained the same policy before */
   policyReused: boolean;
-  /** of the old policy before any training: on questions B of the training documents */
-  base: BySource;
-  inContext: BySource;
+  /** before any training, on questions B of the training documents; by the id of the arm */
+  before: ReadonlyMap<string, BySource>;
   /** before any training on all questions of the held-out documents */
   heldOutBaseline: { old: BySource; new: BySource };
   train: Source[];
@@ -43,23 +45,37 @@ export interface Evidence {
 }
 
 /** Reads a round's evidence. Null and absent stay so: what was not measured is no zero. */
-export async function gatherEvidence(ledger: Ledger, domain: Domain, roundId: string): Promise<Evidence> {
+export async function gatherEvidence(
+  { ledger, domain, design }: { ledger: Ledger; domain: Domain; design: Design },
+  roundId: string,
+): Promise<Evidence> {
   const round = await ledger.rounds.prepared(roundId);
   const train = await ledger.corpora.roundSources(roundId, 'train');
   const heldOut = await ledger.corpora.roundSources(roundId, 'heldOut');
   const answers = new AnswerReader(ledger, domain, round);
-  const ofPhase = await Promise.all(
-    purposes.map(async (purpose) => [purpose, await ledger.trials.ofPurpose(roundId, purpose)]),
+  const trials = await Promise.all(
+    design.purposes.map(async ({ name }) => [name, await ledger.trials.ofPurpose(roundId, name)] as const),
+  );
+  const before = await Promise.all(
+    design.arms.flatMap(({ id, measured }) =>
+      'trials' in measured
+        ? []
+        : [
+            answers
+              .meanBySource(round[measured.by], onlyB(train), measured.asked)
+              .then((means) => [id, means] as const),
+          ],
+    ),
   );
   return {
+    design,
     round,
     component: domain.primary,
-    trials: Object.fromEntries(ofPhase) as Evidence['trials'],
+    trials: Object.fromEntries(trials),
     selection: await ledger.selections.get(roundId),
     policy: await ledger.policies.get(roundId),
     policyReused: await ledger.policies.trainedBefore(roundId),
-    base: await answers.meanBySource(round.old, onlyB(train), 'closedBook'),
-    inContext: await answers.meanBySource(round.old, onlyB(train), 'inContext'),
+    before: new Map(before),
     heldOutBaseline: {
       old: await answers.meanBySource(round.old, heldOut, 'closedBook'),
       new: await answers.meanBySource(round.new, heldOut, 'closedBook'),

@@ -21,7 +21,7 @@ type CellName = keyof HeldOut['cells'];
 
 /** Writer × learner on held-out documents: those alone that every cell with any score has one for. */
 export function heldOutNumbers({ trials, heldOut, heldOutBaseline, component }: Evidence): HeldOutNumbers {
-  const examined = [...trials.examine, ...trials.cross];
+  const examined = [...(trials['examine'] ?? []), ...(trials['cross'] ?? [])];
   const scores = new Map(
     [...groupBy(examined, cellOf(examined))]
       .map(([name, inCell]) => [name, meanBySource(inCell, component, allQuestions)] as const)

@@ -1,8 +1,6 @@
 import { percent, seconds } from '../lib/format.js';
-import { type Arms, type OutcomeCounts, type RetentionNumbers } from '../contract/index.js';
+import { policyAlias, type OutcomeCounts, type RetentionNumbers } from '../contract/index.js';
 import { code } from '../lib/markdown.js';
-import { policyAlias } from '../contract/index.js';
-import type { Comparison } from './by-source.js';
 import { intervalText } from './interval-text.js';
 import type { RoundReport } from './round-report.js';
 
@@ -34,7 +32,7 @@ export function reportMarkdown(report: RoundReport, { releaseDigest }: { release
     `- Canaries: ${retentionText(retention.canaries)}`,
     ...lostByChosen(chosenCanaries),
     `- Frozen set: ${retentionText(retention.frozen)}`,
-    `- Candidates: ${outcomesText(report.outcomes.edits)}`,
+    `- Candidates: ${outcomesText(report.candidates)}`,
     ...missingLines(report),
     `- Device: ${seconds(deviceSeconds.total)}, of which ${seconds(deviceSeconds.policy)} for the policy${reusedTrainings === 0 ? '' : `; ${reusedTrainings} trainings were done before and cost nothing`}`,
     `- Model ${code(round.model.model)}, ${round.old.stack.length} policy layer(s) before the round`,
@@ -49,33 +47,20 @@ function headline({ round, policy }: RoundReport): string {
     : `${code(round.roundId)}: release the policy trained on ${policy.pairs} pairs of the chosen edits as ${policyAlias(round.config)}?`;
 }
 
-const armLabels = {
-  base: 'base, closed book',
-  inContext: 'base, document in the prompt',
-  rawPassage: 'trained on the raw passage',
-  selfEditMean: 'trained on a self-edit, mean of all',
-  chosenOnB: 'trained on the chosen self-edit',
-  otherSourceControl: "chosen adapters, another document's questions",
-} as const satisfies Record<keyof Arms, string>;
-
-function armTable({ component, arms, comparisons, documents }: RoundReport): string[] {
-  const against: Partial<Record<keyof Arms, string>> = {
-    rawPassage: gainText(comparisons.rawPassage, 'over base'),
-    selfEditMean: gainText(comparisons.selfEditMean, 'over base'),
-    chosenOnB: gainText(comparisons.chosenOnB, 'over base'),
-    otherSourceControl: gainText(comparisons.ownOverOther, 'own over other'),
-  };
+function armTable({ component, arms, contrasts }: RoundReport): string[] {
+  const differences = (arm: string): string =>
+    contrasts
+      .filter(({ shownAt, gain }) => shownAt === arm && gain.estimate !== null)
+      .map(({ label, gain }) => `${label}: ${intervalText(gain)}`)
+      .join('; ');
   return [
     `| questions B, which chose nothing | ${component} | documents | difference on the same documents |`,
     '|---|---|---|---|',
-    ...(Object.keys(armLabels) as (keyof Arms)[]).map(
-      (arm) => `| ${armLabels[arm]} | ${percent(arms[arm])} | ${documents[arm]} | ${against[arm] ?? ''} |`,
+    ...arms.map(
+      ({ id, label, mean, documents }) => `| ${label} | ${percent(mean)} | ${documents} | ${differences(id)} |`,
     ),
   ];
 }
-
-const gainText = ({ gain }: Comparison, over: string): string =>
-  gain.estimate === null ? '' : `${over}: ${intervalText(gain)}`;
 
 const retentionText = ({ asked, rightBefore, rightAfter, lost }: RetentionNumbers): string =>
   asked === 0

@@ -1,4 +1,3 @@
-import { purposes, type Purpose } from '../contract/index.js';
 import type { Trial } from '../ledger/index.js';
 import { armNumbers } from './arms.js';
 import type { Evidence } from './evidence.js';
@@ -11,12 +10,13 @@ export type RoundReport = ReturnType<typeof reportOf>;
 
 /** Computes a round's report; equal evidence gives an equal report. */
 export function reportOf(evidence: Evidence) {
-  const { round, component, trials, selection, policy, policyReused, retention } = evidence;
+  const { design, round, component, trials, selection, policy, policyReused, retention } = evidence;
   const heldOut = heldOutNumbers(evidence);
   const chosen = new Set(selection?.chosen.map(({ trialId }) => trialId));
-  const perPhase = <T>(value: (trials: Trial[]) => T) =>
-    Object.fromEntries(purposes.map((purpose) => [purpose, value(trials[purpose])])) as Record<Purpose, T>;
-  const inTrials = deviceSecondsOf(purposes.flatMap((purpose) => trials[purpose]));
+  const ofPurposes = design.purposes.map(({ name }) => ({ name, trials: trials[name] ?? [] }));
+  const candidates = trials[design.candidates] ?? [];
+  const all = ofPurposes.flatMap(({ trials }) => trials);
+  const inTrials = deviceSecondsOf(all);
   const inPolicy = policyReused ? 0 : (policy?.training?.deviceSeconds ?? 0);
   return {
     round: {
@@ -34,8 +34,11 @@ export function reportOf(evidence: Evidence) {
     warnings: warningsOf(evidence, heldOut.heldOut),
     retention: { canaries: retentionNumbers(retention.canary), frozen: retentionNumbers(retention.frozen) },
     /** what the adapters of the chosen edits forgot */
-    chosenCanaries: canariesLostBy(trials.edits.filter(({ spec }) => chosen.has(spec.trialId))),
-    outcomes: perPhase(outcomeCounts),
+    chosenCanaries: canariesLostBy(candidates.filter(({ spec }) => chosen.has(spec.trialId))),
+    /** of the trials that the selection chose among */
+    candidates: outcomeCounts(candidates),
+    /** by purpose */
+    outcomes: Object.fromEntries(ofPurposes.map(({ name, trials }) => [name, outcomeCounts(trials)])),
     selection,
     policy:
       policy === null
@@ -49,9 +52,8 @@ export function reportOf(evidence: Evidence) {
             reused: policyReused,
           },
     deviceSeconds: { trials: inTrials, policy: inPolicy, total: inTrials + inPolicy },
-    reusedTrainings:
-      purposes.reduce((sum, purpose) => sum + reusedTrainings(trials[purpose]), 0) + Number(policyReused),
-    trials: purposes.flatMap((purpose) => trials[purpose].map(provenanceOf)),
+    reusedTrainings: reusedTrainings(all) + Number(policyReused),
+    trials: all.map(provenanceOf),
   };
 }
 

@@ -1,33 +1,28 @@
 import {
+  bounds,
   canonicalDigest,
+  emptyResult,
   roundNumberOf,
   shardIdOf,
   trialIdOf,
-  bounds,
-  emptyResult,
   type Purpose,
   type RoundConfig,
   type TemplateId,
   type TrialSpec,
 } from '../contract/index.js';
-import type { PlannedTrial } from '../ledger/index.js';
-import { deriveSeed } from '../seal/keys.js';
+import { groupBy } from '../lib/group-by.js';
+import type { PlannedTrial, Trial } from '../ledger/index.js';
+import type { PlanInput, PurposeSpec, ReusedEdit, TrialArm } from './design.js';
 
 /** A trial before it has a place in its purpose. */
-export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'learner' | 'repeat' | 'trainingSeed'>;
+export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'learner' | 'repeat' | 'trainingSeed' | 'asks'>;
 
-/**
- * Seeds never depend on a round's id: the same work has the same seed, so that it is found in the caches, and old and new
- * policy are compared under the same ones. Only candidates depend on what came before, or a round whose policy was not
- * released would be followed by the very same candidates.
- */
-const seeds = {
-  candidate: ({ seed }: RoundConfig, sourceId: string, candidate: number, before: number | string) =>
-    deriveSeed(seed, 'proposal', sourceId, candidate, 'after', before),
-  heldOut: ({ seed }: RoundConfig, sourceId: string) => deriveSeed(seed, 'proposal', sourceId, 'heldOut'),
-  training: ({ seed }: RoundConfig, sourceId: string, edit: string | number, repeat: number) =>
-    deriveSeed(seed, 'training', sourceId, edit, repeat),
-};
+/** What a plan follows from, as the ledger has it. */
+export interface PlanReader {
+  sourceIds(role: 'train' | 'heldOut'): Promise<string[]>;
+  trials(purpose: Purpose): Promise<Trial[]>;
+  chosen(): Promise<ReadonlySet<string>>;
+}
 
 /** What came before a round: a numbered one its predecessors, however many; any other those that it names. */
 export function beforeRound(roundId: string, { earlierRounds }: RoundConfig): number | string {
@@ -37,83 +32,85 @@ export function beforeRound(roundId: string, { earlierRounds }: RoundConfig): nu
 }
 
 /**
- * `editsPerSource` candidates for each document. All first candidates come before all second ones, so that a cap, or a
- * stop, leaves every document some.
+ * Drafts the trials of a purpose. All first candidates come before all second ones, so that a cap, or a stop, leaves every
+ * document some.
  */
-export function draftEdits(config: RoundConfig, sourceIds: string[], before: number | string = 0): Draft[] {
-  return range(config.editsPerSource).flatMap((candidate) =>
-    sourceIds.map((sourceId) => ({
-      sourceId,
-      edit: {
-        kind: 'propose' as const,
-        writer: 'old' as const,
-        template: templateOf(config, candidate),
-        seed: seeds.candidate(config, sourceId, candidate, before),
-      },
-      learner: 'old' as const,
-      repeat: 0,
-      trainingSeed: seeds.training(config, sourceId, candidate, 0),
-    })),
-  );
+export async function draftTrials(purpose: PurposeSpec, round: PlanInput, ledger: PlanReader): Promise<Draft[]> {
+  const arms = purpose.arms.filter(({ runs }) => runs?.(round) ?? true);
+  const ordered = await Promise.all(arms.map((arm) => draftArm(arm, round, ledger)));
+  return ordered
+    .flatMap((drafts, arm) => drafts.map((drafted) => ({ ...drafted, arm })))
+    .sort((a, b) => a.candidate - b.candidate || a.place - b.place || a.arm - b.arm)
+    .map(({ draft }) => draft);
 }
 
-/** The raw passage of each document. */
-export function draftControls(config: RoundConfig, sourceIds: string[]): Draft[] {
-  return config.controls.rawPassage
-    ? sourceIds.map((sourceId) => ({
-        sourceId,
-        edit: { kind: 'passage' as const },
-        learner: 'old' as const,
-        repeat: 0,
-        trainingSeed: seeds.training(config, sourceId, 'passage', 0),
-      }))
-    : [];
+interface Drafted {
+  candidate: number;
+  /** among the documents, or among the edits that are reused */
+  place: number;
+  draft: Draft;
 }
 
-/**
- * The chosen edits once more: with fresh seeds, because the seeds that won were chosen with them; and where only the other
- * source's questions are wanted, with the same seed, which finds the adapter that is there.
- */
-export function draftConfirm(config: RoundConfig, chosen: TrialSpec[]): Draft[] {
-  const { freshSeeds, otherSource } = config.controls;
-  if (!freshSeeds && !otherSource) return [];
-  return chosen.map(({ trialId, sourceId, learner, trainingSeed }) => ({
+async function draftArm(arm: TrialArm, round: PlanInput, ledger: PlanReader): Promise<Drafted[]> {
+  const { config } = round;
+  const { edit, learner, repeat } = arm;
+  const training = (sourceId: string, candidate: number, reused: TrialSpec | null) => ({
     sourceId,
-    edit: { kind: 'reuse' as const, trialId },
     learner,
-    repeat: 1,
-    trainingSeed: freshSeeds ? seeds.training(config, sourceId, 'confirm', 1) : trainingSeed,
-  }));
-}
-
-/** One edit for each held-out document by each policy, which learns from what it wrote. Both under the same seeds. */
-export function draftExamine(config: RoundConfig, sourceIds: string[], hasNew: boolean): Draft[] {
-  const policies = hasNew ? (['old', 'new'] as const) : (['old'] as const);
-  return sourceIds.flatMap((sourceId) =>
-    policies.map((policy) => ({
-      sourceId,
-      edit: {
-        kind: 'propose' as const,
-        writer: policy,
-        template: templateOf(config, 0),
-        seed: seeds.heldOut(config, sourceId),
+    repeat,
+    trainingSeed: arm.trainingSeed(config, { sourceId, candidate, reused }),
+    asks: arm.asks(config),
+  });
+  if (edit.kind === 'reuse') {
+    return (await reusedSpecs(edit, ledger)).map((reused, place) => ({
+      candidate: 0,
+      place,
+      draft: { ...training(reused.sourceId, 0, reused), edit: { kind: 'reuse', trialId: reused.trialId } },
+    }));
+  }
+  const sourceIds = await ledger.sourceIds(arm.documents);
+  if (edit.kind === 'passage') {
+    return sourceIds.map((sourceId, place) => ({
+      candidate: 0,
+      place,
+      draft: { ...training(sourceId, 0, null), edit: { kind: 'passage', matchedTo: edit.matchedTo } },
+    }));
+  }
+  return range(edit.candidates(config)).flatMap((candidate) =>
+    sourceIds.map((sourceId, place) => ({
+      candidate,
+      place,
+      draft: {
+        ...training(sourceId, candidate, null),
+        edit: {
+          kind: 'propose',
+          writer: edit.writer,
+          template: templateOf(config, candidate),
+          seed: edit.proposalSeed(round, sourceId, candidate),
+        },
       },
-      learner: policy,
-      repeat: 0,
-      trainingSeed: seeds.training(config, sourceId, 'heldOut', 0),
     })),
   );
 }
 
-/** Each held-out edit on the other learner, which tells writing better edits from learning better. */
-export function draftCross(examined: TrialSpec[]): Draft[] {
-  return examined.map(({ trialId, sourceId, learner, trainingSeed }) => ({
-    sourceId,
-    edit: { kind: 'reuse' as const, trialId },
-    learner: learner === 'old' ? 'new' : 'old',
-    repeat: 0,
-    trainingSeed,
-  }));
+/** The trials whose edits are used again, in the order of their purpose. */
+async function reusedSpecs({ of, which, writers }: ReusedEdit, ledger: PlanReader): Promise<TrialSpec[]> {
+  const trials = await ledger.trials(of);
+  const kept = which === 'chosen' ? await chosenAmong(trials, ledger) : scoredByAll(trials);
+  return kept.filter(({ edit }) => edit.kind === 'propose' && writers.includes(edit.writer));
+}
+
+async function chosenAmong(trials: Trial[], ledger: PlanReader): Promise<TrialSpec[]> {
+  const chosen = await ledger.chosen();
+  return trials.map(({ spec }) => spec).filter(({ trialId }) => chosen.has(trialId));
+}
+
+/** Trials of the documents on which every trial was scored: no other document can be compared. */
+function scoredByAll(trials: Trial[]): TrialSpec[] {
+  const bySource = groupBy(trials, ({ spec }) => spec.sourceId);
+  return [...bySource.values()]
+    .filter((ofSource) => ofSource.every(({ result }) => result?.outcome === 'scored'))
+    .flatMap((ofSource) => ofSource.map(({ spec }) => spec));
 }
 
 /** Gives drafts their ids and shards. Those from position `cap` on are recorded as skipped and run in no shard. */

@@ -2,6 +2,7 @@ import { resolveRecipe, type HeldOut } from '../contract/index.js';
 import { code } from '../lib/markdown.js';
 import type { Source } from '../domains/domain.js';
 import type { BySource } from './by-source.js';
+import type { Design } from './design.js';
 import type { Evidence } from './evidence.js';
 
 /** Documents that a warning names. */
@@ -35,11 +36,20 @@ function cutDocuments({ round, passageTokens }: Evidence): string[] {
 
 const hasB = ({ items }: Source): boolean => items.some(({ split }) => split === 'B');
 
-function unmeasured({ train, heldOut, base, heldOutBaseline, round }: Evidence): string[] {
+const closedBookArms = ({ arms }: Design): string[] =>
+  arms.flatMap(({ id, measured }) => (!('trials' in measured) && measured.asked === 'closedBook' ? [id] : []));
+
+function unmeasured({ train, heldOut, before, heldOutBaseline, round, design }: Evidence): string[] {
   const lacks = (measured: BySource, of: { sourceId: string }[]): number =>
     of.filter(({ sourceId }) => !measured.has(sourceId)).length;
   const missing = [
-    { what: 'training documents by the old policy', count: lacks(base, train.filter(hasB)) },
+    {
+      what: 'training documents by the old policy',
+      count: Math.max(
+        0,
+        ...closedBookArms(design).map((id) => lacks(before.get(id) ?? new Map<string, number>(), train.filter(hasB))),
+      ),
+    },
     { what: 'held-out documents by the old policy', count: lacks(heldOutBaseline.old, heldOut) },
     {
       what: 'held-out documents by the new policy',

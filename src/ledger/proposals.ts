@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  type Purpose,
   exampleSchema,
   messageSchema,
   modelRefSchema,
@@ -54,6 +55,14 @@ const columns = `p.proposal_key as "proposalKey", p.edit_digest as "editDigest",
   p.seed::text as seed, p.writer, p.prompts, p.completions, p.invalid_reason as "invalidReason",
   p.directives_proposed as "directivesProposed", p.directives_used as "directivesUsed", p.clamps, p.examples, p.tokens`;
 
+/** Trials of one purpose and one source; `before`: those planned before this position, null for all. */
+export interface SiblingQuery {
+  roundId: string;
+  sourceId: string;
+  purpose: Purpose;
+  before: number | null;
+}
+
 export class Proposals {
   constructor(private readonly db: Db) {}
 
@@ -96,15 +105,15 @@ export class Proposals {
     );
   }
 
-  /** What the round's candidates for this source have proposed so far, or those planned before position `beforeIndex`. */
-  async siblings(roundId: string, sourceId: string, beforeIndex: number | null = null): Promise<TrialProposal[]> {
+  /** What the trials of a purpose for one source have proposed, in the order of their plan. */
+  async siblings({ roundId, sourceId, purpose, before }: SiblingQuery): Promise<TrialProposal[]> {
     return rows(
       this.db,
       trialProposalSchema,
       `select ${columns}, t.trial_id as "trialId", t.position as index
        from trials t join proposals p using (proposal_key)
-       where t.round_id = $1 and t.source_id = $2 and t.purpose = 'edits' and ($3::int is null or t.position < $3) order by t.position`,
-      [roundId, sourceId, beforeIndex],
+       where t.round_id = $1 and t.source_id = $2 and t.purpose = $4 and ($3::int is null or t.position < $3) order by t.position`,
+      [roundId, sourceId, before, purpose],
     );
   }
 

@@ -97,16 +97,16 @@ export class Trials {
     return found.map(({ spec }) => spec);
   }
 
-  /** How many of a document's candidates before this position are neither written nor given up. */
-  async unwrittenBefore(roundId: string, sourceId: string, position: number): Promise<number> {
+  /** How many of a document's candidates before this one are neither written nor given up. */
+  async unwrittenBefore({ roundId, sourceId, purpose, index }: TrialSpec): Promise<number> {
     const { count } = await row(
       this.db,
       z.strictObject({ count: z.int() }),
       `candidates of ${sourceId}`,
       `select count(*)::int as count from trials
-       where round_id = $1 and source_id = $2 and purpose = 'edits' and position < $3
+       where round_id = $1 and source_id = $2 and purpose = $4 and position < $3
          and proposal_key is null and outcome is null`,
-      [roundId, sourceId, position],
+      [roundId, sourceId, index, purpose],
     );
     return count;
   }
@@ -228,37 +228,37 @@ export class Trials {
 
   /**
    * Opens a shard's trials again whose outcome says nothing of their edit, for a later run of the round. Not those that
-   * something was built on: candidates after the selection, examined documents after the plan to cross them, nothing after
-   * the report. How many were opened.
+   * something was built on: `settledBy` the selection or the plan of another purpose, and none after the report. How many were
+   * opened.
    */
-  async reopen(roundId: string, purpose: Purpose, shard: number): Promise<number> {
+  async reopen(roundId: string, purpose: Purpose, shard: number, settledBy: Purpose | null): Promise<number> {
     return run(
       this.db,
       `with opened as (
          select trial_id, result, recorded_at from trials
          where round_id = $1 and purpose = $2 and shard = $3 and outcome = any ($4::text[])
            and not exists (select from reports where round_id = $1)
-           and not ($2 = 'edits' and exists (select from selections where round_id = $1))
-           and not ($2 = 'examine' and exists (select from trials where round_id = $1 and purpose = 'cross'))
+           and ($5::text is distinct from 'selection' or not exists (select from selections where round_id = $1))
+           and not exists (select from trials where round_id = $1 and purpose = $5::text)
          for update
        ), kept as (
          insert into earlier_outcomes (trial_id, result, recorded_at) select trial_id, result, recorded_at from opened
        )
        update trials set (${resultColumns}, model_digest, recorded_at) = (null, null, null, null, null, null, null, null)
        from opened where trials.trial_id = opened.trial_id`,
-      [roundId, purpose, shard, reopened],
+      [roundId, purpose, shard, reopened, settledBy],
     );
   }
 
-  /** What the training of a round's candidates came to. */
-  async trained(roundId: string): Promise<{ deviceSeconds: number; steps: number }> {
+  /** What the training of a purpose's trials came to. */
+  async trained(roundId: string, purpose: Purpose): Promise<{ deviceSeconds: number; steps: number }> {
     return row(
       this.db,
       z.strictObject({ deviceSeconds: z.number(), steps: z.number() }),
       `trials of ${roundId}`,
       `select coalesce(sum(device_seconds), 0) as "deviceSeconds", coalesce(sum((result ->> 'steps')::float8), 0) as steps
-       from trials where round_id = $1 and purpose = 'edits' and outcome = 'scored'`,
-      [roundId],
+       from trials where round_id = $1 and purpose = $2 and outcome = 'scored'`,
+      [roundId, purpose],
     );
   }
 

@@ -1,3 +1,4 @@
+import { roundDesign } from '../experiment/round-design.js';
 import type { NativeConnection } from '@temporalio/worker';
 import type { LedgerDeps } from '../activities/ledger/index.js';
 import type { LlmDeps } from '../activities/llm/index.js';
@@ -26,6 +27,7 @@ export async function connectDependencies(
   return {
     ledger: {
       ...shared,
+      design: roundDesign,
       corpusDir: settings.corpusDir,
       corpusRoots: settings.corpusRoots,
       temporal: {

@@ -1,3 +1,4 @@
+import { roundDesign } from '../../src/experiment/round-design.js';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,7 +128,15 @@ export class ControlRig {
     };
     const { ledger, store } = this;
     const corpusRoots = [this.folder];
-    this.bare = createLedgerActivities({ ledger, store, domain, corpusDir, corpusRoots, temporal });
+    this.bare = createLedgerActivities({
+      ledger,
+      store,
+      domain,
+      design: roundDesign,
+      corpusDir,
+      corpusRoots,
+      temporal,
+    });
     this.activities = askedRightly(this.bare);
   }
 

@@ -317,6 +317,7 @@ export class FakeLedger {
       examine: sources.heldOut * 2,
       cross: sources.heldOut * 2,
     }[purpose];
+    if (wanted === undefined) throw new Error(`a round has no purpose ${purpose}`);
     const trials = Math.min(wanted, caps.maxEditsPerRound);
     const shards = Math.ceil(trials / this.trialsPerShard);
     for (let position = 0; position < trials; position += 1) {
@@ -339,10 +340,13 @@ export class FakeLedger {
       index: position,
       sourceId: `doc-${position}`,
       edit:
-        purpose === 'controls' ? { kind: 'passage' } : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+        purpose === 'controls'
+          ? { kind: 'passage', matchedTo: 'edits' }
+          : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
       learner: 'old',
       repeat: 0,
       trainingSeed: position,
+      asks: { mode: 'closedBook', splits: ['A', 'B'], otherSource: false, canaries: true },
     };
     this.trials.set(trial.trialId, trial);
     this.#round(roundId).shards.set(shardId, [...specs, trial]);

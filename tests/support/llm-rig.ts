@@ -1,3 +1,5 @@
+import { roundDesign } from '../../src/experiment/round-design.js';
+import type { Asks } from '../../src/contract/index.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,10 +140,19 @@ export class LlmRig {
       learner: 'old',
       repeat: 0,
       trainingSeed: 11,
+      asks: await this.#asksOf(roundId, purpose),
       ...given,
     };
     await this.ledger.trials.plan([{ spec, shard: 0, result: null }]);
     return trialId;
+  }
+
+  /** What a round's adapters of this purpose are asked. */
+  async #asksOf(roundId: string, purpose: string): Promise<Asks> {
+    const { config } = await this.ledger.rounds.prepared(roundId);
+    const arm = roundDesign.purposes.find(({ name }) => name === purpose)?.arms[0];
+    if (arm === undefined) throw new Error(`a round has no purpose ${purpose}`);
+    return arm.asks(config);
   }
 
   /** An adapter in the store whose content is `name`. */

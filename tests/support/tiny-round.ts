@@ -1,10 +1,10 @@
+import { roundDesign } from '../../src/experiment/round-design.js';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import {
   gateViewSchema,
-  purposes,
   queryNames,
   roundConfigSchema,
   roundResultSchema,
@@ -129,7 +129,7 @@ export async function approvedResult(
 
 /** What must not depend on what happened on the way: texts, weights and scores of every trial. */
 export async function fingerprint(ledger: Ledger, roundId: string) {
-  const trials = await Promise.all(purposes.map((purpose) => ledger.trials.ofPurpose(roundId, purpose)));
+  const trials = await Promise.all(roundDesign.purposes.map(({ name }) => ledger.trials.ofPurpose(roundId, name)));
   return trials.flat().map(({ proposalKey, result }) => ({
     trialId: result?.trialId,
     proposalKey,

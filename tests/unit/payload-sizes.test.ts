@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { draftConfirm, draftControls, draftEdits, place } from '../../src/experiment/trial-plan.js';
+import type { Trial } from '../../src/ledger/index.js';
+import { roundDesign } from '../../src/experiment/round-design.js';
+import { draftTrials, place } from '../../src/experiment/trial-plan.js';
 import {
   activityContracts,
   bounds,
   briefOf,
+  emptyResult,
   outcomes,
-  purposes,
   resolveRecipe,
   roundConfigSchema,
   tasksOf,
@@ -16,7 +18,6 @@ import {
   type AdapterRef,
   type ArtifactRef,
   type LoadedShard,
-  type Purpose,
   type TrialSpec,
 } from '../../src/contract/index.js';
 
@@ -35,18 +36,38 @@ const config = roundConfigSchema.parse({
 });
 const sourceIds = Array.from({ length: 50 }, (_, i) => `${'a-title-of-forty-letters-'.repeat(2)}${i}-0a1b2c3d`);
 
+const many = Array.from({ length: 4 }, (_, i) => sourceIds.map((id) => `${id}${i}`)).flat();
+const purposes = roundDesign.purposes.map(({ name }) => name);
+
+/** The first 200 specs of a purpose on `documents`; edits that are reused are all the candidates. */
+async function planned(name: string, documents: string[]): Promise<TrialSpec[]> {
+  const purpose = roundDesign.purposes.find((spec) => spec.name === name);
+  if (purpose === undefined) throw new Error(`a round has no purpose ${name}`);
+  const recorded = (specs: TrialSpec[]): Trial[] =>
+    specs.map((spec) => ({
+      spec,
+      proposalKey: null,
+      training: null,
+      screen: null,
+      result: emptyResult(spec.trialId, 'scored', ''),
+    }));
+  const drafts = await draftTrials(
+    purpose,
+    { config, hasNew: true, before: 0 },
+    {
+      sourceIds: () => Promise.resolve(documents),
+      trials: async (of) => recorded(await planned(of, of === 'edits' ? sourceIds : documents)),
+      chosen: async () => new Set((await planned('edits', sourceIds)).map(({ trialId }) => trialId)),
+    },
+  );
+  return place(roundId, name, drafts)
+    .slice(0, bounds.trialsPerShard)
+    .map(({ spec }) => spec);
+}
+
 /** The 200 specs that a purpose plans for its first shard. */
-function worstShard(purpose: Purpose): TrialSpec[] {
-  const many = Array.from({ length: 4 }, (_, i) => sourceIds.map((id) => `${id}${i}`)).flat();
-  const edits = place(roundId, 'edits', draftEdits(config, sourceIds)).map(({ spec }) => spec);
-  const drafts = {
-    edits: () => draftEdits(config, sourceIds),
-    controls: () => draftControls(config, many),
-    confirm: () => draftConfirm(config, edits),
-    examine: () => draftEdits(config, sourceIds),
-    cross: () => draftConfirm(config, edits),
-  }[purpose]();
-  const specs = place(roundId, purpose, drafts).map(({ spec }) => spec);
+async function worstShard(purpose: string): Promise<TrialSpec[]> {
+  const specs = await planned(purpose, purpose === 'edits' ? sourceIds : many);
   expect(specs).toHaveLength(bounds.trialsPerShard);
   return specs;
 }
@@ -63,18 +84,21 @@ const loadedOf = (specs: TrialSpec[]): LoadedShard => ({
 });
 
 describe('loadShard', () => {
-  it.each(purposes)('gives 200 trials of "%s" in less than the bound, with the ids that were planned', (purpose) => {
-    const specs = worstShard(purpose);
-    const loaded = activityContracts.loadShard.result.parse(loadedOf(specs));
-    expect(bytesOf(loaded)).toBeLessThan(bounds.payloadBytes);
-    const tasks = tasksOf(loaded, { roundId, purpose, shard: 0 });
-    const lateIds = specs.map((_, i) => trialIdOf(shardIdOf(roundId, purpose, 0), 79_800 + i));
-    expect(tasks.map(({ trialId }) => trialId)).toEqual(lateIds);
-    expect(tasks.map(({ edit }) => edit)).toEqual(specs.map(({ edit }) => edit.kind));
-  });
+  it.each(purposes)(
+    'gives 200 trials of "%s" in less than the bound, with the ids that were planned',
+    async (purpose) => {
+      const specs = await worstShard(purpose);
+      const loaded = activityContracts.loadShard.result.parse(loadedOf(specs));
+      expect(bytesOf(loaded)).toBeLessThan(bounds.payloadBytes);
+      const tasks = tasksOf(loaded, { roundId, purpose, shard: 0 });
+      const lateIds = specs.map((_, i) => trialIdOf(shardIdOf(roundId, purpose, 0), 79_800 + i));
+      expect(tasks.map(({ trialId }) => trialId)).toEqual(lateIds);
+      expect(tasks.map(({ edit }) => edit)).toEqual(specs.map(({ edit }) => edit.kind));
+    },
+  );
 
-  it('cuts what another domain may name its sources', () => {
-    const specs = worstShard('edits').map((spec, i) => ({ ...spec, sourceId: `${i}\n"${letters(500)}` }));
+  it('cuts what another domain may name its sources', async () => {
+    const specs = (await worstShard('edits')).map((spec, i) => ({ ...spec, sourceId: `${i}\n"${letters(500)}` }));
     expect(bytesOf(loadedOf(specs))).toBeLessThan(bounds.payloadBytes);
   });
 });

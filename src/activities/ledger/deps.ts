@@ -1,5 +1,6 @@
 import type { ArtifactStore } from '../../artifacts/index.js';
 import type { Domain } from '../../domains/domain.js';
+import type { Design } from '../../experiment/design.js';
 import type { Ledger } from '../../ledger/index.js';
 
 /** What the ledger activities work with. */
@@ -7,6 +8,8 @@ export interface LedgerDeps {
   ledger: Ledger;
   store: ArtifactStore;
   domain: Domain;
+  /** what is planned and reported */
+  design: Design;
   /** the folder of the sample corpus */
   corpusDir: string;
   /** folders under which a round's corpus must lie; `{tenant}` stands for the round's tenant */

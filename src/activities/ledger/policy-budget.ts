@@ -1,4 +1,4 @@
-import { resolveRecipe, type Recipe, type RoundConfig } from '../../contract/index.js';
+import { resolveRecipe, type Purpose, type Recipe, type RoundConfig } from '../../contract/index.js';
 import type { Ledger, PolicyOwner, PreparedRound } from '../../ledger/index.js';
 import { policyUpdates, repeated } from '../../seal/policy-update/index.js';
 import { loadTaughtEdits } from './policy-edits.js';
@@ -18,11 +18,15 @@ export async function paceOfLastPolicy(ledger: Ledger, owner: PolicyOwner): Prom
 }
 
 /** Before there was a policy, as this round's own trials were trained, whose texts are shorter. */
-export async function measurePace(ledger: Ledger, { roundId, config, old }: PreparedRound): Promise<Pace | null> {
+export async function measurePace(
+  ledger: Ledger,
+  { roundId, config, old }: PreparedRound,
+  candidates: Purpose,
+): Promise<Pace | null> {
   const owner = { tenant: config.tenant, model: old.base, baseDigest: old.baseDigest };
   const last = await paceOfLastPolicy(ledger, owner);
   if (last !== null) return last;
-  const { deviceSeconds, steps } = await ledger.trials.trained(roundId);
+  const { deviceSeconds, steps } = await ledger.trials.trained(roundId, candidates);
   if (deviceSeconds === 0 || steps === 0) return null;
   const { batchSize } = resolveRecipe(config.recipe);
   return { seconds: deviceSeconds / (steps * batchSize), from: "this round's trials, at least" };

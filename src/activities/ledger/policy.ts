@@ -19,7 +19,7 @@ import { loadTaughtEdits } from './policy-edits.js';
 
 /** What the config's update makes of this round and of those before it, as rows that the policy is trained on. */
 export async function buildPolicyTraining(
-  { ledger, store }: LedgerDeps,
+  { ledger, store, design }: LedgerDeps,
   { roundId }: ActivityRequest<'buildPolicyTraining'>,
 ): Promise<ActivityResult<'buildPolicyTraining'>> {
   const asked = await ledger.policies.get(roundId);
@@ -29,7 +29,7 @@ export async function buildPolicyTraining(
   const edits = await loadTaughtEdits(ledger, policyUpdates[round.config.policy.update], rounds);
   const pairs = repeated(edits).flatMap(({ proposal }) => pairsOf(proposal));
   if (pairs.length === 0) return { pairs: 0, training: null };
-  const refused = overBudget(round.config, pairs.length, await measurePace(ledger, round));
+  const refused = overBudget(round.config, pairs.length, await measurePace(ledger, round, design.candidates));
   if (refused !== null) return { pairs: pairs.length, training: null, refused };
   const dataset = await store.put(mediaTypes.dataset, {
     'data.jsonl': pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''),

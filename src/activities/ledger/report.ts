@@ -7,12 +7,12 @@ import { reportOf, type RoundReport } from '../../experiment/round-report.js';
 
 /** Writes the round's report as an artifact, and binds the release to it, to the policy and to the data; the first report stands. */
 export async function buildReport(
-  { ledger, store, domain }: LedgerDeps,
+  { ledger, store, domain, design }: LedgerDeps,
   { roundId }: ActivityRequest<'buildReport'>,
 ): Promise<ActivityResult<'buildReport'>> {
   const written = await ledger.reports.get(roundId);
   if (written !== null) return written;
-  const report = reportOf(await gatherEvidence(ledger, domain, roundId));
+  const report = reportOf(await gatherEvidence({ ledger, domain, design }, roundId));
   const artifact = await store.put(mediaTypes.report, {
     'report.json': sortedJson(report),
   });
@@ -20,8 +20,8 @@ export async function buildReport(
   return ledger.reports.insert(roundId, {
     report: artifact,
     releaseDigest,
-    trials: report.outcomes.edits,
-    arms: report.arms,
+    trials: report.candidates,
+    arms: Object.fromEntries(report.arms.map(({ id, mean }) => [id, mean])),
     heldOut: report.heldOut,
     canaries: report.retention.canaries,
     warnings: report.warnings,

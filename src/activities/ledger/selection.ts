@@ -8,11 +8,11 @@ import type { LedgerDeps } from './deps.js';
 
 /** Chooses among the recorded candidates by the pure rule and keeps the choice; the first choice of a round stands. */
 export async function selectEdits(
-  { ledger }: LedgerDeps,
+  { ledger, design }: LedgerDeps,
   { roundId }: ActivityRequest<'selectEdits'>,
 ): Promise<ActivityResult<'selectEdits'>> {
   const { config } = await ledger.rounds.prepared(roundId);
-  const records = recordsOf(await ledger.trials.ofPurpose(roundId, 'edits'));
+  const records = recordsOf(await ledger.trials.ofPurpose(roundId, design.candidates));
   const selection = await ledger.selections.insert(
     roundId,
     select(records, { ...config.selection, maxCanariesLost: config.reward.maxCanariesLost }),

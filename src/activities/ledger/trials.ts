@@ -8,70 +8,45 @@ import {
   type ModelRef,
   type Purpose,
   type TrialResult,
-  type TrialSpec,
 } from '../../contract/index.js';
 import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
-import { groupBy } from '../../lib/group-by.js';
 import { modelDigest } from '../../seal/keys.js';
 import type { LedgerDeps } from './deps.js';
-import {
-  beforeRound,
-  draftConfirm,
-  draftControls,
-  draftCross,
-  draftEdits,
-  draftExamine,
-  place,
-  type Draft,
-} from '../../experiment/trial-plan.js';
+import type { Design, PlanInput, PurposeSpec } from '../../experiment/design.js';
+import { beforeRound, draftTrials, place, type PlanReader } from '../../experiment/trial-plan.js';
 
 /** Writes a purpose's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
 export async function planTrials(
-  { ledger }: LedgerDeps,
+  { ledger, design }: LedgerDeps,
   { roundId, purpose }: ActivityRequest<'planTrials'>,
 ): Promise<ActivityResult<'planTrials'>> {
   const round = await ledger.rounds.prepared(roundId);
-  const cap = purpose === 'edits' ? round.config.caps.maxEditsPerRound : Infinity;
-  const planned = place(roundId, purpose, await draft(ledger, round, purpose), cap);
+  const spec = purposeNamed(design, purpose);
+  const drafts = await draftTrials(spec, planInputOf(round), planReaderOf(ledger, roundId));
+  const planned = place(roundId, purpose, drafts, spec.cap?.(round.config));
   const run = planned.filter(({ shard }) => shard !== null).length;
   refuseTooMany(purpose, run);
   await ledger.transaction(({ trials }) => trials.plan(planned));
   return { trials: run, skipped: planned.length - run, shards: shardsOf(planned) };
 }
 
-async function draft(ledger: Ledger, round: PreparedRound, purpose: Purpose): Promise<Draft[]> {
-  const { roundId, config } = round;
-  const idsOf = (role: 'train' | 'heldOut'): Promise<string[]> => ledger.corpora.roundSourceIds(roundId, role);
-  switch (purpose) {
-    case 'edits':
-      return draftEdits(config, await idsOf('train'), beforeRound(roundId, config));
-    case 'controls':
-      return draftControls(config, await idsOf('train'));
-    case 'confirm': {
-      const chosen = new Set((await ledger.selections.get(roundId))?.chosen.map(({ trialId }) => trialId));
-      const specs = (await ledger.trials.ofPurpose(roundId, 'edits')).map(({ spec }) => spec);
-      return draftConfirm(
-        config,
-        specs.filter(({ trialId }) => chosen.has(trialId)),
-      );
-    }
-    case 'examine':
-      return draftExamine(config, await idsOf('heldOut'), round.new !== null);
-    case 'cross':
-      return round.new === null ? [] : draftCross(await examinedByBoth(ledger, roundId));
-  }
-}
+const planInputOf = ({ roundId, config, new: trained }: PreparedRound): PlanInput => ({
+  config,
+  hasNew: trained !== null,
+  before: beforeRound(roundId, config),
+});
 
-/** The examined trials of those documents on which both policies were scored: no other document can be compared. */
-async function examinedByBoth(ledger: Ledger, roundId: string): Promise<TrialSpec[]> {
-  const scored = (await ledger.trials.ofPurpose(roundId, 'examine')).filter(
-    ({ result }) => result?.outcome === 'scored',
-  );
-  const bySource = groupBy(
-    scored.map(({ spec }) => spec),
-    ({ sourceId }) => sourceId,
-  );
-  return [...bySource.values()].filter(({ length }) => length === 2).flat();
+const planReaderOf = (ledger: Ledger, roundId: string): PlanReader => ({
+  sourceIds: (role) => ledger.corpora.roundSourceIds(roundId, role),
+  trials: (purpose) => ledger.trials.ofPurpose(roundId, purpose),
+  chosen: async () => new Set((await ledger.selections.get(roundId))?.chosen.map(({ trialId }) => trialId)),
+});
+
+function purposeNamed(design: Design, purpose: Purpose): PurposeSpec {
+  const found = design.purposes.find(({ name }) => name === purpose);
+  if (found !== undefined) return found;
+  const names = design.purposes.map(({ name }) => name).join(', ');
+  throw failure('InvalidRequest', `the experiment has no purpose "${purpose}"; it has ${names}`);
 }
 
 function refuseTooMany(purpose: Purpose, trials: number): void {
@@ -91,14 +66,14 @@ const shardsOf = (planned: PlannedTrial[]): number => new Set(planned.flatMap(({
  * own from then on: an attempt that the older run gave up may still come, and then neither opens nor records anything.
  */
 export async function loadShard(
-  { ledger }: LedgerDeps,
+  { ledger, design }: LedgerDeps,
   { roundId, purpose, shard, begins }: ActivityRequest<'loadShard'>,
 ): Promise<ActivityResult<'loadShard'>> {
   const shardId = shardIdOf(roundId, purpose, shard);
   return ledger.transaction(async ({ runs, trials }) => {
     if (begins !== null && (await runs.begin(shardId, begins.startedAtMs)).isNew) {
       await trials.beginRun(roundId, purpose, shard, await runs.latest(shardId));
-      await trials.reopen(roundId, purpose, shard);
+      await trials.reopen(roundId, purpose, shard, purposeNamed(design, purpose).settledBy ?? null);
     }
     return {
       run: await runs.latest(shardId),

@@ -3,17 +3,18 @@ import type {
   ActivityResult,
   Evaluation,
   ModelRef,
-  Purpose,
   RoundConfig,
   Scores,
+  TrialSpec,
 } from '../../contract/index.js';
+import type { Source } from '../../domains/domain.js';
 import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
 import { meanScores, rewardOf } from '../../seal/reward.js';
 import { answerQuestions } from './answers.js';
 import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
 import type { LlmRun } from './deps.js';
 
-/** What a purpose's adapters are asked, by the part that it plays in the evaluation. */
+/** What a trial's adapter is asked, by the part that it plays in the evaluation. */
 interface Questions {
   a: ArmQuestion[];
   b: ArmQuestion[];
@@ -22,7 +23,7 @@ interface Questions {
 }
 
 /**
- * Asks the trained adapter what its purpose calls for and compares it with the learner alone. The training says itself when
+ * Asks the trained adapter what its trial's arm calls for and compares it with the learner alone. The training says itself when
  * it changed no weight; an adapter that should show an effect and does not is the server's fault, `AdapterNotApplied`.
  */
 export async function evaluateAdapter(
@@ -36,7 +37,7 @@ export async function evaluateAdapter(
   const round = await run.ledger.rounds.prepared(spec.roundId);
   const learner = modelOf(round, spec.learner);
   const trained: ModelRef = { ...learner, stack: [...learner.stack, training.adapter] };
-  const questions = await questionsOfPhase(run, round, spec.purpose, spec.sourceId);
+  const questions = await questionsOf(run, round, spec);
   const before = await answered(
     run,
     learner,
@@ -49,23 +50,20 @@ export async function evaluateAdapter(
   return { status: 'scored', evaluation: evaluationOf(run, questions, before, after, round.config) };
 }
 
-async function questionsOfPhase(
+async function questionsOf(
   { ledger, domain }: LlmRun,
-  round: PreparedRound,
-  purpose: Purpose,
-  sourceId: string,
+  { roundId, corpusDigest, config }: PreparedRound,
+  { sourceId, asks }: TrialSpec,
 ): Promise<Questions> {
-  const asking = { domain, style: round.config.promptStyle };
-  const source = await ledger.corpora.source(round.corpusDigest, sourceId);
-  const other =
-    purpose === 'confirm' && round.config.controls.otherSource
-      ? await ledger.corpora.nextTrainSource(round.roundId, sourceId)
-      : null;
-  const canaries = purpose === 'edits' ? await ledger.corpora.retention(round.corpusDigest, 'canary') : [];
+  const asking = { domain, style: config.promptStyle };
+  const source = await ledger.corpora.source(corpusDigest, sourceId);
+  const other = asks.otherSource ? await ledger.corpora.nextTrainSource(roundId, sourceId) : null;
+  const canaries = asks.canaries ? await ledger.corpora.retention(corpusDigest, 'canary') : [];
+  const split = (of: Source, name: 'A' | 'B') => questionsFor(asking, of, inSplit(of, name), asks.mode);
   return {
-    a: purpose === 'confirm' ? [] : questionsFor(asking, source, inSplit(source, 'A'), 'closedBook'),
-    b: questionsFor(asking, source, inSplit(source, 'B'), 'closedBook'),
-    otherSource: other === null ? [] : questionsFor(asking, other, inSplit(other, 'B'), 'closedBook'),
+    a: asks.splits.includes('A') ? split(source, 'A') : [],
+    b: asks.splits.includes('B') ? split(source, 'B') : [],
+    otherSource: other === null ? [] : split(other, 'B'),
     canaries: retentionQuestions(asking, canaries),
   };
 }

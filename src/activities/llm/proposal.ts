@@ -1,4 +1,5 @@
 import {
+  type Purpose,
   canonicalDigest,
   resolveRecipe,
   type ActivityRequest,
@@ -53,10 +54,10 @@ async function resolveEdit(run: LlmRun, round: PreparedRound, spec: TrialSpec, s
   const { edit } = spec;
   switch (edit.kind) {
     case 'passage':
-      return passage(run, round, source);
+      return passage(run, round, source, edit.matchedTo);
     case 'reuse': {
       const other = await run.ledger.trials.get(edit.trialId);
-      if (other.spec.edit.kind === 'passage') return passage(run, round, source);
+      if (other.spec.edit.kind === 'passage') return passage(run, round, source, other.spec.edit.matchedTo);
       const proposal = other.proposalKey === null ? null : await run.ledger.proposals.get(other.proposalKey);
       return proposal === null
         ? { ok: false, proposal, reason: `trial ${edit.trialId}, whose edit was to be used again, proposed none` }
@@ -67,10 +68,17 @@ async function resolveEdit(run: LlmRun, round: PreparedRound, spec: TrialSpec, s
   }
 }
 
-/** The passage alone, trained on about as many tokens as the source's edits in this round. */
-async function passage({ domain, ledger }: LlmRun, { roundId, config }: PreparedRound, source: Source): Promise<Edit> {
+/** The passage alone, trained on about as many tokens as the source's edits have that it is matched to. */
+async function passage(
+  { domain, ledger }: LlmRun,
+  { roundId, config }: PreparedRound,
+  source: Source,
+  matchedTo: Purpose | null,
+): Promise<Edit> {
   const examples = domain.rawExamples(source, config.promptStyle);
-  const edits = (await ledger.proposals.siblings(roundId, source.sourceId)).flatMap((edit) =>
+  if (matchedTo === null) return { ok: true, proposal: null, examples, directives: {} };
+  const siblings = { roundId, sourceId: source.sourceId, purpose: matchedTo, before: null };
+  const edits = (await ledger.proposals.siblings(siblings)).flatMap((edit) =>
     edit.examples === null ? [] : [edit.examples],
   );
   const epochs = matchedEpochs(resolveRecipe(config.recipe), examples, edits);

@@ -24,7 +24,7 @@ export async function screenSelfEdit(
     return resultOf(stored.screen);
   }
   // of two equal edits the first stays, whichever is written first
-  const unwritten = await ledger.trials.unwrittenBefore(spec.roundId, spec.sourceId, spec.index);
+  const unwritten = await ledger.trials.unwrittenBefore(spec);
   if (unwritten > 0) {
     const reason = `waits until ${unwritten} earlier candidates of ${spec.sourceId} are written`.slice(
       0,
@@ -36,7 +36,7 @@ export async function screenSelfEdit(
   const source = await ledger.corpora.source(corpusDigest, spec.sourceId);
   const proposal = await ledger.proposals.get(proposalKey);
   const editText = proposal === null ? '' : textOf(proposal);
-  const siblings = await ledger.proposals.siblings(spec.roundId, spec.sourceId, spec.index);
+  const siblings = await ledger.proposals.siblings({ ...spec, before: spec.index });
   const { verdict, outcome, findings } = screenEdit(
     {
       source,

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { roundDesign } from '../../experiment/round-design.js';
+import { mean } from '../../seal/statistics.js';
 import {
   armsSchema,
   outcomeCountsSchema,
@@ -72,16 +74,6 @@ export function buildDemoSummary(rounds: RoundResult[], measures: DemoMeasures):
 
 /** Each arm's mean over the rounds that ran it; null where none did. */
 export function meanArms(rounds: Pick<RoundResult, 'arms'>[]): Arms {
-  const mean = (arm: keyof Arms): number | null => {
-    const values = rounds.flatMap(({ arms }) => arms[arm] ?? []);
-    return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
-  return {
-    base: mean('base'),
-    inContext: mean('inContext'),
-    rawPassage: mean('rawPassage'),
-    selfEditMean: mean('selfEditMean'),
-    chosenOnB: mean('chosenOnB'),
-    otherSourceControl: mean('otherSourceControl'),
-  };
+  const ids = new Set([...roundDesign.arms.map(({ id }) => id), ...rounds.flatMap(({ arms }) => Object.keys(arms))]);
+  return Object.fromEntries([...ids].map((id) => [id, mean(rounds.flatMap(({ arms }) => arms[id] ?? []))]));
 }

@@ -1,16 +1,8 @@
 import Table from 'cli-table3';
-import type { Arms, RoundResult } from '../../contract/index.js';
+import type { RoundResult } from '../../contract/index.js';
+import { roundDesign } from '../../experiment/round-design.js';
 import { percent } from '../../lib/format.js';
 import { countsText } from '../output.js';
-
-const arms: [keyof Arms, string][] = [
-  ['base', 'base model, closed book'],
-  ['inContext', 'base model, document in context'],
-  ['rawPassage', 'trained on the raw passage'],
-  ['selfEditMean', 'trained on a self-edit, mean of all'],
-  ['chosenOnB', 'trained on the chosen self-edit'],
-  ['otherSourceControl', "chosen, on another document's questions"],
-];
 
 /** Everything that the demo found, a column per round. */
 export function resultTable(rounds: RoundResult[]): string {
@@ -22,7 +14,7 @@ export function resultTable(rounds: RoundResult[]): string {
   const row = (label: string, cell: (round: RoundResult) => string) => table.push([label, ...rounds.map(cell)]);
   const title = (text: string) => table.push([{ content: text, colSpan: rounds.length + 1 }]);
   title('training documents, questions B (which chose nothing)');
-  for (const [arm, label] of arms) row(`  ${label}`, (round) => percent(round.arms[arm]));
+  for (const { id, label } of roundDesign.arms) row(`  ${label}`, ({ arms }) => percent(arms[id] ?? null));
   title('held-out documents');
   row('  old policy writes and learns', ({ heldOut }) => percent(heldOut.before));
   row('  new policy writes and learns', ({ heldOut }) => percent(heldOut.after));

@@ -1,3 +1,4 @@
+import { roundDesign } from '../../experiment/round-design.js';
 import type { RoundResult, RoundStatus } from '../../contract/index.js';
 import { percent, seconds, signed } from '../../lib/format.js';
 import { countsText } from '../output.js';
@@ -27,7 +28,7 @@ export function resultText(result: RoundResult): string {
   return [
     `edits           ${countsText(trials)}`,
     `selected        ${selected}${policy === null ? ', no policy trained' : `, policy trained on ${policy.pairs} pairs`}`,
-    `questions B     base ${percent(arms.base)}, chosen edit ${percent(arms.chosenOnB)}, other source ${percent(arms.otherSourceControl)}`,
+    `questions B     ${armsText(arms)}`,
     `held-out        ${percent(heldOut.before)} before, ${percent(heldOut.after)} after (${heldOut.sources} sources, ${heldOut.questions} questions)`,
     `canaries        ${canaries.rightBefore} of ${canaries.asked} right before, ${canaries.rightAfter ?? '–'} after, ${canaries.lost ?? '–'} lost`,
     ...warnings.map((warning) => `warning         ${warning}`),
@@ -48,3 +49,6 @@ export function viewText({ roundId, execution, status, silence, result, failure 
   }
   return lines.join('\n');
 }
+
+const armsText = (arms: RoundResult['arms']): string =>
+  roundDesign.arms.map(({ id, label }) => `${label} ${percent(arms[id] ?? null)}`).join(', ');

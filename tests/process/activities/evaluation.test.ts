@@ -44,7 +44,7 @@ describe('evaluateAdapter', () => {
       const result = await inActivity(() => rig.llm.evaluateAdapter({ trialId, training }));
       return result.status === 'scored' ? result.evaluation : expect.fail(result.reason);
     };
-    expect(await evaluate({ purpose: 'controls', edit: { kind: 'passage' } })).toMatchObject({
+    expect(await evaluate({ purpose: 'controls', edit: { kind: 'passage', matchedTo: 'edits' } })).toMatchObject({
       a: { means: { match: 0 } },
       b: { means: { match: 0.5 } },
       otherSource: null,

@@ -83,7 +83,7 @@ describe('proposeSelfEdit', () => {
     );
     expect(reseeded.editDigest).toBe(proposed.editDigest);
     expect(reseeded).not.toEqual(proposed);
-    const passage = { purpose: 'controls', edit: { kind: 'passage' } } as const;
+    const passage = { purpose: 'controls', edit: { kind: 'passage', matchedTo: 'edits' } } as const;
     const control = await inActivity(async () =>
       rig.llm.proposeSelfEdit({ trialId: await rig.planTrial(roundId, passage) }),
     );

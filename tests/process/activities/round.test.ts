@@ -107,12 +107,13 @@ describe('a round', () => {
 
     const opened = await rig.store.open(report.report);
     const full = JSON.parse(await opened.text('report.json')) as {
-      comparisons: Record<string, { gain: { estimate: number; clusters: number } }>;
+      contrasts: { id: string; gain: { estimate: number; clusters: number } }[];
       trials: { trialId: string; proposalKey: string | null }[];
     };
     // raw passage on d1 alone, 0.5 − 0; d1 0.5 under its own adapter and 0.5 under d2's, d2 1 and 0
-    expect(full.comparisons.rawPassage?.gain).toMatchObject({ estimate: 0.5, clusters: 1 });
-    expect(full.comparisons.ownOverOther?.gain).toMatchObject({ estimate: 0.5, clusters: 2 });
+    const gainOf = (id: string) => full.contrasts.find((contrast) => contrast.id === id)?.gain;
+    expect(gainOf('rawPassage')).toMatchObject({ estimate: 0.5, clusters: 1 });
+    expect(gainOf('ownOverOther')).toMatchObject({ estimate: 0.5, clusters: 2 });
     expect(full.trials).toHaveLength(14);
     expect(Object.keys(full)).toEqual(Object.keys(full).sort());
     expect(report.releaseDigest).toBe(

@@ -80,7 +80,10 @@ describe('screenSelfEdit', () => {
 
   it('allows a passage and an edit used again without a look', async () => {
     const { roundId } = await rig.prepareRound();
-    const passage = await rig.planTrial(roundId, { purpose: 'controls', edit: { kind: 'passage' } });
+    const passage = await rig.planTrial(roundId, {
+      purpose: 'controls',
+      edit: { kind: 'passage', matchedTo: 'edits' },
+    });
     const reuse = await rig.planTrial(roundId, { purpose: 'confirm', edit: { kind: 'reuse', trialId: passage } });
     for (const trialId of [passage, reuse]) {
       expect(await inActivity(() => rig.llm.screenSelfEdit({ trialId }))).toMatchObject({

@@ -36,6 +36,7 @@ function spec(roundId: string, index: number): TrialSpec {
     learner: 'old',
     repeat: 0,
     trainingSeed: index,
+    asks: { mode: 'closedBook', splits: ['A', 'B'], otherSource: false, canaries: true },
   };
 }
 
@@ -146,10 +147,11 @@ describe('trials', () => {
     await claimRound('siblings');
     await ledger.trials.plan(times(3, (i) => ({ spec: spec('siblings', i), shard: 0, result: null })));
     const { proposalKey } = await ledger.proposals.insert(proposal('sibling'));
+    const siblings = { roundId: 'siblings', sourceId: 'doc', purpose: 'edits' };
     await ledger.trials.setProposal(spec('siblings', 1).trialId, proposalKey, null);
     await ledger.trials.setProposal(spec('siblings', 1).trialId, null, null);
-    expect(await ledger.proposals.siblings('siblings', 'doc', 1)).toEqual([]);
-    const [sibling] = await ledger.proposals.siblings('siblings', 'doc', 2);
+    expect(await ledger.proposals.siblings({ ...siblings, before: 1 })).toEqual([]);
+    const [sibling] = await ledger.proposals.siblings({ ...siblings, before: 2 });
     expect(sibling).toMatchObject({ index: 1, trialId: spec('siblings', 1).trialId, proposalKey });
   });
 

@@ -31,6 +31,7 @@ const specOf = (trialId: string): TrialSpec => ({
   learner: 'old',
   repeat: 0,
   trainingSeed: 1,
+  asks: { mode: 'closedBook', splits: ['A', 'B'], otherSource: false, canaries: true },
 });
 
 const taskOf = (trialId: string): TrialTask => ({ trialId, purpose: 'edits', run: 0, edit: 'propose', about: trialId });
