@@ -5,6 +5,9 @@
 | `{"text": …}` | all of it |
 | `{"prompt": …, "completion": …}` | the completion |
 | `{"messages": [{"role": …, "content": …}, …]}` | the last message, the assistant's, as the chat template renders it |
+
+Two more fields are optional in any line. `weight`, by default 1, multiplies its loss and may be negative. `softTargets`
+holds, for each learnt token (the end token included), the labels that it is to predict: `[[id, probability], …]`.
 """
 
 import hashlib
@@ -18,6 +21,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ..errors import InvalidDataset
+from .soft_targets import SoftTarget, parse_soft_targets, parse_weight
 
 FILE = "data.jsonl"
 
@@ -27,10 +31,25 @@ _CACHE_ENTRIES = 64
 
 @dataclass(frozen=True)
 class Row:
-    """One tokenised example. The tokens from `first_target` on are learnt, those before it are only read."""
+    """One tokenised example.
+
+    Attributes:
+        first_target: the tokens from here on are learnt, those before it are only read.
+        weight: multiplies the loss.
+        soft_targets: one per learnt token, or None where each is to be predicted as it is.
+    """
 
     ids: tuple[int, ...]
     first_target: int
+    weight: float = 1.0
+    soft_targets: tuple[SoftTarget, ...] | None = None
+
+    @property
+    def predicted_soft_targets(self) -> tuple[SoftTarget, ...] | None:
+        """The soft targets without that of a row's first token, which nothing before it predicts."""
+        if self.soft_targets is None or self.first_target > 0:
+            return self.soft_targets
+        return self.soft_targets[1:]
 
 
 class TokenizedBy(Protocol):
@@ -87,8 +106,12 @@ def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int,
     trained on exactly the tokens that it will be asked to continue. A row cut at `max_length` has no end token.
 
     Raises:
-        ValueError: the example is none of the three kinds, or nothing to learn is left of it.
+        ValueError: the example is none of the three kinds, an optional field is malformed, or nothing to learn is left.
     """
+    weight, soft_targets = 1.0, None
+    if isinstance(example, dict):
+        example = dict(cast(dict[str, object], example))
+        weight, soft_targets = parse_weight(example.pop("weight", 1.0)), example.pop("softTargets", None)
     match example:
         case {"text": str(text), **rest} if text and not rest:
             read, learnt = [], _ids(tokenizer, text, special=True)
@@ -108,7 +131,10 @@ def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int,
             f"nothing to learn is left: {len(read)} tokens before it, at most {max_length} are used;"
             " raise the recipe's maxLength or shorten the prompt"
         )
-    return Row(ids=tuple((read + learnt)[:max_length]), first_target=len(read))
+    ids = tuple((read + learnt)[:max_length])
+    if soft_targets is not None:
+        soft_targets = parse_soft_targets(soft_targets, len(learnt), len(tokenizer))[: len(ids) - len(read)]
+    return Row(ids, len(read), weight, soft_targets)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:

@@ -1,7 +1,9 @@
 """What is read and what is learnt of each kind of example, token by token."""
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +171,37 @@ def test_model_that_mixes_packed_rows_is_noticed() -> None:
             return Output()
 
     assert not keeps_packed_rows_apart(FakeMixer())  # pyright: ignore[reportArgumentType]
+
+
+def test_a_line_may_have_a_weight_and_soft_targets() -> None:
+    line = {"prompt": "Q:", "completion": " A", "weight": -0.5}
+    plain = encode({"prompt": "Q:", "completion": " A"}, MODEL.tokenizer, 100, True)
+    assert encode(line, MODEL.tokenizer, 100, True) == replace(plain, weight=-0.5)
+    learnt = plain.ids[plain.first_target :]
+    soft = [[[token, 0.75], [1, 0.245]] for token in learnt]
+    row = encode({**line, "softTargets": soft}, MODEL.tokenizer, 100, True)
+    assert row.soft_targets is not None
+    assert [target[0][0] for target in row.soft_targets] == list(learnt)
+    assert all(sum(share for _, share in target) == pytest.approx(1, abs=1e-15) for target in row.soft_targets)
+    # a row that is cut keeps the targets of the tokens that are left
+    short = encode({**line, "softTargets": soft}, MODEL.tokenizer, len(plain.ids) - 1, True)
+    assert short.soft_targets == row.soft_targets[:-1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"weight": "1"}, "weight must be a finite number"),
+        ({"weight": True}, "weight must be a finite number"),
+        ({"weight": math.inf}, "weight must be a finite number"),
+        ({"softTargets": []}, "one entry for each of the"),
+        ({"softTargets": [[[0, 1]]] * 2}, "one entry for each of the"),
+        ({"text": "A", "softTargets": [[[0, 0.5]], [[0, 1]]]}, "add up to 1"),
+        ({"text": "A", "softTargets": [[], [[0, 1]]]}, "add up to 1"),
+        ({"text": "A", "softTargets": [[[-1, 1]], [[0, 1]]]}, "id below"),
+        ({"text": "A", "softTargets": [[[0, 2]], [[0, 1]]]}, "id below"),
+    ],
+)
+def test_malformed_weights_and_soft_targets_are_refused(fields: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encode({"text": "A long text", **fields}, MODEL.tokenizer, 100, True)

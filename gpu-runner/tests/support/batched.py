@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
@@ -19,7 +19,7 @@ from selkie_runner.batched import BatchedTrainer, TrainingHandle
 from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import TARGETS, AdapterLayout, AdapterView, LoraTerm
 from selkie_runner.batched.training.forward_backward import forward_backward
-from selkie_runner.batched.training.packing import Segment, plan_step
+from selkie_runner.batched.training.packing import plan_step, segment
 from selkie_runner.batched.training.shared_prefix import share_prefixes
 from selkie_runner.jobs import batches
 from selkie_runner.jobs.dataset import Row
@@ -30,6 +30,7 @@ from selkie_runner.models.loading import LoadedModel
 from selkie_runner.reference import trainer as solo_engine
 from selkie_runner.reference.trainer import train_solo
 from support import engine as engine_support
+from support.engine import BASIC
 
 
 def tiny(family: str, dtype: torch.dtype = torch.float64) -> LoadedModel:
@@ -49,9 +50,7 @@ def true_fp64() -> Generator[None]:
         return self.weight * scaled.to(x.dtype)
 
     def mean_loss(model: Any, batch: batches.Batch) -> Tensor:
-        logits = model(**batch.inputs, use_cache=False).logits.flatten(0, 1).double()
-        total = nn.functional.cross_entropy(logits, batch.targets, ignore_index=-100, reduction="sum")
-        return total / max(batch.target_count, 1)
+        return batches.loss_of_logits(model(**batch.inputs, use_cache=False).logits.double(), batch)
 
     def copy(values: Tensor, device: torch.device) -> Tensor:
         return values.detach().to(device=device, dtype=torch.float64, copy=True)
@@ -126,7 +125,7 @@ def engine_gradients(
 ) -> list[tuple[float, dict[str, Tensor]]]:
     """Loss and gradients of all jobs, given as (stack, layer, rows), in one packed pass."""
     plan = plan_step(
-        [share_prefixes([Segment(row.ids, row.first_target, len(row.ids)) for row in rows]) for _, _, rows in jobs],
+        [share_prefixes([segment(row, BASIC, pad_id=0) for row in rows]) for _, _, rows in jobs],
         decoder,
     )
     terms: list[LoraTerm] = []

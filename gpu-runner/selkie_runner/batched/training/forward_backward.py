@@ -37,7 +37,7 @@ def forward_backward(base: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *,
         grouped: compute adapters of one shape in grouped products; by default where the device is fast at those.
 
     Returns:
-        Each job's loss [jobs], the mean over its targets, in the plan's order; 0 for a job without targets.
+        Each job's loss [jobs], in the plan's order; 0 for a job without targets.
     """
     if grouped is None:
         grouped = prefers_grouped(base.device, base.dtype)
@@ -59,7 +59,7 @@ def forward_backward(base: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *,
         # popped, so that a layer's activations are free as soon as its gradients are there
         backward = backwards.pop()
         dy = backward(dy, bool(backwards))
-    return torch.stack([losses.weighted[span].sum() for span in plan.target_spans])
+    return losses.of_jobs
 
 
 def _training_pass(base: FrozenBase, plan: StepPlan, terms: list[LoraTerm], *, grouped: bool) -> TrainingPass:

@@ -6,6 +6,7 @@ row that attends to them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, takewhile
 
 from torch import Tensor
@@ -41,12 +42,13 @@ def _after(prefix: Segment | None, segment: Segment) -> Segment:
     if prefix is None:
         return segment
     read = len(prefix.ids)
-    return Segment(
-        segment.ids[read:],
-        segment.first_target - read,
-        segment.keys - read,
-        prefix,
-        slice_pieces(segment.cached_hidden, read, len(segment.ids)),
+    return replace(
+        segment,
+        ids=segment.ids[read:],
+        first_target=segment.first_target - read,
+        keys=segment.keys - read,
+        prefix=prefix,
+        cached_hidden=slice_pieces(segment.cached_hidden, read, len(segment.ids)),
     )
 
 
