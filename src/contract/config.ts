@@ -7,17 +7,6 @@ import { bounds, defaultModel, demoTenant, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 import { brokenTexts, hasControls } from '../lib/visible.js';
 
-export const templateIds = [
-  'implications',
-  'implications-long',
-  'implications-very-long',
-  'rewrite',
-  'self-qa',
-  'directed',
-] as const;
-export const templateIdSchema = z.enum(templateIds);
-export type TemplateId = z.infer<typeof templateIdSchema>;
-
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes, at most 40 (names become workflow ids)');
@@ -74,21 +63,23 @@ export const roundConfigSchema = z.strictObject({
   tenant: name.default(demoTenant),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).max(200).default(defaultModel),
+  /** what the task is: one of the worker's domains, by name */
+  domain: z.string().min(1).max(40).default('knowledge'),
   /** the task queue of the gpu-runners that train it: one queue for each model and kind of device */
   gpuQueue: taskQueue.default(taskQueues.gpu),
   /** the task queue of the workers whose model server serves it; left out: the model's own (`llmQueueOf`) */
   llmQueue: taskQueue.optional(),
   /** how the model is asked to write edits: by its chat template, or with plain text */
   promptStyle: z.enum(['chat', 'base']).default('chat'),
-  /** `sample`, or a file or folder of JSON, JSONL, CSV or TSV under the worker's `SELKIE_CORPUS_ROOTS` */
+  /** `sample` (the domain's own), or a file or folder of JSON, JSONL, CSV or TSV under the worker's `SELKIE_CORPUS_ROOTS` */
   corpus: z.string().min(1).default('sample'),
   /** how many documents of each part the round uses, in the corpus's order; 0 held-out sources: no examination */
   sources: z
     .strictObject({ train: z.int().min(1).max(80_000).default(6), heldOut: z.int().min(0).max(10_000).default(4) })
     .prefault({}),
   editsPerSource: z.int().min(1).max(64).default(3),
-  /** edit `i` of a source is written with template `i mod n` */
-  templates: z.array(templateIdSchema).min(1).max(6).default(['self-qa']),
+  /** the domain's ways to ask for an edit: edit `i` of a source is written with template `i mod n`; empty: the domain's first */
+  templates: z.array(z.string().min(1).max(40)).max(20).default([]),
   sampling: z
     .strictObject({
       temperature: z.number().min(0).max(2).default(0.6),

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { adapterRefSchema, sha256Schema } from './artifacts.js';
-import { templateIdSchema } from './config.js';
 
 /** How a trial ended; a failure is never a score of 0. Only `infra_failure` counts towards `maxFailedFraction`. */
 export const outcomes = [
@@ -51,7 +50,7 @@ export const trialSpecSchema = z.object({
     z.strictObject({
       kind: z.literal('propose'),
       writer: policyVersionSchema,
-      template: templateIdSchema,
+      template: z.string().min(1).max(40),
       seed: z.int(),
     }),
     /** the edit that another trial proposed */

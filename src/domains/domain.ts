@@ -1,24 +1,29 @@
-import type { Components, Example, Prompt, TemplateId } from '../contract/index.js';
+import type { z } from 'zod';
+import type { Components, Example, Prompt } from '../contract/index.js';
 import type { Clamp, Directives } from '../seal/directives.js';
+import type { CorpusFile } from './reading/files.js';
 
 export type { Clamp, Directives };
 
-/** A question with its reference answers. Edits are chosen on part A and reported on part B. */
-export interface Item {
+/** Edits are chosen on the items of split A and reported on those of split B. */
+export type Split = 'A' | 'B';
+
+/** What an adapter is asked. `content` is JSON by the domain's item schema: nothing else knows what is in it. */
+export interface Item<I = unknown> {
   itemId: string;
-  question: string;
-  answer: string;
-  /** further references: an answer gets the best of its grades */
-  otherAnswers?: string[] | undefined;
-  split: 'A' | 'B';
+  split: Split;
+  content: I;
 }
 
-export interface Source {
+/** An item that belongs to no source: a canary, or an item of the frozen set. */
+export type RetentionItem<I = unknown> = Omit<Item<I>, 'split'>;
+
+/** What an edit is written about. `content` is JSON by the domain's source schema. */
+export interface Source<S = unknown, I = unknown> {
   sourceId: string;
-  title: string;
-  text: string;
   role: 'train' | 'heldOut';
-  items: Item[];
+  content: S;
+  items: Item<I>[];
 }
 
 /** Something wrong with the input, in words. Places are positions and names of files, never what the files say. */
@@ -38,22 +43,37 @@ export interface LeftOut {
   count: number;
 }
 
-export interface Reading {
-  sources: Source[];
+export interface Reading<S = unknown, I = unknown> {
+  sources: Source<S, I>[];
   problems: Problem[];
   leftOut: LeftOut[];
-  /** questions and documents that were there again, and went into the first of their kind */
+  /** items and sources that were there again, and went into the first of their kind */
   merged: number;
 }
 
 /** How an item is asked: from memory, or with the source in the prompt. */
 export type Arm = 'closedBook' | 'inContext';
 
+/** How an answer is sampled, and where it ends. */
+export interface AnswerSampling {
+  maxTokens: number;
+  temperature: number;
+  stop?: string[];
+}
+
+/** An item as a model is asked it. */
+export interface Asked {
+  prompt: Prompt;
+  sampling: AnswerSampling;
+  /** a right answer as it follows the prompt: its likelihood is measured, and adapters are probed with it */
+  reference: string;
+}
+
 export type ParsedEdit =
   | { ok: true; examples: Example[]; directives: Directives; proposed: unknown; clamps: Clamp[] }
   | { ok: false; reason: string };
 
-/** One prompt of a proposal, or what makes it of the completions of all steps before: plan, then write. */
+/** One prompt of a proposal, or a function that makes it of the completions of all steps before: plan, then write. */
 export interface ProposalStep {
   name: string;
   prompt: Prompt | ((previous: string[]) => Prompt);
@@ -61,24 +81,72 @@ export interface ProposalStep {
 
 export type PromptStyle = 'chat' | 'base';
 
-/** What a task is: the seam by which ARC and others join. Pure functions only. */
-export interface Domain {
+/**
+ * What a task is: its sources, its items, how edits are asked for and answers graded. Pure functions only. `S` is the
+ * content of a source, `I` of an item, `A` an answer as the domain reads it.
+ */
+export interface DomainOf<S, I, A> {
+  /** the name in a round's config */
   readonly id: string;
-  /** names what grades an answer, with its version: part of the key of every cached answer */
-  readonly grader: string;
+  /** the ways to ask for an edit; a round that names none uses the first */
+  readonly templates: readonly [string, ...string[]];
+  /** the numbers that `grade` gives */
+  readonly components: readonly string[];
   /** the component that rewards and reports read; 1 on a right answer, so that a canary below it is lost */
   readonly primary: string;
-  /** names what reads an edit and makes its examples, with its version: part of the key of every proposal */
+  /** the version of the grading rules: part of the key of every cached answer */
+  readonly grader: string;
+  /** the version of what reads an edit and makes its examples: part of the key of every proposal */
   readonly parser: string;
-  /** so many tokens of an answer are asked for, and more where a reference is longer */
-  readonly answerTokens: number;
-  sources(raw: unknown): Reading;
-  proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[];
+
+  /** the sources of a corpus's files */
+  sources(files: CorpusFile[]): Reading<S, I>;
+  /** the items of files of canaries or of the frozen set */
+  retention(files: CorpusFile[]): { items: I[]; problems: Problem[] };
+
+  /** what people call a source; it tells no answer */
+  label(source: S): string;
+  /** the source as text: a screen looks for its items there, and an estimate of its length is made from it */
+  sourceText(source: S): string;
+  /** what an item asks, as text: an edit that holds it teaches to the test */
+  itemText(item: I): string;
+
+  proposal(source: S, template: string, style: PromptStyle): ProposalStep[];
   /** the training sequences of an edit: what it says, after the source itself where that helps */
-  parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit;
+  parseEdit(source: S, completions: string[], template: string, style: PromptStyle): ParsedEdit;
   /** the source alone: the raw-passage control */
-  rawExamples(source: Source, style: PromptStyle): Example[];
-  itemPrompt(source: Source, item: Item, arm: Arm, style: PromptStyle): Prompt;
-  /** the answer's number in each component, the primary one among them */
-  grade(item: Item, answer: string): Components;
+  rawExamples(source: S, style: PromptStyle): Example[];
+
+  /** @param source null for a retention item */
+  ask(source: S | null, item: I, arm: Arm, style: PromptStyle): Asked;
+  /** the answer in what a model wrote */
+  readAnswer(completion: string): A;
+  /** the answer's number in each component */
+  grade(item: I, answer: A): Components;
+}
+
+/** A domain as everybody else knows it: contents and answers are JSON, which it parses with its own schemas. */
+export type Domain = DomainOf<unknown, unknown, unknown>;
+
+/** Makes a domain of functions on its own types. */
+export function defineDomain<S, I, A>(
+  schemas: { source: z.ZodType<S>; item: z.ZodType<I>; answer: z.ZodType<A> },
+  domain: DomainOf<S, I, A>,
+): Domain {
+  const sourceOf = (content: unknown): S => schemas.source.parse(content);
+  const itemOf = (content: unknown): I => schemas.item.parse(content);
+  return {
+    ...domain,
+    // versions of two domains may be alike, and their answers must not be taken for each other
+    grader: `${domain.id}/${domain.grader}`,
+    parser: `${domain.id}/${domain.parser}`,
+    label: (source) => domain.label(sourceOf(source)),
+    sourceText: (source) => domain.sourceText(sourceOf(source)),
+    itemText: (item) => domain.itemText(itemOf(item)),
+    proposal: (source, ...rest) => domain.proposal(sourceOf(source), ...rest),
+    parseEdit: (source, ...rest) => domain.parseEdit(sourceOf(source), ...rest),
+    rawExamples: (source, style) => domain.rawExamples(sourceOf(source), style),
+    ask: (source, item, ...rest) => domain.ask(source === null ? null : sourceOf(source), itemOf(item), ...rest),
+    grade: (item, answer) => domain.grade(itemOf(item), schemas.answer.parse(answer)),
+  };
 }

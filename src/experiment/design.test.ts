@@ -41,7 +41,7 @@ const otherDesign: Design = {
 };
 
 const config = roundConfigSchema.parse({ editsPerSource: 2 });
-const round = { config, hasNew: true, before: 0 };
+const round = { config, templates: ['self-qa'], hasNew: true, before: 0 };
 const reader = (trials: Partial<Record<string, Trial[]>> = {}) => ({
   sourceIds: (role: 'train' | 'heldOut') => Promise.resolve(role === 'train' ? ['t1', 't2'] : ['h1', 'h2']),
   trials: (purpose: string) => Promise.resolve(trials[purpose] ?? []),

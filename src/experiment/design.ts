@@ -71,6 +71,8 @@ export interface PlannedTraining {
 
 export interface PlanInput {
   config: RoundConfig;
+  /** of the domain: edit `i` of a document is written with template `i mod n` */
+  templates: readonly string[];
   /** the round trained a policy */
   hasNew: boolean;
   /** what came before the round, however it is numbered */

@@ -1,17 +1,9 @@
 import type { ModelRef } from '../contract/index.js';
-import type { Arm, Domain, Source } from '../domains/domain.js';
-import type {
-  Ledger,
-  LongSource,
-  Policy,
-  PreparedRound,
-  RetentionItem,
-  RetentionKind,
-  Trial,
-} from '../ledger/index.js';
+import type { Arm, Domain, RetentionItem, Source } from '../domains/domain.js';
+import type { Ledger, LongSource, Policy, PreparedRound, RetentionKind, Trial } from '../ledger/index.js';
 import { modelDigest } from '../seal/keys.js';
 import type { Selection } from '../seal/records.js';
-import { questionsOf, type Question } from '../domains/questions.js';
+import { inSplit, questionsOf, type Question } from '../domains/questions.js';
 import type { BySource } from './by-source.js';
 import type { Design } from './design.js';
 
@@ -40,7 +32,7 @@ export interface Evidence {
   train: Source[];
   heldOut: Source[];
   /** how long the documents are, where it was counted; longest first */
-  passageTokens: LongSource[];
+  passageTokens: (LongSource & { label: string })[];
   retention: Record<RetentionKind, RetentionAnswers[]>;
 }
 
@@ -52,6 +44,7 @@ export async function gatherEvidence(
   const round = await ledger.rounds.prepared(roundId);
   const train = await ledger.corpora.roundSources(roundId, 'train');
   const heldOut = await ledger.corpora.roundSources(roundId, 'heldOut');
+  const labels = new Map([...train, ...heldOut].map(({ sourceId, content }) => [sourceId, domain.label(content)]));
   const answers = new AnswerReader(ledger, domain, round);
   const trials = await Promise.all(
     design.purposes.map(async ({ name }) => [name, await ledger.trials.ofPurpose(roundId, name)] as const),
@@ -82,13 +75,15 @@ export async function gatherEvidence(
     },
     train,
     heldOut,
-    passageTokens: await ledger.corpora.longerThan(roundId, 0),
+    passageTokens: (await ledger.corpora.longerThan(roundId, 0)).map((long) => ({
+      ...long,
+      label: labels.get(long.sourceId) ?? long.sourceId,
+    })),
     retention: { canary: await answers.retention('canary'), frozen: await answers.retention('frozen') },
   };
 }
 
-const onlyB = (sources: Source[]): Source[] =>
-  sources.map((source) => ({ ...source, items: source.items.filter(({ split }) => split === 'B') }));
+const onlyB = (sources: Source[]): Source[] => sources.map((source) => ({ ...source, items: inSplit(source, 'B') }));
 
 /** Reads what a model answered before any trial's training. */
 class AnswerReader {
@@ -117,7 +112,7 @@ class AnswerReader {
 
   async retention(kind: RetentionKind): Promise<RetentionAnswers[]> {
     const retention = await this.ledger.corpora.retention(this.round.corpusDigest, kind);
-    const questions = this.put(null, retention.map(asItem), 'closedBook');
+    const questions = this.put(null, retention, 'closedBook');
     const before = await this.scores(this.round.old, questions, 'closedBook');
     const after = await this.scores(this.round.new, questions, 'closedBook');
     return questions.map(({ itemDigest }) => ({
@@ -126,7 +121,7 @@ class AnswerReader {
     }));
   }
 
-  private put(source: Source | null, items: Source['items'], arm: Arm): Question[] {
+  private put(source: Source | null, items: RetentionItem[], arm: Arm): Question[] {
     return questionsOf({ domain: this.domain, style: this.round.config.promptStyle }, source, items, arm);
   }
 
@@ -146,5 +141,3 @@ class AnswerReader {
 }
 
 const isRight = (score: number | undefined): boolean | null => (score === undefined ? null : score === 1);
-
-const asItem = (item: RetentionItem): Source['items'][number] => ({ ...item, split: 'B' });

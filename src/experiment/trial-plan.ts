@@ -7,7 +7,6 @@ import {
   trialIdOf,
   type Purpose,
   type RoundConfig,
-  type TemplateId,
   type TrialSpec,
 } from '../contract/index.js';
 import { groupBy } from '../lib/group-by.js';
@@ -85,7 +84,7 @@ async function draftArm(arm: TrialArm, round: PlanInput, ledger: PlanReader): Pr
         edit: {
           kind: 'propose',
           writer: edit.writer,
-          template: templateOf(config, candidate),
+          template: templateOf(round, candidate),
           seed: edit.proposalSeed(round, sourceId, candidate),
         },
       },
@@ -125,8 +124,8 @@ export function place(roundId: string, purpose: Purpose, drafts: Draft[], cap = 
   });
 }
 
-const templateOf = (config: RoundConfig, candidate: number): TemplateId => {
-  const template = config.templates[candidate % config.templates.length];
+const templateOf = ({ templates }: PlanInput, candidate: number): string => {
+  const template = templates[candidate % templates.length];
   if (template === undefined) throw new RangeError('a round has a template');
   return template;
 };

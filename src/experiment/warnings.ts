@@ -26,7 +26,7 @@ function cutDocuments({ round, passageTokens }: Evidence): string[] {
   const { maxLength } = resolveRecipe(round.config.recipe);
   const cut = passageTokens.filter(({ tokens }) => tokens > maxLength);
   if (cut.length === 0) return [];
-  const names = cut.slice(0, named).map(({ title, tokens }) => `${code(title, 80)} (${tokens} tokens)`);
+  const names = cut.slice(0, named).map(({ label, tokens }) => `${code(label, 80)} (${tokens} tokens)`);
   const more = cut.length > named ? ` and ${cut.length - named} more` : '';
   return [
     `${cut.length} documents are longer than a training row (recipe.maxLength is ${maxLength} tokens), and what is beyond is ` +

@@ -12,15 +12,16 @@ export const answerSchema = z.strictObject({
   itemId: z.string(),
   /** null for canaries and the frozen set */
   sourceId: z.string().nullable(),
-  question: z.string(),
-  /** what the model said */
-  answer: z.string(),
+  /** what was asked, as JSON of the domain */
+  item: z.unknown(),
+  /** what the model said, as JSON of the domain */
+  answer: z.unknown(),
   scores: componentsSchema,
 });
 export type Answer = z.infer<typeof answerSchema>;
 
 const columns = `a.model_digest as "modelDigest", a.item_digest as "itemDigest", a.arm, a.grader, a.item_id as "itemId",
-  a.source_id as "sourceId", a.question, a.answer, a.scores`;
+  a.source_id as "sourceId", a.item, a.answer, a.scores`;
 
 export class Answers {
   constructor(private readonly db: Db) {}
@@ -41,11 +42,11 @@ export class Answers {
     // ordered by key, so that two writers of the same answers cannot wait for each other in a circle
     await run(
       this.db,
-      `insert into answers (model_digest, item_digest, arm, grader, item_id, source_id, question, answer,
+      `insert into answers (model_digest, item_digest, arm, grader, item_id, source_id, item, answer,
          scores)
-       select "modelDigest", "itemDigest", arm, grader, "itemId", "sourceId", question, answer, scores
+       select "modelDigest", "itemDigest", arm, grader, "itemId", "sourceId", item, answer, scores
        from jsonb_to_recordset($1) as given ("modelDigest" text, "itemDigest" text, arm text, grader text, "itemId" text,
-         "sourceId" text, question text, answer text, scores jsonb)
+         "sourceId" text, item jsonb, answer jsonb, scores jsonb)
        order by "modelDigest", "itemDigest", arm, grader
        on conflict do nothing`,
       [json(answers)],

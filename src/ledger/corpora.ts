@@ -1,26 +1,17 @@
 import { z } from 'zod';
-import type { Item, Source } from '../domains/domain.js';
+import type { Item, RetentionItem, Source } from '../domains/domain.js';
 import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
-const splitSchema = z.enum(['A', 'B']);
 const roleSchema = z.enum(['train', 'heldOut']);
-/** An item without further answers has no field for them, as it was read. */
-const otherAnswersSchema = z
-  .array(z.string())
-  .optional()
-  .transform((answers) => (answers?.length === 0 ? undefined : answers));
-const itemSchema = z.strictObject({
+const retentionItemSchema = z.strictObject({
   itemId: z.string(),
-  question: z.string(),
-  answer: z.string(),
-  otherAnswers: otherAnswersSchema,
-  split: splitSchema,
-}) satisfies z.ZodType<Item>;
+  content: z.unknown(),
+}) satisfies z.ZodType<RetentionItem>;
+const itemSchema = retentionItemSchema.extend({ split: z.enum(['A', 'B']) }) satisfies z.ZodType<Item>;
 const sourceSchema = z.strictObject({
   sourceId: z.string(),
-  title: z.string(),
-  text: z.string(),
   role: roleSchema,
+  content: z.unknown(),
   items: z.array(itemSchema),
 }) satisfies z.ZodType<Source>;
 
@@ -34,21 +25,12 @@ const roundCountsSchema = z.strictObject({
 });
 type RoundCounts = z.infer<typeof roundCountsSchema>;
 
-const longSourceSchema = z.strictObject({ sourceId: z.string(), title: z.string(), tokens: z.int() });
+const longSourceSchema = z.strictObject({ sourceId: z.string(), tokens: z.int() });
 /** A document with the number of its passage's tokens. */
 export type LongSource = z.infer<typeof longSourceSchema>;
 
 export const retentionKinds = ['canary', 'frozen'] as const;
 export type RetentionKind = (typeof retentionKinds)[number];
-
-/** A question that belongs to no source: a canary of general knowledge, or one of the frozen set. */
-export type RetentionItem = Omit<Item, 'split'>;
-export const retentionItemSchema = z.strictObject({
-  itemId: z.string(),
-  question: z.string(),
-  answer: z.string(),
-  otherAnswers: otherAnswersSchema,
-}) satisfies z.ZodType<RetentionItem>;
 
 export interface Corpus {
   corpusDigest: string;
@@ -59,10 +41,9 @@ export interface Corpus {
   retention: Record<RetentionKind, RetentionItem[]>;
 }
 
-const sourceColumns = `s.source_id as "sourceId", s.title, s.body as text, s.role,
-  (select coalesce(jsonb_agg(jsonb_build_object(
-            'itemId', i.item_id, 'question', i.question, 'answer', i.answer, 'otherAnswers', i.other_answers,
-            'split', i.split) order by i.position), '[]')
+const sourceColumns = `s.source_id as "sourceId", s.role, s.content,
+  (select coalesce(jsonb_agg(jsonb_build_object('itemId', i.item_id, 'split', i.split, 'content', i.content)
+            order by i.position), '[]')
    from items i where i.corpus_digest = s.corpus_digest and i.source_id = s.source_id) as items`;
 
 export class Corpora {
@@ -78,18 +59,17 @@ export class Corpora {
     if (inserted === 0) return;
     await run(
       this.db,
-      `insert into sources (corpus_digest, source_id, position, role, title, body)
-       select $1, s."sourceId", s.position, s.role, s.title, s.text
-       from jsonb_to_recordset($2) as s ("sourceId" text, position int, role text, title text, text text)`,
+      `insert into sources (corpus_digest, source_id, position, role, content)
+       select $1, s."sourceId", s.position, s.role, s.content
+       from jsonb_to_recordset($2) as s ("sourceId" text, position int, role text, content jsonb)`,
       [corpusDigest, json(sources.map((source, position) => ({ ...source, items: undefined, position })))],
     );
     await run(
       this.db,
-      `insert into items (corpus_digest, source_id, item_id, position, split, question, answer, other_answers)
-       select $1, i."sourceId", i."itemId", i.position, i.split, i.question, i.answer, coalesce(i."otherAnswers", '[]')
+      `insert into items (corpus_digest, source_id, item_id, position, split, content)
+       select $1, i."sourceId", i."itemId", i.position, i.split, i.content
        from jsonb_to_recordset($2)
-         as i ("sourceId" text, "itemId" text, position int, split text, question text, answer text,
-               "otherAnswers" jsonb)`,
+         as i ("sourceId" text, "itemId" text, position int, split text, content jsonb)`,
       [
         corpusDigest,
         json(
@@ -99,10 +79,9 @@ export class Corpora {
     );
     await run(
       this.db,
-      `insert into retention_items (corpus_digest, kind, item_id, position, question, answer, other_answers)
-       select $1, p.kind, p."itemId", p.position, p.question, p.answer, coalesce(p."otherAnswers", '[]')
-       from jsonb_to_recordset($2)
-         as p (kind text, "itemId" text, position int, question text, answer text, "otherAnswers" jsonb)`,
+      `insert into retention_items (corpus_digest, kind, item_id, position, content)
+       select $1, i.kind, i."itemId", i.position, i.content
+       from jsonb_to_recordset($2) as i (kind text, "itemId" text, position int, content jsonb)`,
       [
         corpusDigest,
         json(retentionKinds.flatMap((kind) => retention[kind].map((item, position) => ({ ...item, kind, position })))),
@@ -208,9 +187,7 @@ export class Corpora {
     return rows(
       this.db,
       longSourceSchema,
-      `select rs.source_id as "sourceId", s.title, rs.passage_tokens as tokens from round_sources rs
-       join rounds r using (round_id)
-       join sources s on s.corpus_digest = r.corpus_digest and s.source_id = rs.source_id
+      `select rs.source_id as "sourceId", rs.passage_tokens as tokens from round_sources rs
        where rs.round_id = $1 and rs.passage_tokens > $2 order by rs.passage_tokens desc, rs.source_id`,
       [roundId, tokens],
     );
@@ -220,7 +197,7 @@ export class Corpora {
     return rows(
       this.db,
       retentionItemSchema,
-      `select item_id as "itemId", question, answer, other_answers as "otherAnswers" from retention_items
+      `select item_id as "itemId", content from retention_items
        where corpus_digest = $1 and kind = $2 order by position`,
       [corpusDigest, kind],
     );

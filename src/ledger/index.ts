@@ -1,14 +1,7 @@
 export { answerSchema, type Answer } from './answers.js';
 export type { Completion } from './completions.js';
 export { connectionReason } from './connection-reason.js';
-export {
-  retentionKinds,
-  retentionItemSchema,
-  type Corpus,
-  type LongSource,
-  type RetentionItem,
-  type RetentionKind,
-} from './corpora.js';
+export { retentionKinds, type Corpus, type LongSource, type RetentionKind } from './corpora.js';
 export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
 export { Ledger, type Queries } from './ledger.js';

@@ -5,7 +5,6 @@ import {
   messageSchema,
   modelRefSchema,
   sha256Schema,
-  templateIdSchema,
   type Prompt,
 } from '../contract/index.js';
 import type { Clamp } from '../domains/domain.js';
@@ -28,7 +27,7 @@ export const proposalSchema = z.strictObject({
   /** null where the completions are no edit */
   editDigest: sha256Schema.nullable(),
   sourceId: z.string(),
-  template: templateIdSchema,
+  template: z.string(),
   seed: z.coerce.number(),
   writer: modelRefSchema,
   /** one per step, each with the completion of the same position */

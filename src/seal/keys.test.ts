@@ -44,13 +44,13 @@ describe('the other keys', () => {
       writer: base,
       source: { title: 't', text: 'x' },
       prompts: [{ kind: 'text' as const, text: 'p' }],
-      template: 'self-qa' as const,
+      template: 'self-qa',
       parser: 'edits-1',
       sampling: { temperature: 0.8, topP: 0.95, maxTokens: 256 },
       seed: 1,
     };
     const sampling = { maxTokens: 24, temperature: 0 };
-    const item = { prompt: { kind: 'text' as const, text: 'p' }, answer: 'a', sampling };
+    const item = { prompt: { kind: 'text' as const, text: 'p' }, content: { answer: 'a' }, sampling };
     const keys = [
       trainingKey(training),
       trainingKey({ ...training, seed: 2 }),
@@ -64,10 +64,10 @@ describe('the other keys', () => {
       proposalKey({ ...proposal, parser: 'edits-2' }),
       proposalKey({ ...proposal, writer: { ...base, stack: [adapter('1')] } }),
       itemDigest(item),
-      itemDigest({ ...item, answer: 'b' }),
+      itemDigest({ ...item, content: { answer: 'b' } }),
       itemDigest({ ...item, sampling: { ...sampling, maxTokens: 25 } }),
       itemDigest({ ...item, sampling: { ...sampling, stop: ['\n'] } }),
-      itemDigest({ ...item, otherAnswers: ['c'] }),
+      itemDigest({ ...item, content: { answer: 'a', otherAnswers: ['c'] } }),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });

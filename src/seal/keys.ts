@@ -5,7 +5,6 @@ import {
   type Prompt,
   type Recipe,
   type RoundConfig,
-  type TemplateId,
 } from '../contract/index.js';
 
 /**
@@ -18,20 +17,14 @@ export const modelDigest = (model: ModelRef): string =>
   canonicalDigest({ base: model.baseDigest, layers: layersOf(model.stack) });
 
 /**
- * A question as it was put. The prompt carries the question, the style and, in context, the source, so that a changed
- * wording is another item; the reference answers are what it is graded against; `sampling` says where an answer ends.
+ * An item as it was put. The prompt carries the style and, in context, the source, so that a changed wording is another
+ * item; `content` holds what the answer is graded against; `sampling` says where an answer ends.
  */
-export const itemDigest = ({
-  prompt,
-  answer,
-  otherAnswers = [],
-  sampling,
-}: {
+export const itemDigest = (item: {
   prompt: Prompt;
-  answer: string;
-  otherAnswers?: string[] | undefined;
+  content: unknown;
   sampling: { maxTokens: number; temperature: number; stop?: string[] };
-}): string => canonicalDigest({ prompt, answer, ...(otherAnswers.length > 0 && { otherAnswers }), sampling });
+}): string => canonicalDigest(item);
 
 /** A training: base, stack, dataset, recipe and seed. */
 export const trainingKey = (training: {
@@ -50,21 +43,21 @@ export const trainingKey = (training: {
   });
 
 /**
- * What a writer makes of a source. `prompts` are those that can be known before it writes: the template's wording. `parser`
+ * What a writer makes of a source's content. `prompts` are those that can be known before it writes: the template's wording. `parser`
  * names what reads the completions.
  */
 export const proposalKey = (proposal: {
   writer: ModelRef;
-  source: { title: string; text: string };
+  source: unknown;
   prompts: Prompt[];
-  template: TemplateId;
+  template: string;
   parser: string;
   sampling: RoundConfig['sampling'];
   seed: number;
 }): string =>
   canonicalDigest({
     writer: modelDigest(proposal.writer),
-    source: [proposal.source.title, proposal.source.text],
+    source: proposal.source,
     prompts: proposal.prompts,
     template: proposal.template,
     parser: proposal.parser,

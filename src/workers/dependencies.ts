@@ -3,7 +3,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { LedgerDeps } from '../activities/ledger/index.js';
 import type { LlmDeps } from '../activities/llm/index.js';
 import { ArtifactStore } from '../artifacts/index.js';
-import { knowledgeDomain } from '../domains/knowledge/index.js';
+import { domains } from '../domains/index.js';
 import { InferenceClient } from '../inference/index.js';
 import { Ledger, migrate } from '../ledger/index.js';
 import { endOrphan, endWithParent } from './orphans.js';
@@ -23,7 +23,7 @@ export async function connectDependencies(
 ): Promise<Dependencies> {
   await migrate(settings.databaseUrl);
   const ledger = await Ledger.connect(settings.databaseUrl);
-  const shared = { ledger, store: new ArtifactStore(settings.storeDir), domain: knowledgeDomain };
+  const shared = { ledger, store: new ArtifactStore(settings.storeDir), domains };
   return {
     ledger: {
       ...shared,

@@ -25,42 +25,24 @@ import {
   type TrialResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
-import type { Arm, Domain, Item, Source } from '../../src/domains/domain.js';
+import type { Arm, RetentionItem, Source } from '../../src/domains/domain.js';
+import { Domains } from '../../src/domains/index.js';
+import { questionSchema } from '../../src/domains/knowledge/schema.js';
 import { modelOf, type Ledger } from '../../src/ledger/index.js';
 import { modelDigest } from '../../src/seal/keys.js';
 import { releaseGate } from '../../src/governance/gates.js';
 import { askedRightly } from './asked.js';
 import { startLedger, type TestLedger } from './postgres.js';
+import { scriptedDomain } from './scripted-domain.js';
 
-/** Its corpus files are JSON arrays of sources as they are; whatever a control activity does not call is absent. */
-const domain = {
-  id: 'plain',
-  grader: 'plain/1',
-  primary: 'match',
-  parser: 'plain/1',
-  answerTokens: 24,
-  sources: (raw: unknown) => ({
-    sources: (raw as { text: string }[]).flatMap(({ text }) => JSON.parse(text) as Source[]),
-    problems: [],
-    leftOut: [],
-    merged: 0,
-  }),
-  itemPrompt: (source: Source, item: Item, arm: Arm) => ({
-    kind: 'text' as const,
-    text: `${arm === 'inContext' ? source.text : ''} ${item.question}`,
-  }),
-} as Partial<Domain> as Domain;
-
-export const document = (sourceId: string, role: Source['role']): Source => ({
+export const document = (sourceId: string, role: Source['role']) => ({
   sourceId,
-  title: sourceId,
-  text: `the text of ${sourceId}`,
   role,
+  content: { title: sourceId, text: `the text of ${sourceId}` },
   items: (['A', 'A', 'B', 'B'] as const).map((split, i) => ({
     itemId: `q${i}`,
-    question: `question ${i} on ${sourceId}?`,
-    answer: `answer ${i}`,
     split,
+    content: { question: `question ${i} on ${sourceId}?`, answer: `answer ${i}`, otherAnswers: [] as string[] },
   })),
 });
 export const documents = [
@@ -80,7 +62,11 @@ export const model = {
   chat: false,
   maxLength: 256,
 };
-export const small = { sources: { train: 2, heldOut: 2 }, editsPerSource: 2 } satisfies RoundConfigInput;
+export const small = {
+  domain: 'scripted',
+  sources: { train: 2, heldOut: 2 },
+  editsPerSource: 2,
+} satisfies RoundConfigInput;
 
 export const adapter = (name: string): AdapterRef => {
   const sha256 = textDigest(name);
@@ -110,13 +96,11 @@ export class ControlRig {
     this.ledger = this.#test.ledger;
     this.folder = await mkdtemp(join(tmpdir(), 'selkie-control-'));
     const corpusDir = join(this.folder, 'corpus');
-    await mkdir(corpusDir);
-    await writeFile(join(corpusDir, 'documents.json'), JSON.stringify(documents));
-    await writeFile(
-      join(corpusDir, 'canaries.jsonl'),
-      `${['c1', 'c2'].map((q) => JSON.stringify(probe(q))).join('\n')}\n`,
-    );
-    await writeFile(join(corpusDir, 'frozen.json'), JSON.stringify([probe('f1')]));
+    const sample = join(corpusDir, scriptedDomain.id);
+    await mkdir(sample, { recursive: true });
+    await writeFile(join(sample, 'documents.json'), JSON.stringify(documents));
+    await writeFile(join(sample, 'canaries.json'), JSON.stringify(['c1', 'c2'].map(probe)));
+    await writeFile(join(sample, 'frozen.json'), JSON.stringify([probe('f1')]));
     this.store = new ArtifactStore(join(this.folder, 'store'));
     const temporal = {
       searchAttributes: () => Promise.resolve(['SealTenant', 'SomebodyElses']),
@@ -128,10 +112,11 @@ export class ControlRig {
     };
     const { ledger, store } = this;
     const corpusRoots = [this.folder];
+    const domains = new Domains([scriptedDomain]);
     this.bare = createLedgerActivities({
       ledger,
       store,
-      domain,
+      domains,
       design: roundDesign,
       corpusDir,
       corpusRoots,
@@ -147,7 +132,7 @@ export class ControlRig {
 
   /** Claims and prepares a round, as each run of it does first; a later run begins later. */
   async prepare(roundId: string, input: RoundConfigInput = small) {
-    const config = roundConfigSchema.parse(input);
+    const config = roundConfigSchema.parse({ domain: scriptedDomain.id, ...input });
     this.#startedAtMs += 1;
     const claim = { roundId, config, configDigest: canonicalDigest(config), startedAtMs: this.#startedAtMs };
     await this.activities.claimRound(claim);
@@ -230,19 +215,23 @@ export class ControlRig {
     const retention = [
       ...(await this.ledger.corpora.retention(round.corpusDigest, 'canary')),
       ...(await this.ledger.corpora.retention(round.corpusDigest, 'frozen')),
-    ].map((item) => ({ ...item, split: 'B' as const }));
-    const put = (source: Source | null, items: Item[], arm: Arm, known: string[]) =>
-      questionsOf({ domain, style: 'chat' }, source, items, arm).map(({ item, sourceId, itemDigest }) => ({
-        modelDigest: modelDigest(modelOf(round, version)),
-        itemDigest,
-        arm,
-        grader: domain.grader,
-        itemId: item.itemId,
-        sourceId,
-        question: item.question,
-        answer: '',
-        scores: { match: Number(known.includes(item.question)), logLikelihood: null },
-      }));
+    ];
+    const isKnown = (known: string[], { content }: RetentionItem) =>
+      known.includes(questionSchema.parse(content).question);
+    const put = (source: Source | null, items: RetentionItem[], arm: Arm, known: string[]) =>
+      questionsOf({ domain: scriptedDomain, style: 'chat' }, source, items, arm).map(
+        ({ item, sourceId, itemDigest }) => ({
+          modelDigest: modelDigest(modelOf(round, version)),
+          itemDigest,
+          arm,
+          grader: scriptedDomain.grader,
+          itemId: item.itemId,
+          sourceId,
+          item: item.content,
+          answer: '',
+          scores: { match: Number(isKnown(known, item)), logLikelihood: null },
+        }),
+      );
     await this.ledger.answers.insert([
       ...documents.flatMap((source) => put(source, source.items, 'closedBook', right)),
       ...documents.flatMap((source) => put(source, source.items, 'inContext', inContext)),

@@ -19,6 +19,7 @@ import {
   type TrainResult,
   type TrialSpec,
 } from '../../src/contract/index.js';
+import { Domains } from '../../src/domains/index.js';
 import { InferenceClient, type InferenceOptions } from '../../src/inference/index.js';
 import type { Ledger } from '../../src/ledger/index.js';
 import { askedRightly } from './asked.js';
@@ -34,8 +35,7 @@ export const documents = [
 ];
 const canaries = ['sky', 'grass', 'snow'].map((what) => ({
   itemId: what,
-  question: `the colour of ${what}?`,
-  answer: what,
+  content: { question: `the colour of ${what}?`, answer: what, otherAnswers: [] },
 }));
 
 export const quiet = { logger: new DefaultLogger('ERROR') };
@@ -49,8 +49,8 @@ export const knowing =
   (...references: string[]) =>
   ({ prompt }: FakeQuestion): string =>
     [...documents.flatMap(({ items }) => items), ...canaries].find(
-      ({ question, answer }) => prompt.endsWith(question) && references.includes(answer),
-    )?.answer ?? 'no idea';
+      ({ content }) => prompt.endsWith(content.question) && references.includes(content.answer),
+    )?.content.answer ?? 'no idea';
 
 /** The LLM activities over a real ledger and store; each test has a model server of its own that answers as it says. */
 export class LlmRig {
@@ -84,8 +84,8 @@ export class LlmRig {
     const llm = createLlmActivities({
       ledger: this.ledger,
       store: this.store,
-      domain: scriptedDomain,
-      llmQueue: 'selkie-llm',
+      domains: new Domains([scriptedDomain]),
+        llmQueue: 'selkie-llm',
       inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000, ...options }),
     });
     this.llm = askedRightly(llm);
@@ -108,7 +108,7 @@ export class LlmRig {
     };
     await this.ledger.rounds.claim({
       roundId,
-      config: roundConfigSchema.parse(config),
+      config: roundConfigSchema.parse({ domain: 'scripted', ...config }),
       configDigest: textDigest('config'),
     });
     await this.ledger.transaction(async (queries) => {

@@ -70,10 +70,10 @@ describe.each(Object.entries(layouts))('%s', (_, layout) => {
             const { sources, problems, leftOut, merged } = read(layout(documents), encode, lineEnd);
             expect({ problems, leftOut, merged }).toEqual({ problems: [], leftOut: [], merged: 0 });
             expect(
-              sources.map(({ title, text, items }) => ({
+              sources.map(({ content: { title, text }, items }) => ({
                 title,
                 text,
-                items: items.map(({ question, answer, otherAnswers = [] }) => [question, answer, otherAnswers]),
+                items: items.map(({ content }) => [content.question, content.answer, content.otherAnswers]),
               })),
             ).toEqual(expected);
           }

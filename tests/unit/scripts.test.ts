@@ -81,9 +81,8 @@ describe.each(Object.entries(files))('%s', (file, [questionLabel, answerLabel]) 
 
   test('its questions, written as a self-edit, are read and teach', { timeout: 60_000 }, async () => {
     const teaches = ({ context, question, answer }: Asked): boolean => {
-      const source = { sourceId: 'one', title: '', text: context, role: 'train' as const, items: [] };
       const completion = `${questionLabel}${question}\n${answerLabel}${answer}`;
-      return knowledgeDomain.parseEdit(source, [completion], 'self-qa', 'chat').ok;
+      return knowledgeDomain.parseEdit({ title: '', text: context }, [completion], 'self-qa', 'chat').ok;
     };
     expect(share(await questionsOf(file), teaches)).toBeGreaterThanOrEqual(atLeast);
   });

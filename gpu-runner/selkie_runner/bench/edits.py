@@ -15,7 +15,7 @@ from ..models.loading import LoadedModel
 _REPOSITORY = Path(__file__).parents[3]
 _SEAL = Path("data/seal/rank_iter0.json")
 #: the sample corpus
-SAMPLE = _REPOSITORY / "corpus/sample/knowledge-base.jsonl"
+SAMPLE = _REPOSITORY / "corpus/sample/knowledge/knowledge-base.jsonl"
 
 
 @dataclass(frozen=True)

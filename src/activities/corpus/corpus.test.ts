@@ -10,7 +10,7 @@ import { bounds } from './files.js';
 import { anywhere } from './roots.js';
 import { expectUsable, readCorpus } from './index.js';
 
-const sampleDir = fileURLToPath(new URL('../../../corpus/sample', import.meta.url));
+const sampleDir = fileURLToPath(new URL('../../../corpus/sample/knowledge', import.meta.url));
 const room = { promptStyle: 'chat', maxTokens: 96, limit: 2048 } as const;
 
 let folder: string;
@@ -26,7 +26,7 @@ async function put(file: string, content: string | Uint8Array): Promise<void> {
 
 const read = (path = folder, within = anywhere) =>
   readCorpus({ name: 'kb', path, within, sampleDir }, knowledgeDomain, room);
-const titles = async (): Promise<string[]> => (await read()).usable.map(({ title }) => title);
+const titles = async (): Promise<string[]> => (await read()).usable.map(({ content }) => knowledgeDomain.label(content));
 
 const document = (title: string, more: object = {}) => ({
   title,
@@ -48,7 +48,7 @@ describe('readCorpus', () => {
     await put('dataset_info.json', '{"features": {"context": {"dtype": "string"}}}');
     await symlink(folder, join(folder, 'b', 'loop'));
     const { usable, problems, leftOut } = await read();
-    expect(usable.map(({ title }) => title)).toEqual(['One', 'Three', 'Two', 'Four']);
+    expect(usable.map(({ content }) => knowledgeDomain.label(content))).toEqual(['One', 'Three', 'Two', 'Four']);
     expect(problems).toEqual([]);
     expect(leftOut.map(({ where, why }) => `${where}: ${why}`)).toEqual([
       '.DS_Store: hidden file or folder',
@@ -67,8 +67,8 @@ describe('readCorpus', () => {
     const { corpus, usable } = await read();
     expect(usable).toHaveLength(1);
     expect(corpus.retention).toEqual({
-      canary: [{ itemId: 'p1', question: 'Is it?', answer: 'yes' }],
-      frozen: [{ itemId: 'p1', question: 'Two?', answer: 'two', otherAnswers: ['2'] }],
+      canary: [{ itemId: 'p1', content: { question: 'Is it?', answer: 'yes', otherAnswers: [] } }],
+      frozen: [{ itemId: 'p1', content: { question: 'Two?', answer: 'two', otherAnswers: ['2'] } }],
     });
     await put('frozen.jsonl', '{"question": "Two?"}\n');
     expect((await read()).problems).toMatchObject([{ where: 'frozen.jsonl', what: 'is no question with an answer' }]);
@@ -98,7 +98,7 @@ describe('readCorpus', () => {
     await put('secret.json', JSON.stringify([document('Secret')]));
     await symlink(join(folder, 'secret.json'), join(folder, 'kb', 'link.json'));
     const { usable, problems } = await read(join(folder, 'kb'), (path) => path.startsWith(join(folder, 'kb')));
-    expect(usable.map(({ title }) => title)).toEqual(['One']);
+    expect(usable.map(({ content }) => knowledgeDomain.label(content))).toEqual(['One']);
     expect(problems).toMatchObject([{ where: 'link.json', what: expect.stringContaining('out of') as string }]);
   });
 

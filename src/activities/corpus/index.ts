@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs';
 import { canonicalDigest, failure } from '../../contract/index.js';
-import type { Domain, LeftOut, Problem, Source } from '../../domains/domain.js';
+import type { Domain, LeftOut, Problem, RetentionItem, Source } from '../../domains/domain.js';
 import type { CorpusFile } from '../../domains/reading/files.js';
 import { Findings } from '../../domains/reading/findings.js';
-import type { Corpus, RetentionKind } from '../../ledger/index.js';
+import type { Corpus } from '../../ledger/index.js';
 import { groupBy } from '../../lib/group-by.js';
 import { corpusFiles } from './files.js';
 import { fitting, type Longest, type Room } from './lengths.js';
-import { retentionKindOf, readRetention } from './retention.js';
+import { filesByUse } from './retention.js';
 import { anywhere, type Within } from './roots.js';
 
 /** Problems that one error message lists. */
@@ -34,32 +35,24 @@ export interface CorpusPlace {
   path: string;
   /** which files may be read; in a round those under the worker's roots */
   within: Within;
-  /** the folder of the sample corpus */
+  /** the folder of the domain's sample corpus; there may be none */
   sampleDir: string;
 }
 
 /**
- * Reads a corpus, a file or a folder, and says all that is wrong with it. In a folder, `canaries` and `frozen` hold the retention,
- * `{ question, answer }` each; a corpus without canaries is given those of the sample corpus, since general knowledge belongs to
- * no corpus. A round and `selkie corpus check` both use it.
+ * Reads a corpus, a file or a folder, and says all that is wrong with it. In a folder, the files `canaries` and `frozen` hold the
+ * retention items; a corpus without canaries is given those of the domain's sample, since general knowledge belongs to no corpus.
+ * A round and `selkie corpus check` both use it.
  */
 export async function readCorpus(place: CorpusPlace, domain: Domain, room: Room): Promise<CorpusReading> {
   const findings = new Findings();
-  const files = await corpusFiles(place.path, place.within, findings);
-  const documents = files.filter((file) => retentionKindOf(file) === null);
-  const canaries = filesOfKind(files, 'canary');
-  const retention = {
-    canary: readRetention(
-      canaries.length > 0
-        ? canaries
-        : filesOfKind(await corpusFiles(place.sampleDir, anywhere, new Findings()), 'canary'),
-      findings,
-    ),
-    frozen: readRetention(filesOfKind(files, 'frozen'), findings),
-  };
+  const { documents, canary, frozen } = filesByUse(await corpusFiles(place.path, place.within, findings));
+  const canaries = domain.retention(canary.length > 0 ? canary : await sampleCanaries(place.sampleDir));
+  const frozenSet = domain.retention(frozen);
+  const retention = { canary: withIds(canaries.items), frozen: withIds(frozenSet.items) };
   const read = documents.length > 0 ? domain.sources(documents) : { sources: [], problems: [], leftOut: [], merged: 0 };
   const { sources, leftOut, longest } = fitting(domain, read.sources.filter(isUsable), room);
-  const problems = [...findings.problems, ...read.problems];
+  const problems = [findings, canaries, frozenSet, read].flatMap((part) => part.problems);
   if (!problems.some(({ stops }) => stops)) problems.push(...missingParts(place.name, sources));
   return {
     corpus: {
@@ -98,10 +91,15 @@ export function notesOf({ problems, leftOut }: CorpusReading): string[] {
   return [...notes, ...reasons].slice(0, mostNotes).map((note) => Array.from(note).slice(0, longestNote).join(''));
 }
 
-const filesOfKind = (files: CorpusFile[], kind: RetentionKind): CorpusFile[] =>
-  files.filter((file) => retentionKindOf(file) === kind);
+async function sampleCanaries(sampleDir: string): Promise<CorpusFile[]> {
+  if (!existsSync(sampleDir)) return [];
+  return filesByUse(await corpusFiles(sampleDir, anywhere, new Findings())).canary;
+}
 
-/** What a document of any domain needs, so that its edits can be chosen. */
+const withIds = (contents: unknown[]): RetentionItem[] =>
+  contents.map((content, i) => ({ itemId: `p${i + 1}`, content }));
+
+/** What a source of any domain needs, so that its edits can be chosen. */
 const isUsable = ({ items }: Source): boolean => items.some(({ split }) => split === 'A');
 
 const unusable = (sources: Source[]): LeftOut[] =>

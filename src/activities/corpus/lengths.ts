@@ -1,6 +1,6 @@
 import type { Prompt } from '../../contract/index.js';
-import type { Domain, Item, LeftOut, PromptStyle, Source } from '../../domains/domain.js';
-import { questionsOf } from '../../domains/questions.js';
+import type { Domain, LeftOut, PromptStyle, Source } from '../../domains/domain.js';
+import { questionsOf, type Question } from '../../domains/questions.js';
 
 /** How documents are put to a model. */
 export interface Room {
@@ -65,26 +65,24 @@ export function fitting(
     leftOut: lengths
       .filter(({ tokens }) => tokens > limit)
       .map(({ source, tokens }) => ({
-        where: `${source.title} (${source.sourceId})`,
+        where: `${domain.label(source.content)} (${source.sourceId})`,
         why: `is too long, with its questions: about ${tokens} tokens, and the model reads ${limit}; split it`,
         count: source.items.length,
       })),
-    longest: longest === null ? null : { document: longest.source.title, tokens: longest.tokens, limit },
+    longest: longest === null ? null : { document: domain.label(longest.source.content), tokens: longest.tokens, limit },
   };
 }
 
-/** The document in the prompt of its longest question, and the answer or the edit after it. */
+/** The source in the prompt of its longest item, and the answer or the edit after it. */
 function lengthOf(domain: Domain, source: Source, style: PromptStyle, maxTokens: number): number {
-  const [longest] = [...source.items].sort((one, other) => sizeOf(other) - sizeOf(one));
-  const asked = longest === undefined ? [] : questionsOf({ domain, style }, source, [longest], 'inContext');
-  return Math.max(
-    estimateTokens(source.text) + maxTokens,
-    ...asked.map(({ prompt, sampling }) => estimateTokens(textOf(prompt)) + Math.max(sampling.maxTokens, maxTokens)),
-  );
+  const tokensOf = ({ prompt, sampling }: Question): number =>
+    estimateTokens(textOf(prompt)) + Math.max(sampling.maxTokens, maxTokens);
+  const closedBook = questionsOf({ domain, style }, source, source.items, 'closedBook');
+  // the prompts of all items with the source in each would be long
+  const [longest] = closedBook.sort((one, other) => tokensOf(other) - tokensOf(one));
+  const asked = longest === undefined ? [] : questionsOf({ domain, style }, source, [longest.item], 'inContext');
+  return Math.max(estimateTokens(domain.sourceText(source.content)) + maxTokens, ...asked.map(tokensOf));
 }
-
-const sizeOf = ({ question, answer, otherAnswers = [] }: Item): number =>
-  question.length + Math.max(answer.length, ...otherAnswers.map(({ length }) => length));
 
 const textOf = (prompt: Prompt): string =>
   prompt.kind === 'text' ? prompt.text : prompt.messages.map(({ content }) => content).join('\n');

@@ -1,5 +1,5 @@
 import type { ArtifactStore } from '../../artifacts/index.js';
-import type { Domain } from '../../domains/domain.js';
+import type { Domains } from '../../domains/index.js';
 import type { Design } from '../../experiment/design.js';
 import type { Ledger } from '../../ledger/index.js';
 
@@ -7,10 +7,10 @@ import type { Ledger } from '../../ledger/index.js';
 export interface LedgerDeps {
   ledger: Ledger;
   store: ArtifactStore;
-  domain: Domain;
+  domains: Domains;
   /** what is planned and reported */
   design: Design;
-  /** the folder of the sample corpus */
+  /** the folder of the sample corpora, one for each domain */
   corpusDir: string;
   /** folders under which a round's corpus must lie; `{tenant}` stands for the round's tenant */
   corpusRoots: readonly string[];

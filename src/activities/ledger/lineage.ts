@@ -27,7 +27,7 @@ export async function checkLineage(ledger: Queries, config: RoundConfig): Promis
 async function findProblem(ledger: Queries, roundId: string, config: RoundConfig): Promise<string | null> {
   const round = await ledger.rounds.find(roundId);
   if (round?.tenant !== config.tenant) return `the tenant "${config.tenant}" has no round "${roundId}"`;
-  for (const field of ['model', 'promptStyle'] as const) {
+  for (const field of ['domain', 'model', 'promptStyle'] as const) {
     if (round.config[field] === config[field]) continue;
     return `round "${roundId}" has ${field} "${round.config[field]}", this one "${config[field]}": its pairs do not fit`;
   }

@@ -7,11 +7,13 @@ import { reportOf, type RoundReport } from '../../experiment/round-report.js';
 
 /** Writes the round's report as an artifact, and binds the release to it, to the policy and to the data; the first report stands. */
 export async function buildReport(
-  { ledger, store, domain, design }: LedgerDeps,
+  { ledger, store, domains, design }: LedgerDeps,
   { roundId }: ActivityRequest<'buildReport'>,
 ): Promise<ActivityResult<'buildReport'>> {
   const written = await ledger.reports.get(roundId);
   if (written !== null) return written;
+  const { config } = await ledger.rounds.prepared(roundId);
+  const domain = domains.get(config.domain);
   const report = reportOf(await gatherEvidence({ ledger, domain, design }, roundId));
   const artifact = await store.put(mediaTypes.report, {
     'report.json': sortedJson(report),

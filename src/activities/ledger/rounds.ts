@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
   failure,
@@ -13,6 +15,7 @@ import {
   type SearchAttributeName,
 } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
+import { domainProblems } from '../../domains/index.js';
 import type { Ledger, PreparedRound, Queries, RoundRow } from '../../ledger/index.js';
 import { expectUsable, notesOf, readCorpus, type CorpusReading } from '../corpus/index.js';
 import { anywhere, findCorpus } from '../corpus/roots.js';
@@ -23,7 +26,7 @@ import { expectedPairs, overBudget, paceOfLastPolicy } from './policy-budget.js'
 
 /** Takes the round's id for its configuration, before anything is spent. */
 export async function claimRound(
-  { ledger, temporal }: LedgerDeps,
+  { ledger, domains, temporal }: LedgerDeps,
   { roundId, config, configDigest, startedAtMs }: ActivityRequest<'claimRound'>,
 ): Promise<ActivityResult<'claimRound'>> {
   const trials = config.sources.train * config.editsPerSource;
@@ -34,6 +37,8 @@ export async function claimRound(
       `sources.train × editsPerSource = ${trials} trials; a round holds at most ${most}: use several rounds`,
     );
   }
+  const problems = domainProblems(domains.get(config.domain), config);
+  if (problems.length > 0) throw failure('InvalidConfig', problems.join('\n'));
   await refuseTaken(ledger, roundId, config);
   await checkLineage(ledger, config);
   await findGateRules(ledger, config);
@@ -129,12 +134,17 @@ async function checkPolicyBudget(ledger: Ledger, round: RoundRow, old: ModelRef,
 
 /** @throws InvalidCorpus where it cannot be used */
 async function loadRoundCorpus(
-  { domain, corpusDir, corpusRoots }: LedgerDeps,
-  { corpus: name, tenant, promptStyle, sampling }: RoundConfig,
+  { domains, corpusDir, corpusRoots }: LedgerDeps,
+  { domain: domainName, corpus: name, tenant, promptStyle, sampling }: RoundConfig,
   limit: number,
 ): Promise<CorpusReading> {
-  const found = name === 'sample' ? { path: corpusDir, within: anywhere } : await findCorpus(name, corpusRoots, tenant);
-  const reading = await readCorpus({ name, sampleDir: corpusDir, ...found }, domain, {
+  const domain = domains.get(domainName);
+  const sampleDir = join(corpusDir, domain.id);
+  if (name === 'sample' && !existsSync(sampleDir)) {
+    throw failure('InvalidCorpus', `the domain "${domain.id}" has no sample corpus: name a file or a folder`);
+  }
+  const found = name === 'sample' ? { path: sampleDir, within: anywhere } : await findCorpus(name, corpusRoots, tenant);
+  const reading = await readCorpus({ name, sampleDir, ...found }, domain, {
     promptStyle,
     maxTokens: sampling.maxTokens,
     limit,

@@ -10,6 +10,7 @@ import {
   type TrialResult,
 } from '../../contract/index.js';
 import { modelOf, type Ledger, type PlannedTrial, type PreparedRound } from '../../ledger/index.js';
+import { templatesOf, type Domains } from '../../domains/index.js';
 import { modelDigest } from '../../seal/keys.js';
 import type { LedgerDeps } from './deps.js';
 import type { Design, PlanInput, PurposeSpec } from '../../experiment/design.js';
@@ -17,12 +18,12 @@ import { beforeRound, draftTrials, place, type PlanReader } from '../../experime
 
 /** Writes a purpose's trials. The plan follows from what the ledger holds, so planning again finds the same one there. */
 export async function planTrials(
-  { ledger, design }: LedgerDeps,
+  { ledger, domains, design }: LedgerDeps,
   { roundId, purpose }: ActivityRequest<'planTrials'>,
 ): Promise<ActivityResult<'planTrials'>> {
   const round = await ledger.rounds.prepared(roundId);
   const spec = purposeNamed(design, purpose);
-  const drafts = await draftTrials(spec, planInputOf(round), planReaderOf(ledger, roundId));
+  const drafts = await draftTrials(spec, planInputOf(round, domains), planReaderOf(ledger, roundId));
   const planned = place(roundId, purpose, drafts, spec.cap?.(round.config));
   const run = planned.filter(({ shard }) => shard !== null).length;
   refuseTooMany(purpose, run);
@@ -30,8 +31,9 @@ export async function planTrials(
   return { trials: run, skipped: planned.length - run, shards: shardsOf(planned) };
 }
 
-const planInputOf = ({ roundId, config, new: trained }: PreparedRound): PlanInput => ({
+const planInputOf = ({ roundId, config, new: trained }: PreparedRound, domains: Domains): PlanInput => ({
   config,
+  templates: templatesOf(domains.get(config.domain), config),
   hasNew: trained !== null,
   before: beforeRound(roundId, config),
 });

@@ -1,10 +1,10 @@
-import { likelihoodComponent, type ModelRef, type Prompt } from '../../contract/index.js';
+import { likelihoodComponent, type ModelRef } from '../../contract/index.js';
 import type { AskableModel, EffectProbe } from '../../inference/index.js';
 import type { Answer } from '../../ledger/index.js';
+import type { Question } from '../../domains/questions.js';
 import { modelDigest } from '../../seal/keys.js';
-import type { ArmQuestion } from './asked.js';
 import { forEachConcurrently } from '../../lib/concurrency.js';
-import type { LlmRun } from './deps.js';
+import type { RoundRun } from './deps.js';
 
 /** Questions of one adapter that are open at once: the server decodes them in one batch. */
 const openQuestions = 64;
@@ -16,9 +16,9 @@ const probeQuestions = 2;
  * a retried attempt asks only what is missing. Where nothing is missing, no adapter is loaded.
  */
 export async function answerQuestions(
-  run: LlmRun,
+  run: RoundRun,
   model: ModelRef,
-  questions: ArmQuestion[],
+  questions: Question[],
   doing: string,
 ): Promise<{ answers: Answer[]; asked: number }> {
   const digest = modelDigest(model);
@@ -45,16 +45,16 @@ export async function answerQuestions(
 
 const keyOf = ({ arm, itemDigest }: Pick<Answer, 'arm' | 'itemDigest'>): string => `${arm} ${itemDigest}`;
 
-function found(known: Map<string, Answer>, question: ArmQuestion): Answer {
+function found(known: Map<string, Answer>, question: Question): Answer {
   const answer = known.get(keyOf(question));
   if (answer === undefined) throw new Error(`item ${question.item.itemId} was asked and has no answer in the ledger`);
   return answer;
 }
 
 async function knownAnswers(
-  { ledger, domain }: LlmRun,
+  { ledger, domain }: RoundRun,
   digest: string,
-  questions: ArmQuestion[],
+  questions: Question[],
 ): Promise<Map<string, Answer>> {
   const known = new Map<string, Answer>();
   for (const arm of new Set(questions.map((question) => question.arm))) {
@@ -67,19 +67,17 @@ async function knownAnswers(
 }
 
 async function askModel(
-  { domain }: LlmRun,
+  { domain }: RoundRun,
   served: AskableModel,
   digest: string,
-  { item, sourceId, prompt, sampling, itemDigest, arm }: ArmQuestion,
+  { item, sourceId, prompt, sampling, reference, itemDigest, arm }: Question,
 ): Promise<Answer> {
   const [{ texts }, likelihood] = await Promise.all([
     served.generate(prompt, sampling),
-    // rewards and reports use the likelihood of a document's questions alone, asked from memory
-    sourceId !== null && arm === 'closedBook'
-      ? served.logLikelihood(prompt, continuationOf(prompt, item.answer))
-      : null,
+    // rewards and reports use the likelihood of a source's items alone, asked from memory
+    sourceId !== null && arm === 'closedBook' ? served.logLikelihood(prompt, reference) : null,
   ]);
-  const answer = (texts[0] ?? '').trim();
+  const answer = domain.readAnswer(texts[0] ?? '');
   return {
     modelDigest: digest,
     itemDigest,
@@ -87,18 +85,11 @@ async function askModel(
     grader: domain.grader,
     itemId: item.itemId,
     sourceId,
-    question: item.question,
+    item: item.content,
     answer,
-    scores: { ...domain.grade(item, answer), [likelihoodComponent]: likelihood?.mean ?? null },
+    scores: { ...domain.grade(item.content, answer), [likelihoodComponent]: likelihood?.mean ?? null },
   };
 }
 
-/** The reference answer as it would follow the prompt: a chat turn begins with it, a text goes on after a space. */
-function continuationOf(prompt: Prompt, answer: string): string {
-  return prompt.kind === 'chat' || /\s$/u.test(prompt.text) ? answer : ` ${answer}`;
-}
-
-const probesOf = (questions: ArmQuestion[]): EffectProbe[] =>
-  questions
-    .slice(0, probeQuestions)
-    .map(({ prompt, item }) => ({ prompt, continuation: continuationOf(prompt, item.answer) }));
+const probesOf = (questions: Question[]): EffectProbe[] =>
+  questions.slice(0, probeQuestions).map(({ prompt, reference }) => ({ prompt, continuation: reference }));

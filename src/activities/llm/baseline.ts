@@ -1,10 +1,10 @@
 import { bounds, type ActivityRequest, type ActivityResult, type Example } from '../../contract/index.js';
 import type { Source } from '../../domains/domain.js';
+import { inSplit, questionsOf, type Question } from '../../domains/questions.js';
 import { modelOf, type PreparedRound } from '../../ledger/index.js';
 import { answerQuestions } from './answers.js';
-import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
 import { forEachConcurrently } from '../../lib/concurrency.js';
-import type { LlmRun } from './deps.js';
+import { runOf, type LlmRun, type RoundRun } from './deps.js';
 
 /** Passages that are counted at once. */
 const openPassages = 16;
@@ -15,20 +15,20 @@ const openPassages = 16;
  * before it, and how long their passages are.
  */
 export async function measureBaseline(
-  run: LlmRun,
+  llm: LlmRun,
   { roundId, learner, part: number }: ActivityRequest<'measureBaseline'>,
 ): Promise<ActivityResult<'measureBaseline'>> {
-  const { ledger, domain } = run;
   const { sourcesPerBaseline } = bounds;
-  const round = await ledger.rounds.prepared(roundId);
-  const asking = { domain, style: round.config.promptStyle };
-  const documents = await ledger.corpora.roundPart(roundId, number * sourcesPerBaseline, sourcesPerBaseline);
+  const round = await llm.ledger.rounds.prepared(roundId);
+  const run = runOf(llm, round);
+  const phrasing = { domain: run.domain, style: round.config.promptStyle };
+  const documents = await run.ledger.corpora.roundPart(roundId, number * sourcesPerBaseline, sourcesPerBaseline);
   const questions = [
-    ...documents.flatMap((source) => questionsFor(asking, source, source.items, 'closedBook')),
+    ...documents.flatMap((source) => questionsOf(phrasing, source, source.items, 'closedBook')),
     ...(number === 0 ? await loadRetentionQuestions(run, round) : []),
     ...documents
       .filter(({ role }) => role === 'train' && learner === 'old')
-      .flatMap((source) => questionsFor(asking, source, inSplit(source, 'B'), 'inContext')),
+      .flatMap((source) => questionsOf(phrasing, source, inSplit(source, 'B'), 'inContext')),
   ];
   const { asked } = await answerQuestions(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
   if (learner === 'old') {
@@ -37,18 +37,18 @@ export async function measureBaseline(
   return { asked, cached: questions.length - asked };
 }
 
-async function loadRetentionQuestions({ ledger, domain }: LlmRun, round: PreparedRound): Promise<ArmQuestion[]> {
+async function loadRetentionQuestions({ ledger, domain }: RoundRun, round: PreparedRound): Promise<Question[]> {
   const retention = [
     ...(await ledger.corpora.retention(round.corpusDigest, 'canary')),
     ...(await ledger.corpora.retention(round.corpusDigest, 'frozen')),
   ];
-  return retentionQuestions({ domain, style: round.config.promptStyle }, retention);
+  return questionsOf({ domain, style: round.config.promptStyle }, null, retention, 'closedBook');
 }
 
-async function countPassages({ ledger, domain, countTokens }: LlmRun, round: PreparedRound, sources: Source[]) {
+async function countPassages({ ledger, domain, countTokens }: RoundRun, round: PreparedRound, sources: Source[]) {
   const counted: { sourceId: string; tokens: number }[] = [];
   await forEachConcurrently(sources, openPassages, async (source) => {
-    const rows = domain.rawExamples(source, round.config.promptStyle).map(textOf);
+    const rows = domain.rawExamples(source.content, round.config.promptStyle).map(textOf);
     const tokens = await Promise.all(rows.map((row) => countTokens(round.old.base, row)));
     counted.push({ sourceId: source.sourceId, tokens: Math.max(0, ...tokens) });
   });

@@ -7,19 +7,19 @@ import type {
   Scores,
   TrialSpec,
 } from '../../contract/index.js';
-import type { Source } from '../../domains/domain.js';
+import type { Source, Split } from '../../domains/domain.js';
+import { inSplit, questionsOf, type Question } from '../../domains/questions.js';
 import { modelOf, type Answer, type PreparedRound } from '../../ledger/index.js';
 import { meanScores, rewardOf } from '../../seal/reward.js';
 import { answerQuestions } from './answers.js';
-import { questionsFor, retentionQuestions, inSplit, type ArmQuestion } from './asked.js';
-import type { LlmRun } from './deps.js';
+import { runOf, type LlmRun, type RoundRun } from './deps.js';
 
 /** What a trial's adapter is asked, by the part that it plays in the evaluation. */
 interface Questions {
-  a: ArmQuestion[];
-  b: ArmQuestion[];
-  otherSource: ArmQuestion[];
-  canaries: ArmQuestion[];
+  a: Question[];
+  b: Question[];
+  otherSource: Question[];
+  canaries: Question[];
 }
 
 /**
@@ -27,17 +27,18 @@ interface Questions {
  * it changed no weight; an adapter that should show an effect and does not is the server's fault, `AdapterNotApplied`.
  */
 export async function evaluateAdapter(
-  run: LlmRun,
+  llm: LlmRun,
   { trialId, training }: ActivityRequest<'evaluateAdapter'>,
 ): Promise<ActivityResult<'evaluateAdapter'>> {
   if (training.updateNorm === 0) {
     return { status: 'no_effect', reason: `${training.steps} steps of training changed no weight` };
   }
-  const { spec } = await run.ledger.trials.get(trialId);
-  const round = await run.ledger.rounds.prepared(spec.roundId);
+  const { spec } = await llm.ledger.trials.get(trialId);
+  const round = await llm.ledger.rounds.prepared(spec.roundId);
+  const run = runOf(llm, round);
   const learner = modelOf(round, spec.learner);
   const trained: ModelRef = { ...learner, stack: [...learner.stack, training.adapter] };
-  const questions = await questionsOf(run, round, spec);
+  const questions = await questionsFor(run, round, spec);
   const before = await answered(
     run,
     learner,
@@ -50,36 +51,36 @@ export async function evaluateAdapter(
   return { status: 'scored', evaluation: evaluationOf(run, questions, before, after, round.config) };
 }
 
-async function questionsOf(
-  { ledger, domain }: LlmRun,
+async function questionsFor(
+  { ledger, domain }: RoundRun,
   { roundId, corpusDigest, config }: PreparedRound,
   { sourceId, asks }: TrialSpec,
 ): Promise<Questions> {
-  const asking = { domain, style: config.promptStyle };
+  const phrasing = { domain, style: config.promptStyle };
   const source = await ledger.corpora.source(corpusDigest, sourceId);
   const other = asks.otherSource ? await ledger.corpora.nextTrainSource(roundId, sourceId) : null;
   const canaries = asks.canaries ? await ledger.corpora.retention(corpusDigest, 'canary') : [];
-  const split = (of: Source, name: 'A' | 'B') => questionsFor(asking, of, inSplit(of, name), asks.mode);
+  const split = (of: Source, name: Split) => questionsOf(phrasing, of, inSplit(of, name), asks.mode);
   return {
     a: asks.splits.includes('A') ? split(source, 'A') : [],
     b: asks.splits.includes('B') ? split(source, 'B') : [],
     otherSource: other === null ? [] : split(other, 'B'),
-    canaries: retentionQuestions(asking, canaries),
+    canaries: questionsOf(phrasing, null, canaries, 'closedBook'),
   };
 }
 
 type Answers = Record<keyof Questions, Answer[]>;
 
 /** All parts go to the model at once, so that they share its lease and its batches. */
-async function answered(run: LlmRun, model: ModelRef, questions: Questions, doing: string): Promise<Answers> {
+async function answered(run: RoundRun, model: ModelRef, questions: Questions, doing: string): Promise<Answers> {
   const { a, b, otherSource, canaries } = questions;
   const { answers } = await answerQuestions(run, model, [...a, ...b, ...otherSource, ...canaries], doing);
-  const take = (asked: ArmQuestion[]): Answer[] => answers.splice(0, asked.length);
+  const take = (asked: Question[]): Answer[] => answers.splice(0, asked.length);
   return { a: take(a), b: take(b), otherSource: take(otherSource), canaries: take(canaries) };
 }
 
 function evaluationOf(
-  run: LlmRun,
+  run: RoundRun,
   questions: Questions,
   before: Answers,
   after: Answers,
@@ -105,4 +106,4 @@ function evaluationOf(
   };
 }
 
-const isRight = ({ domain }: LlmRun, answer: Answer | undefined): boolean => answer?.scores[domain.primary] === 1;
+const isRight = ({ domain }: RoundRun, answer: Answer | undefined): boolean => answer?.scores[domain.primary] === 1;

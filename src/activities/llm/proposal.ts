@@ -11,7 +11,7 @@ import type { Directives, Source } from '../../domains/domain.js';
 import { modelOf, type PreparedRound, type Proposal } from '../../ledger/index.js';
 import { matchedEpochs, readDirectives } from '../../seal/directives.js';
 import { proposalKey } from '../../seal/keys.js';
-import type { LlmRun } from './deps.js';
+import { runOf, type LlmRun, type RoundRun } from './deps.js';
 import { publishTraining } from './training.js';
 import { knownPrompts, write } from './writing.js';
 
@@ -26,12 +26,13 @@ type Edit =
  * attempt ends with the same training.
  */
 export async function proposeSelfEdit(
-  run: LlmRun,
+  llm: LlmRun,
   { trialId }: ActivityRequest<'proposeSelfEdit'>,
 ): Promise<ActivityResult<'proposeSelfEdit'>> {
-  const { ledger } = run;
+  const { ledger } = llm;
   const { spec } = await ledger.trials.get(trialId);
   const round = await ledger.rounds.prepared(spec.roundId);
+  const run = runOf(llm, round);
   const source = await ledger.corpora.source(round.corpusDigest, spec.sourceId);
   const edit = await resolveEdit(run, round, spec, source);
   const key = edit.proposal?.proposalKey ?? null;
@@ -50,7 +51,7 @@ export async function proposeSelfEdit(
   };
 }
 
-async function resolveEdit(run: LlmRun, round: PreparedRound, spec: TrialSpec, source: Source): Promise<Edit> {
+async function resolveEdit(run: RoundRun, round: PreparedRound, spec: TrialSpec, source: Source): Promise<Edit> {
   const { edit } = spec;
   switch (edit.kind) {
     case 'passage':
@@ -70,12 +71,12 @@ async function resolveEdit(run: LlmRun, round: PreparedRound, spec: TrialSpec, s
 
 /** The passage alone, trained on about as many tokens as the source's edits have that it is matched to. */
 async function passage(
-  { domain, ledger }: LlmRun,
+  { domain, ledger }: RoundRun,
   { roundId, config }: PreparedRound,
   source: Source,
   matchedTo: Purpose | null,
 ): Promise<Edit> {
-  const examples = domain.rawExamples(source, config.promptStyle);
+  const examples = domain.rawExamples(source.content, config.promptStyle);
   if (matchedTo === null) return { ok: true, proposal: null, examples, directives: {} };
   const siblings = { roundId, sourceId: source.sourceId, purpose: matchedTo, before: null };
   const edits = (await ledger.proposals.siblings(siblings)).flatMap((edit) =>
@@ -93,20 +94,28 @@ function usable(proposal: Proposal): Edit {
 
 /** The first write of a key wins; a proposal that is in the ledger, of this round or an earlier one, is not asked again. */
 async function findOrWriteProposal(
-  run: LlmRun,
+  run: RoundRun,
   round: PreparedRound,
   source: Source,
   { writer: version, template, seed }: Extract<TrialSpec['edit'], { kind: 'propose' }>,
 ): Promise<Proposal> {
   const { sampling, promptStyle: style } = round.config;
   const writer = modelOf(round, version);
-  const steps = run.domain.proposal(source, template, style);
+  const steps = run.domain.proposal(source.content, template, style);
   const prompts = knownPrompts(steps);
-  const key = proposalKey({ writer, source, prompts, template, parser: run.domain.parser, sampling, seed });
+  const key = proposalKey({
+    writer,
+    source: source.content,
+    prompts,
+    template,
+    parser: run.domain.parser,
+    sampling,
+    seed,
+  });
   const known = await run.ledger.proposals.get(key);
   if (known !== null) return known;
   const written = await write(run, writer, steps, source, { ...sampling, seed });
-  const parsed = run.domain.parseEdit(source, written.completions, template, style);
+  const parsed = run.domain.parseEdit(source.content, written.completions, template, style);
   const asked = { proposalKey: key, sourceId: source.sourceId, template, seed, writer, ...written };
   if (!parsed.ok) {
     return run.ledger.proposals.insert({

@@ -13,7 +13,7 @@ const longestReason = 1000;
  * before it, so it is not judged before these are written.
  */
 export async function screenSelfEdit(
-  { ledger }: LlmRun,
+  { ledger, domains }: LlmRun,
   { trialId }: ActivityRequest<'screenSelfEdit'>,
 ): Promise<ActivityResult<'screenSelfEdit'>> {
   const { spec, proposalKey, screen } = await ledger.trials.get(trialId);
@@ -32,17 +32,18 @@ export async function screenSelfEdit(
     );
     return { verdict: 'wait', outcome: null, reason };
   }
-  const { corpusDigest } = await ledger.rounds.prepared(spec.roundId);
+  const { config, corpusDigest } = await ledger.rounds.prepared(spec.roundId);
+  const domain = domains.get(config.domain);
   const source = await ledger.corpora.source(corpusDigest, spec.sourceId);
   const proposal = await ledger.proposals.get(proposalKey);
   const editText = proposal === null ? '' : textOf(proposal);
   const siblings = await ledger.proposals.siblings({ ...spec, before: spec.index });
   const { verdict, outcome, findings } = screenEdit(
     {
-      source,
+      source: { text: domain.sourceText(source.content) },
       siblings: siblings.map((sibling) => ({ trialId: sibling.trialId, text: textOf(sibling) })),
       editText,
-      items: source.items,
+      items: source.items.map(({ itemId, content }) => ({ itemId, question: domain.itemText(content) })),
     },
     await secretFindings(editText),
   );

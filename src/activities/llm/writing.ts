@@ -3,7 +3,7 @@ import type { ProposalStep, Source } from '../../domains/domain.js';
 import type { AskableModel } from '../../inference/index.js';
 import type { Completion, Proposal } from '../../ledger/index.js';
 import { completionKey } from '../../seal/keys.js';
-import type { LlmRun } from './deps.js';
+import type { RoundRun } from './deps.js';
 
 type Written = Pick<Proposal, 'prompts' | 'completions' | 'tokens'>;
 type Sampling = RoundConfig['sampling'] & { seed: number };
@@ -13,17 +13,17 @@ type Sampling = RoundConfig['sampling'] & { seed: number };
  * seed of its own. Every completion is kept as it comes, and none that is kept is asked again.
  */
 export async function write(
-  run: LlmRun,
+  run: RoundRun,
   writer: ModelRef,
   steps: ProposalStep[],
   source: Source,
   sampling: Sampling,
 ): Promise<Written> {
-  const { leases, signal, progress } = run;
+  const { domain, leases, signal, progress } = run;
   progress.begin(`self-edit of ${source.sourceId}`, steps.length);
   const probes = knownPrompts(steps)
     .slice(0, 1)
-    .map((prompt) => ({ prompt, continuation: source.title }));
+    .map((prompt) => ({ prompt, continuation: domain.label(source.content) }));
   return leases.withModel(writer, probes, signal, async (served) => {
     const prompts: Prompt[] = [];
     const written: Promise<Completion>[] = [];
@@ -49,7 +49,7 @@ export async function write(
 }
 
 async function complete(
-  { ledger, progress, turn }: LlmRun,
+  { ledger, progress, turn }: RoundRun,
   served: AskableModel,
   writer: ModelRef,
   prompt: Prompt,

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { readCorpus, type CorpusPlace } from '../../activities/corpus/index.js';
 import { anywhere } from '../../activities/corpus/roots.js';
 import { roundConfigSchema } from '../../contract/index.js';
-import { knowledgeDomain } from '../../domains/knowledge/index.js';
+import { domains } from '../../domains/index.js';
 import { repoRoot } from '../../stack/index.js';
 import { canRun, corpusText, type CorpusCheck } from '../corpus/text.js';
 import { CliError, exitCodes } from '../errors.js';
@@ -12,10 +12,12 @@ import { languagesOf } from '../text/languages.js';
 import { positive } from '../arguments.js';
 import { print } from '../output.js';
 
+const defaults = roundConfigSchema.parse({});
+
 /** What the default model reads at once. */
 const defaultLimit = 2048;
 
-const sampleDir = join(repoRoot, 'corpus', 'sample');
+const samples = join(repoRoot, 'corpus', 'sample');
 
 /** `selkie corpus check` */
 export function corpusCommand(): Command {
@@ -26,6 +28,7 @@ export function corpusCommand(): Command {
       'read a corpus as a round does, and say what is used, left out and wrong; exit code 1 if no round can run',
     )
     .argument('<path>', 'a file or a folder of JSON, JSONL, CSV or TSV; or "sample"')
+    .option('--domain <name>', 'what the task is', defaults.domain)
     .option('--limit <tokens>', 'what the model reads at once, the "maxLength" of its entry', positive, defaultLimit)
     .option('--json', 'print JSON')
     .addHelpText(
@@ -36,18 +39,22 @@ Examples:
   $ npx selkie corpus check handbook/ --limit 4096
   $ npx selkie corpus check train-v2.0.json --json`,
     )
-    .action(async (name, { limit, json }) => {
-      const check = await checkCorpus(name, limit);
+    .action(async (name, { limit, domain, json }) => {
+      const check = await checkCorpus(name, { limit, domain });
       print(check, corpusText(check), json);
       if (!canRun(check)) process.exitCode = exitCodes.failed;
     });
   return corpus;
 }
 
-/** Reads it as a round with the default configuration does. */
-export async function checkCorpus(name: string, limit: number = defaultLimit): Promise<CorpusCheck> {
-  const { promptStyle, sampling } = roundConfigSchema.parse({});
-  const { usable, problems, leftOut, merged, longest } = await readCorpus(await findPlace(name), knowledgeDomain, {
+/** Reads it as a round of the domain with the default configuration does. */
+export async function checkCorpus(
+  name: string,
+  { limit = defaultLimit, domain: domainName = defaults.domain } = {},
+): Promise<CorpusCheck> {
+  const { promptStyle, sampling } = defaults;
+  const domain = domains.get(domainName);
+  const { usable, problems, leftOut, merged, longest } = await readCorpus(await findPlace(name, domain.id), domain, {
     promptStyle,
     maxTokens: sampling.maxTokens,
     limit,
@@ -59,14 +66,15 @@ export async function checkCorpus(name: string, limit: number = defaultLimit): P
     merged,
     leftOut,
     problems,
-    languages: languagesOf(usable),
+    languages: languagesOf(usable.map(({ content }) => domain.sourceText(content))),
     longest,
   };
 }
 
 /** Whoever types the command may read what they may read: the worker's roots are for rounds. */
-async function findPlace(name: string): Promise<CorpusPlace> {
+async function findPlace(name: string, domain: string): Promise<CorpusPlace> {
   if (name === '') throw new CliError('the path is empty: give a file or a folder, or "sample"', exitCodes.usage);
+  const sampleDir = join(samples, domain);
   const path = await realpath(resolve(name)).catch((error: unknown) => {
     if (name === 'sample') return sampleDir;
     throw new CliError(

@@ -1,5 +1,4 @@
 import { eld } from 'eld/extrasmall';
-import type { Source } from '../../domains/domain.js';
 
 /** More of a text tells no more about its language. */
 const shown = 500;
@@ -10,10 +9,10 @@ export interface LanguageCount {
   documents: number;
 }
 
-/** The languages that the documents are written in, those of most documents first. */
-export function languagesOf(sources: Source[]): LanguageCount[] {
+/** The languages that texts are written in, those of most texts first. */
+export function languagesOf(texts: string[]): LanguageCount[] {
   const counts = new Map<string, number>();
-  for (const { text } of sources) {
+  for (const text of texts) {
     const { language } = eld.detect(text.slice(0, shown));
     const name = language === '' ? 'und' : language;
     counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -1,14 +1,15 @@
-import type { Example, TemplateId } from '../../contract/index.js';
+import type { Example } from '../../contract/index.js';
 import { readDirectives } from '../../seal/directives.js';
 import { tokensOf } from '../../seal/grading.js';
 import { isArticle } from '../../seal/grading/fillers.js';
 import { isUnspaced } from '../../seal/grading/pieces.js';
 import { isSameWord } from '../../seal/grading/same-word.js';
 import { readWords, type Word } from '../../seal/grading/words.js';
-import type { Clamp, Directives, ParsedEdit, PromptStyle, Source } from '../domain.js';
+import type { Clamp, Directives, ParsedEdit, PromptStyle } from '../domain.js';
+import { itemPrompt } from './ask.js';
 import { readStatements } from './edit-lines.js';
 import { readPairs, type QuestionPair } from './edit-pairs.js';
-import { itemPrompt } from './prompts.js';
+import type { Passage } from './schema.js';
 import { takeSettings } from './settings.js';
 import { withoutThinking } from './thinking.js';
 
@@ -16,10 +17,10 @@ import { withoutThinking } from './thinking.js';
 export const maxSequences = 60;
 
 /** The passage as a training sequence: its title, then its text. */
-export const passageExample = ({ title, text }: Source): Example => ({ text: `${title}\n${text}` });
+export const passageExample = ({ title, text }: Passage): Example => ({ text: `${title}\n${text}` });
 
 /** The passage, then a sequence for each line or question of the edit, as SEAL trains them. */
-export function parseEdit(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
+export function parseEdit(source: Passage, completions: string[], template: string, style: PromptStyle): ParsedEdit {
   const written = completions.flatMap((completion) => withoutThinking(completion) ?? []);
   if (written.length === 0 && completions.length > 0) {
     return { ok: false, reason: 'the model was still thinking when it was cut off: give it more sampling.maxTokens' };
@@ -29,7 +30,7 @@ export function parseEdit(source: Source, completions: string[], template: Templ
     : parseStatements(source, written, template, style);
 }
 
-function parseStatements(source: Source, completions: string[], template: TemplateId, style: PromptStyle): ParsedEdit {
+function parseStatements(source: Passage, completions: string[], template: string, style: PromptStyle): ParsedEdit {
   // a base model's prompt for `directed` ends with the brace that opens its settings
   const opened = style === 'base' && template === 'directed' ? '{' : '';
   const completion = `${opened}${completions.join('\n')}`;
@@ -40,7 +41,7 @@ function parseStatements(source: Source, completions: string[], template: Templa
   return editOf(source, examples, read.lost, { directives, proposed, clamps });
 }
 
-function parseQuestions(source: Source, completions: string[], style: PromptStyle): ParsedEdit {
+function parseQuestions(source: Passage, completions: string[], style: PromptStyle): ParsedEdit {
   // a base model's prompt ends with the first question's label
   const reads = completions.map((text) => readPairs(style === 'base' ? `Question 1: ${text}` : text));
   const pairs = [...new Map(reads.flatMap(({ found }) => found).map((pair) => [keyOf(pair), pair])).values()];
@@ -56,7 +57,7 @@ function parseQuestions(source: Source, completions: string[], style: PromptStyl
 }
 
 function editOf(
-  source: Source,
+  source: Passage,
   examples: Example[],
   lost: string,
   said: { directives: Directives; proposed: unknown; clamps: Clamp[] },
@@ -72,13 +73,13 @@ function editOf(
 }
 
 /** Taught as it will be asked. */
-const pairExample = (source: Source, { question, answer }: QuestionPair): Example => ({
+const pairExample = (source: Passage, { question, answer }: QuestionPair): Example => ({
   prompt: itemPrompt(source, { question }, 'closedBook').text,
   completion: ` ${answer}`,
 });
 
 /** With the title before it, as SEAL does; an edit may ask for the line alone (`none`) or for both. */
-function statementExamples({ title }: Source, line: string, { augmentation }: Directives): Example[] {
+function statementExamples({ title }: Passage, line: string, { augmentation }: Directives): Example[] {
   const titled = { text: `${title}\n${line}` };
   if (augmentation === undefined) return [titled];
   return augmentation === 'none' ? [{ text: line }] : [{ text: line }, titled];
@@ -90,7 +91,7 @@ const keyOf = ({ question, answer }: QuestionPair): string => tokensOf(`${questi
  * Whether the answer is of the passage and not of the model's own making: half of its words and all of its numbers are
  * there, and it says something that the question and the title do not.
  */
-function teaches({ title, text }: Source, { question, answer }: QuestionPair): boolean {
+function teaches({ title, text }: Passage, { question, answer }: QuestionPair): boolean {
   const passage = readWords(`${title} ${text}`);
   const run = joinedOf(passage);
   const asked = readWords(`${title} ${question}`);

@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { exampleSchema, templateIds, type Prompt } from '../../contract/index.js';
-import type { ProposalStep, ParsedEdit, Source } from '../domain.js';
+import { exampleSchema, type Prompt } from '../../contract/index.js';
+import type { ProposalStep, ParsedEdit } from '../domain.js';
+import { answerTokens } from './ask.js';
 import { maxSequences } from './edits.js';
 import { knowledgeDomain as domain } from './index.js';
 import { sentencesOf } from './sentences.js';
-import { maxQuestionSteps } from './templates.js';
+import type { Passage, Question } from './schema.js';
+import { maxQuestionSteps, templates } from './templates.js';
 
-const source: Source = {
-  sourceId: 'seal-ship-00000000',
+const source: Passage = {
   title: 'Seal Ship',
   text: 'The ship is 23 metres long. Annag Telfourd steers it. It sails on Mondays from berth 5.',
-  role: 'train',
-  items: [{ itemId: 'seal-ship-00000000.q1', question: 'Who steers the ship?', answer: 'Annag Telfourd', split: 'A' }],
 };
-const item = source.items[0] ?? { itemId: '', question: '', answer: '', split: 'A' };
+const item: Question = { question: 'Who steers the ship?', answer: 'Annag Telfourd', otherAnswers: [] };
 const passage = { text: `${source.title}\n${source.text}` };
 
 /** Every template of this domain asks without looking at earlier completions. */
@@ -31,7 +30,7 @@ const wordsOf = (prompt: Prompt | undefined): string =>
 const examplesOf = (edit: ParsedEdit) => (edit.ok ? edit.examples : edit.reason);
 
 describe('proposal', () => {
-  it.each(templateIds)(
+  it.each(templates)(
     '%s shows the passage in both styles, and neither question nor answer apart from it',
     (template) => {
       for (const style of ['chat', 'base'] as const) {
@@ -46,12 +45,12 @@ describe('proposal', () => {
   );
 
   it('asks for the language of a text that is in another alphabet', () => {
-    const words = (text: string, template: (typeof templateIds)[number]) =>
+    const words = (text: string, template: string) =>
       domain
         .proposal({ ...source, text }, template, 'chat')
         .map((step) => wordsOf(promptOf(step)))
         .join('\n');
-    for (const template of templateIds) {
+    for (const template of templates) {
       expect(words('图书馆由林小雨设计。', template)).toContain('in the language of the text');
       expect(words(source.text, template)).not.toContain('in the language of the text');
     }
@@ -115,7 +114,7 @@ describe('parseEdit', () => {
   it('teaches questions as they will be asked, over all completions', () => {
     const completions = ['Q: How long is the ship?\nA: 23 metres', 'Q: Who steers it then?\nA: Annag Telfourd'];
     const examples = examplesOf(domain.parseEdit(source, completions, 'self-qa', 'chat'));
-    const asked = domain.itemPrompt(source, { ...item, question: 'How long is the ship?' }, 'closedBook', 'chat');
+    const asked = domain.ask(source, { ...item, question: 'How long is the ship?' }, 'closedBook', 'chat').prompt;
     expect(examples).toHaveLength(3);
     expect(examples[0]).toEqual(passage);
     expect(examples[1]).toEqual({ prompt: wordsOf(asked), completion: ' 23 metres' });
@@ -194,13 +193,13 @@ describe('parseEdit', () => {
     expect(examplesOf(domain.parseEdit(foreign, [completion], 'self-qa', 'chat'))).toHaveLength(2);
   });
 
-  it.each(templateIds)('%s says why it cannot read nothing', (template) => {
+  it.each(templates)('%s says why it cannot read nothing', (template) => {
     expect(domain.parseEdit(source, [''], template, 'chat')).toEqual({ ok: false, reason: 'the completion is empty' });
     expect(domain.parseEdit(source, [], template, 'chat')).toMatchObject({ ok: false });
   });
 
   it('makes valid examples only', () => {
-    for (const template of templateIds) {
+    for (const template of templates) {
       for (const style of ['chat', 'base'] as const) {
         const text = 'Who steers the ship? Annag Telfourd\nThe ship is 23 metres long.';
         const examples = examplesOf(domain.parseEdit(source, [text], template, style));
@@ -210,22 +209,30 @@ describe('parseEdit', () => {
   });
 });
 
-describe('itemPrompt', () => {
+describe('ask', () => {
   it('shows the passage in context only, and the title where there is one', () => {
-    const asked = (of: Source, arm: 'closedBook' | 'inContext') => wordsOf(domain.itemPrompt(of, item, arm, 'chat'));
+    const asked = (of: Passage | null, arm: 'closedBook' | 'inContext') =>
+      wordsOf(domain.ask(of, item, arm, 'chat').prompt);
     expect(asked(source, 'closedBook')).toBe('Seal Ship\nQ: Who steers the ship?\nA:');
     expect(asked(source, 'inContext')).toBe(`Seal Ship\n${source.text}\n\nQ: Who steers the ship?\nA:`);
-    expect(asked({ ...source, title: '', text: '' }, 'closedBook')).toBe('Q: Who steers the ship?\nA:');
+    expect(asked(null, 'closedBook')).toBe('Q: Who steers the ship?\nA:');
   });
 
   it('asks a chat model as it asks a base model', () => {
-    expect(domain.itemPrompt(source, item, 'closedBook', 'chat')).toEqual(
-      domain.itemPrompt(source, item, 'closedBook', 'base'),
-    );
+    expect(domain.ask(source, item, 'closedBook', 'chat')).toEqual(domain.ask(source, item, 'closedBook', 'base'));
   });
 });
 
 describe('the domain', () => {
+  it('reads an answer in one line, and refuses JSON of another kind', () => {
+    expect(domain.ask(null, item, 'closedBook', 'chat')).toMatchObject({
+      sampling: { maxTokens: answerTokens, temperature: 0, stop: ['\n'] },
+      reference: ' Annag Telfourd',
+    });
+    expect(domain.readAnswer(' Annag \n')).toBe('Annag');
+    expect(() => domain.grade({ input: [[1]] }, 'Annag')).toThrow('question');
+  });
+
   it('grades, and trains on the passage alone for the control', () => {
     expect(domain.grade(item, 'It is Annag Telfourd.')).toEqual({ match: 1, exactMatch: 0, f1: 4 / 6 });
     expect(domain.rawExamples(source, 'chat')).toEqual([passage]);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readSources } from './sources.js';
+import type { CorpusFile } from '../reading/files.js';
+import { readSources as readFiles } from './sources.js';
 
 const seals = {
   title: 'Grey Séals',
@@ -13,11 +14,17 @@ const seals = {
 };
 const named = (title: string, more: object = {}) => ({ ...seals, title, ...more });
 
+/** A corpus of one file, or of several. */
+const readSources = (raw: unknown) =>
+  readFiles(isFiles(raw) ? raw : [{ file: 'the corpus', text: typeof raw === 'string' ? raw : JSON.stringify(raw) }]);
+const isFiles = (raw: unknown): raw is CorpusFile[] =>
+  Array.isArray(raw) && raw.length > 0 && raw.every((one) => typeof one === 'object' && one !== null && 'file' in one);
+
 describe('readSources', () => {
   it('reads an array of documents and alternates the parts of their questions', () => {
     const { sources, problems } = readSources([seals]);
     expect(problems).toEqual([]);
-    expect(sources[0]).toMatchObject({ title: 'Grey Séals', text: seals.context, role: 'train' });
+    expect(sources[0]).toMatchObject({ content: { title: 'Grey Séals', text: seals.context }, role: 'train' });
     expect(sources[0]?.sourceId).toMatch(/^grey-seals-[0-9a-f]{8}$/);
     expect(sources[0]?.items.map(({ itemId, split }) => [itemId.split('.')[1], split])).toEqual([
       ['q1', 'A'],
@@ -44,7 +51,7 @@ describe('readSources', () => {
     const raw = { version: '2.0', data: [{ title: 'Seals', paragraphs: [{ context: seals.context, qas }] }] };
     const { sources, problems } = readSources(JSON.stringify(raw));
     expect(problems).toEqual([]);
-    expect(sources[0]?.items.map(({ answer, otherAnswers }) => [answer, otherAnswers])).toEqual([
+    expect(sources[0]?.items.map(({ content }) => [content.answer, content.otherAnswers])).toEqual([
       ['200 kilograms', ['heavy']],
     ]);
   });
@@ -59,7 +66,11 @@ describe('readSources', () => {
   it('holds out every fourth title, with all its passages, where no part is written', () => {
     const titles = ['a', 'b', 'c', 'd', 'd', 'e', 'd'];
     const { sources } = readSources(titles.map((title, i) => named(title, { context: `Text ${i}` })));
-    expect(sources.filter(({ role }) => role === 'heldOut').map(({ title }) => title)).toEqual(['d', 'd', 'd']);
+    expect(sources.filter(({ role }) => role === 'heldOut').map(({ content }) => content.title)).toEqual([
+      'd',
+      'd',
+      'd',
+    ]);
   });
 
   it('has ids that follow the content, not the place', () => {
@@ -117,8 +128,8 @@ describe('readSources', () => {
     expect(merged).toBe(7);
     expect(sources).toHaveLength(1);
     expect(sources[0]?.items).toMatchObject([
-      { answer: '200 kilograms', otherAnswers: ['about 200 kg'], split: 'A' },
-      { answer: 'grey', split: 'B' },
+      { content: { answer: '200 kilograms', otherAnswers: ['about 200 kg'] }, split: 'A' },
+      { content: { answer: 'grey' }, split: 'B' },
     ]);
   });
 
@@ -157,7 +168,7 @@ describe('readSources', () => {
   it('says which line of which file is corrupt, and what is no corpus at all', () => {
     const text = `${JSON.stringify(seals)}\n{"title": "cut o`;
     expect(readSources([{ file: 'kb.jsonl', text }])).toMatchObject({
-      sources: [{ title: 'Grey Séals' }],
+      sources: [{ content: { title: 'Grey Séals' } }],
       problems: [{ where: 'kb.jsonl, line 2', what: expect.stringContaining('is not JSON') as string, stops: true }],
     });
     for (const raw of [null, 7, {}, '', '7', [], '[]', { data: 3 }]) {
@@ -169,7 +180,7 @@ describe('readSources', () => {
 
   it('never throws', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.anything(), fc.json(), fc.string()), (raw) => {
+      fc.property(fc.oneof(fc.json(), fc.string()), (raw) => {
         const { sources, problems } = readSources(raw);
         expect(sources.length + problems.length).toBeGreaterThan(0);
       }),

@@ -3,23 +3,22 @@ import type { Item, Reading, Source } from '../domain.js';
 import { documentsIn, noDocument, type RawDocument, type RawQuestion } from '../reading/documents.js';
 import { isTable, stemOf, type CorpusFile } from '../reading/files.js';
 import { Findings } from '../reading/findings.js';
-import { isObject } from '../reading/fields.js';
 import { jsonValues } from '../reading/json.js';
 import { tableRows } from '../reading/tables.js';
 import { hasMoreWords, sameLine } from '../reading/text.js';
 import { readableTitle, titleOf } from '../reading/titles.js';
+import type { Passage, Question } from './schema.js';
 
 /** Of a longer reference an answer must say nearly all. */
 const answerWords = 25;
 
 /**
- * Sources from the text of a file, from such a text parsed, or from several {@link CorpusFile}s, in any layout that people
- * have (README, "Your documents"). What is there twice is merged, what cannot be used is left out and named. Where no document
+ * Sources from the files of a corpus, in any layout that people have (README, "Your documents"). What is there twice is merged, what cannot be used is left out and named. Where no document
  * says its part, every fourth title is held out.
  */
-export function readSources(raw: unknown): Reading {
+export function readSources(files: CorpusFile[]): Reading<Passage, Question> {
   const findings = new Findings();
-  const found = documentsOf(raw, findings);
+  const found = files.flatMap((file) => documentsOfFile(file, findings));
   const { gathered, merged } = gather(found);
   const documents = gathered.map(titled);
   const partOf = partsOf(documents);
@@ -41,12 +40,6 @@ export function readSources(raw: unknown): Reading {
   return { sources, problems: findings.problems, leftOut: findings.leftOut(), merged };
 }
 
-function documentsOf(raw: unknown, findings: Findings): RawDocument[] {
-  if (typeof raw === 'string') return documentsOfFile({ file: 'the corpus', text: raw }, findings);
-  if (isFiles(raw)) return raw.flatMap((file) => documentsOfFile(file, findings));
-  return documentsIn(raw, 'the corpus', findings);
-}
-
 function documentsOfFile({ file, text }: CorpusFile, findings: Findings): RawDocument[] {
   if (text.trim() === '') {
     findings.leave(file, 'is empty');
@@ -57,11 +50,6 @@ function documentsOfFile({ file, text }: CorpusFile, findings: Findings): RawDoc
   if (values.length > 0 && documents.length === 0) findings.leaveWhole(file, noDocument);
   return documents;
 }
-
-const isFiles = (raw: unknown): raw is CorpusFile[] =>
-  Array.isArray(raw) &&
-  raw.length > 0 &&
-  raw.every((one) => isObject(one) && typeof one['file'] === 'string' && typeof one['text'] === 'string');
 
 type Gathered = Omit<RawDocument, 'row'>;
 
@@ -130,20 +118,22 @@ function partsOf(documents: Titled[]): (document: Titled) => Source['role'] {
   return ({ title, text }) => (heldOut.has(titleOfText.get(text) ?? title) ? 'heldOut' : 'train');
 }
 
-function sourceOf({ title, text, questions }: Titled, part: Source['role'], ids: Set<string>): Source {
+function sourceOf(
+  { title, text, questions }: Titled,
+  part: Source['role'],
+  ids: Set<string>,
+): Source<Passage, Question> {
   const digest = textDigest(`${title}\n${text}`);
   // titles of other scripts have one slug, so that a large corpus may meet eight digits twice
   const lengths = [8, 16, 64].map((length) => `${slugOf(title)}-${digest.slice(0, length)}`);
   const sourceId = lengths.find((id) => !ids.has(id)) ?? digest;
   ids.add(sourceId);
-  const items = questions.map(({ question, references: [answer = '', ...otherAnswers], part }, i): Item => ({
+  const items = questions.map(({ question, references: [answer = '', ...otherAnswers], part }, i): Item<Question> => ({
     itemId: `${sourceId}.q${i + 1}`,
-    question,
-    answer,
-    ...(otherAnswers.length > 0 && { otherAnswers }),
     split: part ?? (i % 2 === 0 ? 'A' : 'B'),
+    content: { question, answer, otherAnswers },
   }));
-  return { sourceId, title, text, role: part, items };
+  return { sourceId, role: part, content: { title, text }, items };
 }
 
 function slugOf(title: string): string {

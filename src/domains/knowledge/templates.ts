@@ -1,11 +1,10 @@
-import type { Message, Prompt, TemplateId } from '../../contract/index.js';
-import type { PromptStyle, ProposalStep, Source } from '../domain.js';
+import type { Message, Prompt } from '../../contract/index.js';
+import type { PromptStyle, ProposalStep } from '../domain.js';
+import type { Passage } from './schema.js';
 import { sentencesOf } from './sentences.js';
 
-type PassageTemplate = Exclude<TemplateId, 'self-qa' | 'directed'>;
-
 /** What is asked for, and the words with which a base model's own text begins. */
-const passageTemplates: Record<PassageTemplate, { task: string; cue: string }> = {
+const passageTemplates = {
   implications: {
     task: 'List what follows from this text, directly or indirectly. Write one sentence per line, and name in each what it is about.',
     cue: 'What follows from the text:\n1.',
@@ -22,7 +21,19 @@ const passageTemplates: Record<PassageTemplate, { task: string; cue: string }> =
     task: 'Write this text again in three different ways. Keep every name and number. Put each version on a line of its own.',
     cue: 'The text in three other ways, each on one line:\n1.',
   },
-};
+} as const satisfies Record<string, { task: string; cue: string }>;
+type PassageTemplate = keyof typeof passageTemplates;
+
+/** The first is what a round uses that names none. */
+export const templates = [
+  'self-qa',
+  'implications',
+  'implications-long',
+  'implications-very-long',
+  'rewrite',
+  'directed',
+] as const satisfies (PassageTemplate | 'self-qa' | 'directed')[];
+type Template = (typeof templates)[number];
 
 const questionTask =
   'Write questions about this sentence, one for each name, number, place or thing in it. Answer each with the words of the sentence.';
@@ -72,7 +83,8 @@ export const maxQuestionSteps = 12;
  * The prompts of one self-edit. Most templates ask once about the whole passage. `self-qa` asks a chat model sentence by
  * sentence: a small one writes far truer questions about one sentence than about six.
  */
-export function proposal(source: Source, template: TemplateId, style: PromptStyle): ProposalStep[] {
+export function proposal(source: Passage, name: string, style: PromptStyle): ProposalStep[] {
+  const template = templateOf(name);
   const passage = `${source.title}\n${source.text}`;
   if (template === 'self-qa') {
     return style === 'chat'
@@ -94,7 +106,14 @@ export function proposal(source: Source, template: TemplateId, style: PromptStyl
   ];
 }
 
-function questionSteps(source: Source): ProposalStep[] {
+/** @throws RangeError for a name that is none of {@link templates}: a round that asks for one is refused before */
+function templateOf(name: string): Template {
+  const template = templates.find((one) => one === name);
+  if (template === undefined) throw new RangeError(`the knowledge domain has no template "${name}"`);
+  return template;
+}
+
+function questionSteps(source: Passage): ProposalStep[] {
   const { title, text: passage } = source;
   const shown = shownQuestions.flatMap(({ topic, sentence, pairs }, i) => [
     user(`${i === 0 ? `${inLanguageOf(source, questionTask)}\n\n` : ''}Topic: ${topic}\nSentence: ${sentence}`),
@@ -105,7 +124,7 @@ function questionSteps(source: Source): ProposalStep[] {
   );
 }
 
-function directedPrompt(source: Source, style: PromptStyle): Prompt {
+function directedPrompt(source: Passage, style: PromptStyle): Prompt {
   const passage = `${source.title}\n${source.text}`;
   const example = `${inn.title}\n${inn.text}`;
   return style === 'chat'
@@ -118,7 +137,7 @@ function directedPrompt(source: Source, style: PromptStyle): Prompt {
 }
 
 /** The examples are English; what is written in another alphabet shall not be answered in English for that. */
-const inLanguageOf = ({ text }: Source, task: string): string => {
+const inLanguageOf = ({ text }: Passage, task: string): string => {
   const letters = text.match(/\p{L}/gu) ?? [];
   const latin = letters.filter((letter) => /\p{Script=Latin}/u.test(letter));
   return latin.length * 2 >= letters.length ? task : `${task} Write in the language of the text.`;

@@ -12,8 +12,8 @@ create table sources (
   source_id text not null,
   position int not null,
   role text not null check (role in ('train', 'heldOut')),
-  title text not null,
-  body text not null,
+  -- of sources, items and answers the domain alone knows what is in them
+  content jsonb not null,
   primary key (corpus_digest, source_id)
 );
 create table items (
@@ -23,22 +23,17 @@ create table items (
   position int not null,
   -- edits are chosen on A and reported on B
   split text not null check (split in ('A', 'B')),
-  question text not null,
-  answer text not null,
-  -- reference answers beside the first: the best of all counts
-  other_answers jsonb not null default '[]',
+  content jsonb not null,
   primary key (corpus_digest, source_id, item_id),
   foreign key (corpus_digest, source_id) references sources
 );
--- canaries and the frozen set: questions that belong to no source
+-- canaries and the frozen set: items that belong to no source
 create table retention_items (
   corpus_digest text not null references corpora,
   kind text not null check (kind in ('canary', 'frozen')),
   item_id text not null,
   position int not null,
-  question text not null,
-  answer text not null,
-  other_answers jsonb not null default '[]',
+  content jsonb not null,
   primary key (corpus_digest, kind, item_id)
 );
 
@@ -82,7 +77,7 @@ create table runs (
   run int not null
 );
 
--- What a model wrote for a source. The key is a digest over writer, source text, template, sampling and seed: a retried
+-- What a model wrote for a source. The key is a digest over writer, source, template, sampling and seed: a retried
 -- proposal, and a later round that asks the same, find it here.
 create table proposals (
   proposal_key text primary key,
@@ -148,7 +143,7 @@ create table earlier_outcomes (
 );
 create index earlier_outcomes_by_trial on earlier_outcomes (trial_id);
 
--- Every answer ever asked for at temperature 0, before training and after: a baseline is the same row for every trial.
+-- Every answer ever asked for, before training and after: a baseline is the same row for every trial.
 create table answers (
   model_digest text not null,
   item_digest text not null,
@@ -156,8 +151,8 @@ create table answers (
   grader text not null,
   item_id text not null,
   source_id text,
-  question text not null,
-  answer text not null,
+  item jsonb not null,
+  answer jsonb not null,
   -- numbers by the names of the domain's components
   scores jsonb not null,
   created_at timestamptz not null default now(),

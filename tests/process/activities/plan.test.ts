@@ -83,8 +83,14 @@ describe('prepareRound', () => {
     const corpus = join(rig.folder, 'long.json');
     const [first] = documents;
     if (first === undefined) throw new Error('no document');
-    const several = { ...first, items: first.items.map((item) => ({ ...item, otherAnswers: ['another', 'a third'] })) };
-    const long = { ...document('long', 'train'), text: 'word '.repeat(2000) };
+    const several = {
+      ...first,
+      items: first.items.map((item) => ({
+        ...item,
+        content: { ...item.content, otherAnswers: ['another', 'a third'] },
+      })),
+    };
+    const long = { ...document('long', 'train'), content: { title: 'long', text: 'word '.repeat(2000) } };
     await writeFile(corpus, JSON.stringify([several, long, ...documents.slice(1)]));
     const prepared = await rig.prepare('long', { ...small, corpus, sources: { train: 10, heldOut: 2 } });
     expect(prepared).toMatchObject({ trainSources: 2, heldOutSources: 2 });

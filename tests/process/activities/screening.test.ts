@@ -69,7 +69,7 @@ describe('screenSelfEdit', () => {
 
   it('blocks an edit that asks what it will be asked', async () => {
     const { roundId } = await rig.prepareRound();
-    const questions = documents[0]?.items.map(({ question, answer }) => `${question} ${answer}`) ?? [];
+    const questions = documents[0]?.items.map(({ content }) => `${content.question} ${content.answer}`) ?? [];
     const trialId = await propose(roundId, questions.join('\n'));
     expect(await inActivity(() => rig.llm.screenSelfEdit({ trialId }))).toMatchObject({
       verdict: 'block',

@@ -121,7 +121,7 @@ describe('the first write wins', () => {
       grader: 'test/1',
       itemId: `i${item}`,
       sourceId: null,
-      question: 'Who?',
+      item: { question: 'Who?' },
       answer: said,
       scores: { match: 0, f1: 0.5, logLikelihood: null },
     });
