@@ -1,8 +1,8 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { trainHeartbeatSchema, workflowTypes } from '../../contract/index.js';
+import { trainHeartbeatSchema, workflowTypes, type ActivityName } from '../../contract/index.js';
 
-/** So many trials are asked what they do; a larger round shows what these do. */
+/** How many trials are asked what they do; a larger round shows what these do. */
 const most = 50;
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -58,29 +58,32 @@ export function countedUp(activities: readonly PendingActivity[]): InFlight {
     totalSteps: 0,
   };
   for (const activity of activities) {
-    switch (activity.activityType?.name) {
-      case 'proposeSelfEdit':
-        count.writing += 1;
-        break;
-      case 'screenSelfEdit':
-        count.screening += 1;
-        break;
-      case 'evaluateAdapter':
-        count.evaluating += 1;
-        break;
-      case 'trainAdapter': {
-        const beat = heartbeatOf(activity);
-        if (beat === null || beat.totalSteps === 0) {
-          count.waitingForDevice += 1;
-        } else {
-          count.training += 1;
-          count.step += beat.step;
-          count.totalSteps += beat.totalSteps;
-        }
-      }
-    }
+    const name = activity.activityType?.name;
+    if (name === trainActivity) countTraining(count, activity);
+    else if (isCounted(name)) count[counted[name]] += 1;
   }
   return count;
+}
+
+const trainActivity = 'trainAdapter' satisfies ActivityName;
+/** What a trial does while one of these is in flight. */
+const counted = {
+  proposeSelfEdit: 'writing',
+  screenSelfEdit: 'screening',
+  evaluateAdapter: 'evaluating',
+} as const satisfies Partial<Record<ActivityName, keyof InFlight>>;
+const isCounted = (name: string | null | undefined): name is keyof typeof counted =>
+  typeof name === 'string' && Object.hasOwn(counted, name);
+
+function countTraining(count: InFlight, activity: PendingActivity): void {
+  const beat = heartbeatOf(activity);
+  if (beat === null || beat.totalSteps === 0) {
+    count.waitingForDevice += 1;
+    return;
+  }
+  count.training += 1;
+  count.step += beat.step;
+  count.totalSteps += beat.totalSteps;
 }
 
 function heartbeatOf({ heartbeatDetails }: PendingActivity): { step: number; totalSteps: number } | null {
