@@ -53,7 +53,7 @@ async function planned(name: string, documents: string[]): Promise<TrialSpec[]> 
     }));
   const drafts = await draftTrials(
     purpose,
-    { config, hasNew: true, before: 0 },
+    { config, templates: config.templates, hasNew: true, before: 0 },
     {
       sourceIds: () => Promise.resolve(documents),
       trials: async (of) => recorded(await planned(of, of === 'edits' ? sourceIds : documents)),
