@@ -67,13 +67,13 @@ const partOf = (graded: Graded[]): Part => ({
   answers: agreementOf(judgedOnce(graded)),
 });
 
-/** The file that an argument or `SELKIE_VERDICTS` names, else the one beside the project. */
+/** The file that an argument or `SELKIE_VERDICTS` names, or else the one in the project's parent folder. */
 function fileOf(args: readonly string[]): string {
   try {
     const { positionals } = parseArgs({ args: [...args], allowPositionals: true, options: {} });
     if (positionals.length <= 1) {
-      const beside = join(repoRoot, '..', 'shared', 'data', 'seal', 'rank_iter0.json');
-      return positionals[0] ?? process.env['SELKIE_VERDICTS'] ?? beside;
+      const shared = join(repoRoot, '..', 'shared', 'data', 'seal', 'rank_iter0.json');
+      return positionals[0] ?? process.env['SELKIE_VERDICTS'] ?? shared;
     }
   } catch {
     // an option that it does not have

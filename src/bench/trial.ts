@@ -35,7 +35,7 @@ const config = (seed: number): RoundConfigInput => ({
 
 /**
  * Whole trials (write an edit, train on it, evaluate, record) through Temporal, Postgres and the real model, with either
- * engine in the runner. Every measurement has a stack of its own, empty but for the model, so no cache can answer.
+ * engine in the runner. Every measurement has its own stack, empty but for the model, so no cache can answer.
  */
 const trial: Bench = {
   summary: 'whole trials per hour through Temporal, with the batched engine against solo',

@@ -31,7 +31,7 @@ it.each<[string, unknown, string, number]>([
   ['a full disk', fsError('ENOSPC', '/d/x'), 'the disk of /d/x is full', 1],
   ['a folder for a file', thrownBy(() => readFileSync(tmpdir())), 'and a file is needed', 2],
   ['no file', thrownBy(() => readFileSync('/none')), 'there is no /none', 4],
-  ['a file for a folder', fsError('ENOTDIR', '/a/b'), '/a/b lies in what is no folder', 2],
+  ['a file for a folder', fsError('ENOTDIR', '/a/b'), 'a parent of /a/b is not a folder', 2],
   ['anything else', new TypeError('x is not a function\n  at y'), 'something unforeseen happened: x is not', 1],
   ['no error at all', 'oh', 'something unforeseen happened: oh', 1],
 ])('%s', (_what, error, message, exitCode) => {

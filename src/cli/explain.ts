@@ -9,25 +9,25 @@ export interface Explained {
   exitCode: number;
 }
 
-/** gRPC's own numbers: what a server says when it cannot be asked, and when what it was asked is none. */
+/** gRPC's status codes. */
 const grpc = { invalidArgument: 3, deadline: 4, resourceExhausted: 8, unavailable: 14 } as const;
 
-/** What the system says of a file, in words; `{path}` is the file. */
-const fileProblems: Partial<Record<string, { says: string; exitCode: number }>> = {
-  ENOENT: { says: 'there is no {path}', exitCode: exitCodes.notFound },
-  ENOTDIR: { says: '{path} lies in what is no folder', exitCode: exitCodes.usage },
-  EISDIR: { says: '{path} is a folder, and a file is needed', exitCode: exitCodes.usage },
-  EEXIST: { says: '{path} is there already', exitCode: exitCodes.failed },
-  EACCES: { says: '{path} may not be opened by this user', exitCode: exitCodes.failed },
-  EPERM: { says: '{path} may not be opened by this user', exitCode: exitCodes.failed },
-  EROFS: { says: '{path} is on a disk that may only be read', exitCode: exitCodes.failed },
-  ENOSPC: { says: 'the disk of {path} is full: free some space', exitCode: exitCodes.failed },
-  EDQUOT: { says: 'the quota on the disk of {path} is used up: free some space', exitCode: exitCodes.failed },
-  ENAMETOOLONG: { says: '{path} is too long for a file name', exitCode: exitCodes.usage },
-  EMFILE: { says: 'too many files are open: raise `ulimit -n`', exitCode: exitCodes.failed },
+/** The system's error codes for files, in words; `{path}` is the file. */
+const fileProblems: Partial<Record<string, { text: string; exitCode: number }>> = {
+  ENOENT: { text: 'there is no {path}', exitCode: exitCodes.notFound },
+  ENOTDIR: { text: 'a parent of {path} is not a folder', exitCode: exitCodes.usage },
+  EISDIR: { text: '{path} is a folder, and a file is needed', exitCode: exitCodes.usage },
+  EEXIST: { text: '{path} is there already', exitCode: exitCodes.failed },
+  EACCES: { text: '{path} may not be opened by this user', exitCode: exitCodes.failed },
+  EPERM: { text: '{path} may not be opened by this user', exitCode: exitCodes.failed },
+  EROFS: { text: '{path} is on a read-only disk', exitCode: exitCodes.failed },
+  ENOSPC: { text: 'the disk of {path} is full: free some space', exitCode: exitCodes.failed },
+  EDQUOT: { text: 'the quota on the disk of {path} is used up: free some space', exitCode: exitCodes.failed },
+  ENAMETOOLONG: { text: '{path} is too long for a file name', exitCode: exitCodes.usage },
+  EMFILE: { text: 'too many files are open: raise `ulimit -n`', exitCode: exitCodes.failed },
 };
 
-/** Any error as one sentence. Whatever was not foreseen says how to see more of it. */
+/** Any error as one sentence. An unforeseen one states how to see more of it. */
 export function explain(error: unknown): Explained {
   if (error instanceof CliError) return error;
   if (error instanceof UnreachableError) return { message: error.message, exitCode: exitCodes.unreachable };
@@ -57,7 +57,7 @@ function ofFile(error: unknown): Explained | null {
   const problem = code === undefined ? undefined : fileProblems[code];
   if (!(error instanceof Error) || problem === undefined) return null;
   const named = dest ?? path ?? 'what is written (SELKIE_HOME?)';
-  return { message: problem.says.replace('{path}', () => named), exitCode: problem.exitCode };
+  return { message: problem.text.replace('{path}', () => named), exitCode: problem.exitCode };
 }
 
 function unforeseen(error: unknown): Explained {

@@ -5,7 +5,7 @@ export function print(value: unknown, text: string, json: boolean | undefined): 
   process.stdout.write(json === true ? `${safeJson(value)}\n` : `${safeLines(text)}\n`);
 }
 
-/** JSON in one line: strings hold no line break as such, so each one stands between two tokens. */
+/** JSON in one line: JSON strings hold no raw line break, so each one is between two tokens. */
 export const jsonLine = (value: unknown): string => `${safeJson(value).replaceAll(/\n */g, '')}\n`;
 
 /** One line of progress. */

@@ -15,19 +15,19 @@ export interface InferenceOptions {
   apiKey?: string | undefined;
   /** questions open at once, of all attempts together */
   open?: number | undefined;
-  /** for how long one question is asked again while the server is busy */
+  /** how long one question is retried while the server is busy */
   patienceMs?: number;
   /** for a request that no attempt bounds */
   timeoutMs?: number;
 }
 
-/** As many open questions as the gpu-runner decodes side by side. */
+/** The gpu-runner decodes 64 rows at once. */
 const defaults = { open: 64, patienceMs: 60_000, timeoutMs: 30_000 };
-/** Between the tries of a request that a busy server refuses without saying for how long. */
+/** Between tries where a busy server names no time. */
 const busyMs = { least: 100, first: 1000, longest: 15_000 };
 /** For a connection to be made; an answer may take as long as the attempt that asks. */
 const connectWithinMs = 10_000;
-/** The library's own timeout, which cannot be switched off. */
+/** The library's timeout cannot be switched off. */
 const neverMs = 2 ** 31 - 1;
 /** Texts whose tokens are remembered: every adapter of a round is asked the same questions. */
 const rememberedTexts = 10_000;
@@ -44,12 +44,12 @@ const echoSchema = z.object({
 const tokensSchema = z.object({ tokens: z.array(z.int().nonnegative()) });
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-/** What every view of one server shares. */
+/** Shared by all views of one server. */
 interface Server {
   api: OpenAI;
   line: Line;
   tokens: LRUCache<string, number[]>;
-  /** requests that the server told to come back, being busy */
+  /** requests that wait because the server is busy */
   refused: number;
 }
 
@@ -78,12 +78,12 @@ export class InferenceClient implements ModelServer {
     return new InferenceClient(this.#options, this.#server, signal);
   }
 
-  /** Where an attempt takes turns with the others; a request itself is sent at once. */
+  /** Where attempts take turns; a request itself is sent at once. */
   get line(): Line {
     return this.#server.line;
   }
 
-  /** Requests, of all attempts, that the server told to come back, being busy. */
+  /** Requests of all attempts that wait because the server is busy. */
   get refused(): number {
     return this.#server.refused;
   }
@@ -142,7 +142,7 @@ export class InferenceClient implements ModelServer {
       logprobs: 1,
       max_tokens: 0,
       temperature: 0,
-      // the runner need not compute the rest; vLLM ignores the word and gives all
+      // spares the runner the rest; vLLM ignores it and returns all
       logprob_start_len: before.length,
     };
     const { choices } = await this.#post('/completions', body, echoSchema, doing);
@@ -254,7 +254,7 @@ export class InferenceClient implements ModelServer {
   }
 }
 
-/** Node's own fetch gives up on an answer after 300 s; who asks knows better how long it may take. */
+/** Node's fetch gives up on an answer after 300 s; here the caller's signal bounds it. */
 function patientFetch(): typeof fetch {
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectWithinMs } });
   return (url, init) => fetch(url, { ...init, dispatcher });

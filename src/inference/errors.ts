@@ -2,26 +2,26 @@ import { ApplicationFailure } from '@temporalio/common';
 import { APIConnectionError, APIError } from 'openai';
 import { busySchema, failure, type Busy } from '../contract/index.js';
 
-/** A server that asks for more patience than this is asked again all the same. */
+/** The longest `Retry-After` that is heeded. */
 const longestRetryAfterMs = 3_600_000;
 
-/** The server answered, with something else than was asked for. */
+/** The server answered something else than was asked for. */
 export class UnreadableAnswer extends Error {
   override readonly name = 'UnreadableAnswer';
 }
 
-/** 529 is what some hosted APIs say for 503. */
+/** Some hosted APIs answer 529 for 503. */
 const busyStatuses = new Set([429, 503, 529]);
-/** What gateways say of a server behind them; 521 to 524 are a large one's own. */
+/** A gateway's answers for an absent server; 521 to 524 are Cloudflare's. */
 const absentStatuses = new Set([408, 502, 504, 521, 522, 523, 524]);
 
-/** What a failed request tells those who can mend it: a 404 for an adapter's name means that it has to be loaded again. */
+/** For callers that can recover: a 404 for an adapter's name means that it has to be loaded again. */
 interface RefusalDetails {
   status: number;
 }
 
 /**
- * What a failed request means in the contract's words. `doing` says what was asked. Server errors that are none of the
+ * What a failed request means in the contract's words. `doing` names the request. Server errors that are none of the
  * list's (500, an answer that cannot be read) stay plain errors: a bounded number of attempts retries them. Some servers
  * repeat the key in their refusal; it must not reach a history or a log.
  */
@@ -54,7 +54,7 @@ function statusFailure(status: number, headers: Headers | undefined, message: st
   return new Error(message);
 }
 
-/** Milliseconds that a `Retry-After` header (seconds or an HTTP date) asks to wait; null where it says nothing usable. */
+/** Milliseconds that a `Retry-After` header (seconds or an HTTP date) asks to wait; null where it is not usable. */
 export function retryAfterMs(header: string | null, nowMs: number): number | null {
   if (header === null || header.trim() === '') return null;
   const seconds = Number(header);
@@ -69,7 +69,7 @@ export function refusedStatus(error: unknown): number | null {
   return details?.status ?? null;
 }
 
-/** What a busy server said of the next try, or null for any other error. */
+/** A busy server's advice on the next try, or null for any other error. */
 export function busyWith(error: unknown): Busy | null {
   if (!(error instanceof ApplicationFailure) || error.type !== 'ServerBusy') return null;
   return busySchema.parse(error.details?.[0] ?? {});
@@ -78,7 +78,7 @@ export function busyWith(error: unknown): Busy | null {
 /** A certificate does not get better by waiting. */
 const tlsCodes = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/;
 
-/** `fetch failed` alone helps nobody: the reason (ECONNREFUSED …) is at the end of the chain of causes. */
+/** `fetch failed` alone is no help: the reason (ECONNREFUSED …) is at the end of the chain of causes. */
 function rootOf(error: unknown): { message: string; code: string } {
   let root = error;
   while (root instanceof Error && root.cause !== undefined) root = root.cause;

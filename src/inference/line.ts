@@ -1,8 +1,8 @@
 import PQueue from 'p-queue';
 
 /**
- * The line before a server: a bounded number of questions of all attempts are open at once, in the order in which they came,
- * so that the first in line are answered while the others wait here, where it is known, and not in the server.
+ * The queue before a server, first in, first out: a bounded number of questions of all attempts are open at once. The others
+ * wait here, where a heartbeat can tell, and not in the server.
  */
 export class Line {
   readonly #queue: PQueue;

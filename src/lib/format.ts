@@ -1,4 +1,4 @@
-/** What a figure is shown as that nobody measured. */
+/** Shown for a figure that was not measured. */
 const unmeasured = '–';
 
 /** A share as a percentage, `12.5 %`. */

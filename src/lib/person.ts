@@ -1,7 +1,7 @@
 import { withoutUnseen } from './visible.js';
 
 /**
- * Who a name means: spaces, case, look-alike encodings and characters that nobody sees make nobody a second person. Letters
+ * Who a name means: spaces, case, look-alike encodings and invisible characters do not make a second person. Letters
  * of other scripts that look alike do. Empty for a name that has nothing to see.
  */
 export const personOf = (name: string): string =>

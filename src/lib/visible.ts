@@ -1,14 +1,14 @@
 /**
- * Characters that nobody sees, or that change how others are seen: controls (escape sequences begin with one), format and
+ * Characters that are invisible, or that change how others are shown: controls (escape sequences begin with one), format and
  * filler characters, line separators, halves of surrogate pairs.
  */
 const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
-/** Text of others as it may be shown in one line: what nobody would see stands as its number, `\u{200b}`. */
+/** Text of others as it may be shown in one line: an invisible character is replaced by its number, `\u{200b}`. */
 export const visible = (text: string): string =>
   text.replace(unseen, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 
-/** Text without the characters that nobody sees. */
+/** Text without invisible characters. */
 export const withoutUnseen = (text: string): string => text.replace(unseen, '');
 
 /** Whether text has controls or halves of surrogate pairs, which no name and no id needs and no database holds. */

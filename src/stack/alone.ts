@@ -6,7 +6,7 @@ import { isAlive, startTimeOf } from './processes/processes.js';
 const longestPauseMs = 20;
 
 /**
- * Runs `work` while no other process runs its own under this folder. Each raises a flag of its own and goes on only if it sees
+ * Runs `work` while no other process runs its own under this folder. Each raises its own flag and goes on only if it sees
  * no other: of two that raise theirs at once, neither does. A flag is named after its process, so that the one of a process
  * that was killed can be told, and taken down, without a chance to hit another's.
  */

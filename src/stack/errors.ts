@@ -1,7 +1,7 @@
-/** Something that the person at the keyboard can put right; the message says how. */
+/** Something that the person at the keyboard can put right; the message states how. */
 export class StackError extends Error {
   override readonly name: string = 'StackError';
 }
 
-/** Nothing answers, or it does not let us in. */
+/** A server does not answer, or refuses the connection. */
 export class UnreachableError extends StackError {}

@@ -16,7 +16,7 @@ export interface Stack extends Endpoints {
   stop(): Promise<void>;
   /** Sends a signal to a part's process; a part that ends of it is started again. */
   kill(name: PartName, signal: NodeJS.Signals): void;
-  /** Stops a part in order and starts it anew. */
+  /** Restarts a part gracefully. */
   restart(name: PartName): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ const joinPollMs = 200;
  * Starts what is missing and returns when all of it is ready; a stack that runs already under this home is joined.
  * `TEMPORAL_ADDRESS` and `DATABASE_URL` make it use servers of one's own.
  *
- * @throws StackError that says what to do
+ * @throws StackError that states what to do
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const layout = layoutOf(options.home);

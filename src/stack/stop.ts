@@ -20,7 +20,7 @@ export async function stopRecorded(layout: Layout): Promise<string[]> {
   return stopped;
 }
 
-/** Stops the stack of this home, whoever started it: its supervisor first, which stops the rest in order. */
+/** Stops the stack of this home, whichever process started it: its supervisor first, which stops the rest in order. */
 export async function stopStack(layout: Layout): Promise<string[]> {
   const running = [supervisorName, ...partNames].filter((name) => readRecord(layout.pids, name) !== null);
   const supervisor = readRecord(layout.pids, supervisorName);

@@ -52,7 +52,7 @@ export const knowing =
       ({ content }) => prompt.endsWith(content.question) && references.includes(content.answer),
     )?.content.answer ?? 'no idea';
 
-/** The LLM activities over a real ledger and store; each test has a model server of its own that answers as it says. */
+/** The LLM activities over a real ledger and store; each test has its own model server, which answers as the test scripts it. */
 export class LlmRig {
   ledger!: Ledger;
   store!: ArtifactStore;
@@ -85,7 +85,7 @@ export class LlmRig {
       ledger: this.ledger,
       store: this.store,
       domains: new Domains([scriptedDomain]),
-        llmQueue: 'selkie-llm',
+      llmQueue: 'selkie-llm',
       inference: new InferenceClient({ baseUrl: this.server.baseUrl, timeoutMs: 5000, ...options }),
     });
     this.llm = askedRightly(llm);

@@ -6,7 +6,7 @@ import { Ledger, migrate } from '../../src/ledger/index.js';
 import { anyPort } from './port.js';
 
 export interface TestPostgres {
-  /** a new, empty database of its own */
+  /** a new, empty database */
   createDatabase(name: string): Promise<string>;
   stop(): Promise<void>;
 }

@@ -69,7 +69,7 @@ const queueOf = (name: ActivityName): string => {
   return (gpuActivityNames as readonly ActivityName[]).includes(name) ? taskQueues.gpu : taskQueues.workflow;
 };
 
-/** A server and workers of its own for a test file; each test brings its scripted activities. */
+/** A server and workers for one test file; each test brings its scripted activities. */
 export class Rig {
   #up: { env: TestWorkflowEnvironment; bundle: WorkflowBundlePath; converterPath: string } | null = null;
   readonly #workers = new Map<string, { worker: Worker; ended: Promise<void> }>();

@@ -5,7 +5,7 @@ import { layoutOf } from '../../src/stack/index.js';
 import { anyPort } from './port.js';
 
 /**
- * A new home for a stack, with ports of its own: those that people use are left alone. `closed`: only its owner may enter,
+ * A new home for a stack, with its own ports: those that people use are left alone. `closed`: only its owner may enter,
  * as is usual under a home folder.
  */
 export async function makeStackHome({ closed = false } = {}): Promise<string> {

@@ -20,7 +20,7 @@ import { Ledger } from '../../src/ledger/index.js';
 import { clientOf, layoutOf, startStack, type RunnerOptions, type Stack } from '../../src/stack/index.js';
 import { makeStackHome, removeStackHome } from './stack-home.js';
 
-/** A whole stack in a folder of its own. */
+/** A whole stack in its own folder. */
 export interface TestStack {
   stack: Stack;
   client: Client;

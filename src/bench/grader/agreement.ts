@@ -54,7 +54,7 @@ const totalOf = ({ both, onlyGrader, onlyJudge, neither }: Confusion): number =>
 
 export const accuracyOf = (confusion: Confusion): number => (confusion.both + confusion.neither) / totalOf(confusion);
 
-/** NaN where one of the two says the same of every answer and the other does too. */
+/** NaN where each of the two gives every answer the same verdict. */
 export function kappaOf(confusion: Confusion): number {
   const { both, onlyGrader, onlyJudge, neither } = confusion;
   const byChance =

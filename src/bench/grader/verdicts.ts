@@ -25,7 +25,7 @@ const rankSchema = z.object({
   ),
 });
 
-/** An answer, what a judge says of it, and how often the file has it. */
+/** An answer, a judge's verdict on it, and how often the file has it. */
 export interface Verdict {
   article: string;
   question: string;

@@ -71,7 +71,7 @@ export async function checkCorpus(
   };
 }
 
-/** Whoever types the command may read what they may read: the worker's roots are for rounds. */
+/** The command reads with its user's rights: the worker's roots are for rounds. */
 async function findPlace(name: string, domain: string): Promise<CorpusPlace> {
   if (name === '') throw new CliError('the path is empty: give a file or a folder, or "sample"', exitCodes.usage);
   const sampleDir = join(samples, domain);

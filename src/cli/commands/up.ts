@@ -99,7 +99,7 @@ async function keepRunning(runner: RunnerOptions, json: boolean | undefined): Pr
   if (failure !== undefined) throw failure;
 }
 
-/** Starts `selkie up` as a process of its own and waits until everything is ready. */
+/** Starts `selkie up` as its own process and waits until everything is ready. */
 async function startDetached(): Promise<[Endpoints, string]> {
   const layout = layoutOf();
   if (runningStack(layout) === null) checkDisk(layout.home);

@@ -53,7 +53,7 @@ function readPassword(layout: Layout): string {
     return readFileSync(layout.postgresPassword, 'utf8');
   } catch {
     throw new StackError(
-      `the password of the ledger in ${layout.postgres} is gone (${layout.postgresPassword}): put it back, or delete ${layout.home} to begin anew.`,
+      `the password of the ledger in ${layout.postgres} is gone (${layout.postgresPassword}): put it back, or delete ${layout.home} to start with an empty ledger.`,
     );
   }
 }

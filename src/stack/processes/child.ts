@@ -72,7 +72,7 @@ export class SupervisedChild {
       cwd: spec.cwd,
       env: spec.env,
       ...spec.user,
-      detached: true, // a group of its own: Ctrl-C reaches us, and we end it in order
+      detached: true, // its own process group: Ctrl-C reaches us, and we stop it gracefully
       stdio: ['ignore', log, log],
     });
     closeSync(log);
@@ -175,7 +175,7 @@ export class SupervisedChild {
     this.#forget();
   }
 
-  /** Ends the process in order and starts it anew. */
+  /** Restarts gracefully. */
   async restart(): Promise<void> {
     await this.stop();
     await this.start();

@@ -11,7 +11,10 @@ const answerWithinMs = 10_000;
 
 const grpc = { notFound: 5, permissionDenied: 7, unauthenticated: 16 } as const;
 
-/** A connection to a server that has the namespace; throws an UnreachableError that says what is wrong otherwise. Close it. */
+/**
+ * A connection to a server that has the namespace. Close it.
+ * @throws UnreachableError that states what is wrong
+ */
 export async function connectTemporal(target: TemporalTarget, withinMs = connectWithinMs): Promise<Connection> {
   const { address, namespace, options } = target;
   let connection: Connection;
@@ -57,7 +60,7 @@ export type TemporalEndpoints = Pick<Endpoints, 'temporalAddress' | 'temporalNam
 export const clientOf = (endpoints: TemporalEndpoints, env?: NodeJS.ProcessEnv): Promise<Client> =>
   connectClient(targetOf(endpoints, env));
 
-/** The environment of a process that shall work with a stack's Temporal. */
+/** The environment of a process that works with a stack's Temporal. */
 export function environmentOf(endpoints: TemporalEndpoints, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const { temporalAddress, temporalNamespace, temporalUi } = endpoints;
   return {

@@ -47,7 +47,7 @@ export async function prepareOwnNamespace(target: TemporalTarget): Promise<void>
 }
 
 /**
- * Registers the search attributes in a namespace of somebody else's, and changes nothing besides. Some servers, Temporal
+ * Registers the search attributes in a namespace that others own, and changes nothing else. Some servers, Temporal
  * Cloud among them, let only their administrators do that; rounds run without.
  *
  * @returns what to tell people, or null

@@ -8,7 +8,7 @@ const types = {
 } as const;
 export type TaskKind = keyof typeof types;
 
-/** A worker asks anew after a minute at the latest; the server remembers it for five. */
+/** A worker polls again within a minute; the server remembers a poller for five. */
 const asksWithinMs = 90_000;
 
 /** Whether somebody asks for the tasks of a queue. */

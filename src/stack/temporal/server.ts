@@ -13,7 +13,7 @@ const connectWithinMs = 2000;
 /** printed once the server's own port is open */
 const saysServing = /^(Temporal )?Server:\s/m;
 
-/** what the server says of a file that another version wrote, or that is none of its own */
+/** The server's words for a database file that another version or another program wrote. */
 const schemaError = /schema version|no such (table|column)|file is not a database|database disk image is malformed/i;
 
 const isExecutable = (file: string): boolean => {

@@ -56,7 +56,7 @@ function isAddress(address: string): boolean {
 export const externalTarget = (env: NodeJS.ProcessEnv): TemporalTarget | null =>
   isSet(env['TEMPORAL_ADDRESS']) ? configuredTarget(env) : null;
 
-/** The environment of a process that shall work with the stack's own server and hear of no other. */
+/** The environment of a process that works with the stack's own server and reads no other Temporal setting. */
 export function ownEnvironment(env: NodeJS.ProcessEnv, address: string, configFile: string): NodeJS.ProcessEnv {
   return {
     ...withoutTemporal(env),
@@ -66,11 +66,11 @@ export function ownEnvironment(env: NodeJS.ProcessEnv, address: string, configFi
   };
 }
 
-/** The environment without what it says of Temporal: a profile might ask for TLS, a key or another namespace. */
+/** The environment without Temporal's settings: a profile might ask for TLS, a key or another namespace. */
 export const withoutTemporal = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(loopbackDirect(env)).filter(([name]) => !name.startsWith('TEMPORAL_')));
 
-/** What gRPC needs besides: a proxy is for servers elsewhere. */
+/** What gRPC needs as well: a proxy is for remote servers. */
 export const channelArgsOf = ({ address }: TemporalTarget): NonNullable<ConnectionOptions['channelArgs']> =>
   isLoopback(address) ? { 'grpc.enable_http_proxy': 0 } : {};
 
