@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  type PolicyVersion,
   type Purpose,
   exampleSchema,
   messageSchema,
@@ -54,12 +55,15 @@ const columns = `p.proposal_key as "proposalKey", p.edit_digest as "editDigest",
   p.seed::text as seed, p.writer, p.prompts, p.completions, p.invalid_reason as "invalidReason",
   p.directives_proposed as "directivesProposed", p.directives_used as "directivesUsed", p.clamps, p.examples, p.tokens`;
 
-/** Trials of one purpose and one source; `before`: those planned before this position, null for all. */
+/** Trials of one purpose and one source. */
 export interface SiblingQuery {
   roundId: string;
   sourceId: string;
   purpose: Purpose;
+  /** those planned before this position; null: all */
   before: number | null;
+  /** those that this policy wrote; null: all */
+  writer: PolicyVersion | null;
 }
 
 export class Proposals {
@@ -105,14 +109,16 @@ export class Proposals {
   }
 
   /** What the trials of a purpose for one source have proposed, in the order of their plan. */
-  async siblings({ roundId, sourceId, purpose, before }: SiblingQuery): Promise<TrialProposal[]> {
+  async siblings({ roundId, sourceId, purpose, before, writer }: SiblingQuery): Promise<TrialProposal[]> {
     return rows(
       this.db,
       trialProposalSchema,
       `select ${columns}, t.trial_id as "trialId", t.position as index
        from trials t join proposals p using (proposal_key)
-       where t.round_id = $1 and t.source_id = $2 and t.purpose = $4 and ($3::int is null or t.position < $3) order by t.position`,
-      [roundId, sourceId, before, purpose],
+       where t.round_id = $1 and t.source_id = $2 and t.purpose = $4 and ($3::int is null or t.position < $3)
+         and ($5::text is null or t.spec #>> '{edit,writer}' = $5)
+       order by t.position`,
+      [roundId, sourceId, before, purpose, writer],
     );
   }
 

@@ -8,6 +8,7 @@ import {
   trialSpecSchema,
   sha256Schema,
   type Outcome,
+  type PolicyVersion,
   type Purpose,
   type ShardResult,
   type TrainRequest,
@@ -97,16 +98,16 @@ export class Trials {
     return found.map(({ spec }) => spec);
   }
 
-  /** How many of a document's candidates before this one are neither written nor given up. */
-  async unwrittenBefore({ roundId, sourceId, purpose, index }: TrialSpec): Promise<number> {
+  /** How many of a writer's edits of a document before this position are neither written nor given up. */
+  async unwrittenBefore({ roundId, sourceId, purpose, index }: TrialSpec, writer: PolicyVersion): Promise<number> {
     const { count } = await row(
       this.db,
       z.strictObject({ count: z.int() }),
       `candidates of ${sourceId}`,
       `select count(*)::int as count from trials
        where round_id = $1 and source_id = $2 and purpose = $4 and position < $3
-         and proposal_key is null and outcome is null`,
-      [roundId, sourceId, index, purpose],
+         and spec #>> '{edit,writer}' = $5 and proposal_key is null and outcome is null`,
+      [roundId, sourceId, index, purpose, writer],
     );
     return count;
   }

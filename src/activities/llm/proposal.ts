@@ -78,7 +78,7 @@ async function passage(
 ): Promise<Edit> {
   const examples = domain.rawExamples(source.content, config.promptStyle);
   if (matchedTo === null) return { ok: true, proposal: null, examples, directives: {} };
-  const siblings = { roundId, sourceId: source.sourceId, purpose: matchedTo, before: null };
+  const siblings = { roundId, sourceId: source.sourceId, purpose: matchedTo, before: null, writer: null };
   const edits = (await ledger.proposals.siblings(siblings)).flatMap((edit) =>
     edit.examples === null ? [] : [edit.examples],
   );

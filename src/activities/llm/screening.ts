@@ -9,8 +9,8 @@ const longestReason = 1000;
 
 /**
  * Screens what a model wrote before anything is trained on it, and keeps verdict and evidence with the trial. A passage is
- * the round's own source, and an edit used again was screened when it was proposed. An edit is compared with the candidates
- * before it, so it is not judged before these are written.
+ * the round's own source, and an edit used again was screened when it was proposed. An edit is compared with those
+ * of its writer before it, so it is not judged before these are written.
  */
 export async function screenSelfEdit(
   { ledger, domains }: LlmRun,
@@ -23,8 +23,9 @@ export async function screenSelfEdit(
     const stored = await ledger.trials.setScreen(trialId, { verdict: 'allow', outcome: null, reason });
     return resultOf(stored.screen);
   }
-  // of two equal edits the first stays, whichever is written first
-  const unwritten = await ledger.trials.unwrittenBefore(spec);
+  // of two equal edits of one writer the first stays, whichever is written first
+  const { writer } = spec.edit;
+  const unwritten = await ledger.trials.unwrittenBefore(spec, writer);
   if (unwritten > 0) {
     const reason = `waits until ${unwritten} earlier candidates of ${spec.sourceId} are written`.slice(
       0,
@@ -37,7 +38,7 @@ export async function screenSelfEdit(
   const source = await ledger.corpora.source(corpusDigest, spec.sourceId);
   const proposal = await ledger.proposals.get(proposalKey);
   const editText = proposal === null ? '' : textOf(proposal);
-  const siblings = await ledger.proposals.siblings({ ...spec, before: spec.index });
+  const siblings = await ledger.proposals.siblings({ ...spec, before: spec.index, writer });
   const { verdict, outcome, findings } = screenEdit(
     {
       source: { text: domain.sourceText(source.content) },

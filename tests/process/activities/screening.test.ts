@@ -58,6 +58,16 @@ describe('screenSelfEdit', () => {
     expect(await screen(first)).toMatchObject({ verdict: 'allow' });
   });
 
+  it('compares no edits of two writers', async () => {
+    const { roundId } = await rig.prepareRound();
+    await rig.ledger.rounds.setNew(roundId, (await rig.ledger.rounds.prepared(roundId)).old);
+    const text = 'Seals swim far in the cold water every day.\nThey sleep on the rocks at noon.';
+    const edit = { kind: 'propose', template: 'self-qa', seed: 6 } as const;
+    await propose(roundId, text, { purpose: 'examine', edit: { ...edit, writer: 'old' } });
+    const second = await propose(roundId, text, { purpose: 'examine', index: 1, edit: { ...edit, writer: 'new' } });
+    expect(await inActivity(() => rig.llm.screenSelfEdit({ trialId: second }))).toMatchObject({ verdict: 'allow' });
+  });
+
   it('does not wait for a candidate that was given up', async () => {
     const { roundId } = await rig.prepareRound();
     const first = await rig.planTrial(roundId);

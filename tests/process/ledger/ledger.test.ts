@@ -150,8 +150,9 @@ describe('trials', () => {
     const siblings = { roundId: 'siblings', sourceId: 'doc', purpose: 'edits' };
     await ledger.trials.setProposal(spec('siblings', 1).trialId, proposalKey, null);
     await ledger.trials.setProposal(spec('siblings', 1).trialId, null, null);
-    expect(await ledger.proposals.siblings({ ...siblings, before: 1 })).toEqual([]);
-    const [sibling] = await ledger.proposals.siblings({ ...siblings, before: 2 });
+    expect(await ledger.proposals.siblings({ ...siblings, before: 1, writer: null })).toEqual([]);
+    expect(await ledger.proposals.siblings({ ...siblings, before: 2, writer: 'new' })).toEqual([]);
+    const [sibling] = await ledger.proposals.siblings({ ...siblings, before: 2, writer: 'old' });
     expect(sibling).toMatchObject({ index: 1, trialId: spec('siblings', 1).trialId, proposalKey });
   });
 
