@@ -170,7 +170,7 @@ export class FakeModelServer {
 
   #complete(model: string, prompt: string, body: Json, choice: (text: string) => Json): Reply {
     const asModel = this.appliesAdapters ? model : this.#options.base;
-    const text = this.answer({ model: asModel, prompt, sampling: body });
+    const text = beforeStop(this.answer({ model: asModel, prompt, sampling: body }), body['stop']);
     const count = (body['n'] as number | undefined) ?? 1;
     const choices = Array.from({ length: count }, (_, index) => ({ index, ...choice(text), finish_reason: 'stop' }));
     return ok({ choices, usage: { completion_tokens: count * this.#tokens(text).length } });
@@ -200,6 +200,12 @@ const chatText = (body: Json): string =>
   `${messagesOf(body)
     .map(({ role, content }) => `<${role}> ${content}`)
     .join(' ')} <assistant>`;
+
+/** What is said before the first of the stop strings. */
+function beforeStop(text: string, stop: unknown): string {
+  const ends = (Array.isArray(stop) ? (stop as string[]) : []).map((one) => text.indexOf(one)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...ends));
+}
 
 /** A number in [0, 1) that the text alone decides. */
 const fraction = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32;
