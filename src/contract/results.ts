@@ -92,11 +92,13 @@ export const roundStages = [
   'releasing',
   'done',
 ] as const;
+export const roundStageSchema = z.enum(roundStages);
+export type RoundStage = z.infer<typeof roundStageSchema>;
 
 /** What the `status` query of a round answers. */
 export const roundStatusSchema = z.strictObject({
   roundId: z.string(),
-  stage: z.enum(roundStages),
+  stage: roundStageSchema,
   paused: z.boolean(),
   stopping: z.boolean(),
   model: modelRefSchema.nullable(),

@@ -8,6 +8,7 @@ import { Gates } from './gates.js';
 import { asOutage, LedgerUnavailable } from './outage.js';
 import { Policies } from './policies.js';
 import { Proposals } from './proposals.js';
+import { ReadModel } from './read-model.js';
 import { Releases } from './releases.js';
 import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
@@ -33,6 +34,7 @@ export class Queries {
   readonly releases: Releases;
   readonly servedAdapters: ServedAdapters;
   readonly tenantPolicies: TenantPolicies;
+  readonly readModel: ReadModel;
 
   constructor(db: Db) {
     this.rounds = new Rounds(db);
@@ -49,6 +51,7 @@ export class Queries {
     this.releases = new Releases(db);
     this.servedAdapters = new ServedAdapters(db);
     this.tenantPolicies = new TenantPolicies(db);
+    this.readModel = new ReadModel(db);
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { modelRefSchema, sha256Schema, type ModelRef } from '../contract/index.js';
-import { json, maybeRow, row, rows, run, type Db } from './db.js';
+import { json, maybeRow, row, run, type Db } from './db.js';
 
 const releaseSchema = z.strictObject({
   releaseId: z.coerce.number(),
@@ -15,27 +15,8 @@ export type Release = z.infer<typeof releaseSchema>;
 
 const columns = `r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId", r.gate_instance as "gateInstance", r.digest, r.model`;
 
-const listedSchema = releaseSchema.omit({ model: true }).extend({ releasedAt: z.string(), live: z.boolean() });
-/** A release in the list of all of them. */
-export type ListedRelease = z.infer<typeof listedSchema>;
-
 export class Releases {
   constructor(private readonly db: Db) {}
-
-  /** Every release, or those of one alias, the newest first. */
-  async list(alias: string | null = null): Promise<ListedRelease[]> {
-    return rows(
-      this.db,
-      listedSchema,
-      `select r.release_id::text as "releaseId", r.alias, r.round_id as "roundId", r.gate_id as "gateId",
-         r.gate_instance as "gateInstance", r.digest,
-         to_char(r.released_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "releasedAt",
-         a.release_id is not null as live
-       from releases r left join aliases a using (release_id)
-       where $1::text is null or r.alias = $1 order by r.release_id desc`,
-      [alias],
-    );
-  }
 
   /** What the alias points at; null: nothing was ever released under it. */
   async live(alias: string): Promise<Release | null> {

@@ -4,11 +4,13 @@ import {
   modelRefSchema,
   roundConfigSchema,
   roundNumberOf,
+  roundStages,
   sha256Schema,
   type DescribeModelResult,
   type ModelRef,
   type PolicyVersion,
   type RoundConfig,
+  type RoundStage,
 } from '../contract/index.js';
 import { json, maybeRow, NotInLedger, row, rows, run, type Db } from './db.js';
 
@@ -156,20 +158,32 @@ export class Rounds {
     ]);
   }
 
+  /** The round is at a stage. It goes on only: what an attempt of an earlier stage says late changes nothing. */
+  async enter(roundId: string, stage: RoundStage): Promise<void> {
+    await run(
+      this.db,
+      `update rounds set stage = $2 where round_id = $1 and status = 'running'
+         and array_position($3::text[], stage) < array_position($3::text[], $2)`,
+      [roundId, stage, [...roundStages]],
+    );
+  }
+
   /** How the round ended. A round that runs again under its id ends again, so the last close stands. */
   async close(roundId: string, { status, reason }: Pick<RoundRow, 'status' | 'reason'>): Promise<void> {
-    await run(this.db, `update rounds set status = $2, reason = $3, closed_at = now() where round_id = $1`, [
-      roundId,
-      status,
-      reason,
-    ]);
+    await run(
+      this.db,
+      `update rounds set status = $2, reason = $3, closed_at = now(), stage = case $2 when 'completed' then 'done' else stage end
+       where round_id = $1`,
+      [roundId, status, reason],
+    );
   }
 
   /** Marks a claimed round as under way, which after a close is a second run. */
   async reopen(roundId: string): Promise<void> {
     await run(
       this.db,
-      `update rounds set status = 'running', reason = '', closed_at = null where round_id = $1 and status <> 'running'`,
+      `update rounds set status = 'running', stage = 'preparing', reason = '', closed_at = null
+       where round_id = $1 and status <> 'running'`,
       [roundId],
     );
   }

@@ -83,6 +83,7 @@ export class ControlRig {
   ledger!: Ledger;
   store!: ArtifactStore;
   folder!: string;
+  databaseUrl!: string;
   /** asked for by the workflows that may */
   activities!: LedgerActivities;
   bare!: LedgerActivities;
@@ -93,6 +94,7 @@ export class ControlRig {
 
   async up(): Promise<void> {
     this.#test = await startLedger();
+    this.databaseUrl = this.#test.url;
     this.ledger = this.#test.ledger;
     this.folder = await mkdtemp(join(tmpdir(), 'selkie-control-'));
     const corpusDir = join(this.folder, 'corpus');

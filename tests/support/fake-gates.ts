@@ -61,7 +61,7 @@ export class FakeGates implements Of<Queries['gates']> {
 }
 
 /** The ledger's releases in memory, as activities use them. */
-export class FakeReleases implements Omit<Of<Queries['releases']>, 'list'> {
+export class FakeReleases implements Of<Queries['releases']> {
   readonly published: Release[] = [];
 
   lock = (): Promise<void> => Promise.resolve();

@@ -48,6 +48,7 @@ export async function startPostgres(): Promise<TestPostgres> {
 export interface TestLedger {
   ledger: Ledger;
   postgres: TestPostgres;
+  url: string;
   stop(): Promise<void>;
 }
 
@@ -61,5 +62,5 @@ export async function startLedger(connections?: number): Promise<TestLedger> {
     await ledger.close();
     await postgres.stop();
   };
-  return { ledger, postgres, stop };
+  return { ledger, postgres, url, stop };
 }

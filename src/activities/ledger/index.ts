@@ -10,6 +10,7 @@ import { buildPolicyTraining, recordPolicy } from './policy.js';
 import { checkRelease, releasePolicy } from './release.js';
 import { buildReport } from './report.js';
 import { selectEdits } from './selection.js';
+import { noteStage } from './stages.js';
 import { loadShard, planTrials, recordOutcome } from './trials.js';
 
 export type { LedgerDeps } from './deps.js';
@@ -19,7 +20,11 @@ export function createLedgerActivities(deps: LedgerDeps): LedgerActivities {
   const serveWith = <N extends keyof LedgerActivities>(
     name: N,
     work: (deps: LedgerDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
-  ) => serve(name, (request, caller) => work(deps, request, caller));
+  ) =>
+    serve(name, async (request, caller) => {
+      await noteStage(deps.ledger, name, request);
+      return work(deps, request, caller);
+    });
   return {
     resumeCampaign: serveWith('resumeCampaign', resumeCampaign),
     endOrphans: serveWith('endOrphans', endOrphans),

@@ -3,9 +3,10 @@ import { signalNames } from '../../contract/index.js';
 import { withSession } from '../connect.js';
 import { exitCodes } from '../errors.js';
 import { decide } from '../gate/decide.js';
-import { decidedText, gateText, listText } from '../gate/text.js';
-import { openGates, viewGate } from '../gate/view.js';
+import { decidedText, foundGateText, listText } from '../gate/text.js';
+import { findGate, openGates, type FoundGate } from '../gate/view.js';
 import { print } from '../output.js';
+import { withSources } from '../sources.js';
 
 /** `selkie gate list | show | approve | reject` */
 export function gateCommand(): Command {
@@ -17,9 +18,9 @@ export function gateCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ npx selkie gate list')
     .action(({ json }) =>
-      withSession(async ({ client }) => {
-        const listed = await openGates(client);
-        const values = listed.map((one) => ('gate' in one ? one.gate : one));
+      withSources(async (sources) => {
+        const listed = await openGates(sources);
+        const values = listed.map((one) => ('gate' in one ? withSilence(one) : one));
         print(values, listText(listed), json);
       }),
     );
@@ -31,9 +32,9 @@ export function gateCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ npx selkie gate show demo.monday')
     .action((id, { json }) =>
-      withSession(async ({ client }) => {
-        const view = await viewGate(client, id);
-        print(view, gateText(view), json);
+      withSources(async (sources) => {
+        const found = await findGate(sources, id);
+        print(withSilence(found), foundGateText(found), json);
       }),
     );
 
@@ -42,7 +43,7 @@ export function gateCommand(): Command {
       .command(decision)
       .description(
         decision === 'approve'
-          ? 'let the policy be released, and say whether it was; exit code 1 where it was not'
+          ? 'let the policy be released, and say whether it was; exit code 1 where it was not, 0 where more approvals are needed'
           : 'keep the policy back; one reject is a veto',
       )
       .argument('<id>', 'the id of the gate or of its round')
@@ -65,3 +66,6 @@ export function gateCommand(): Command {
   }
   return gate;
 }
+
+/** A gate's view, with why it does not say it itself where that is so. */
+const withSilence = ({ gate, silence }: FoundGate) => (silence === null ? gate : { ...gate, silence });

@@ -5,9 +5,11 @@ import { shellWord } from '../../lib/shell-word.js';
 import { withSession } from '../connect.js';
 import { atMost } from '../arguments.js';
 import { print } from '../output.js';
+import { withSources } from '../sources.js';
 import { readRoundConfig } from '../round/config.js';
 import { signalRound, orders, type Order } from '../round/control.js';
 import { listRounds, listText } from '../round/list.js';
+import { showRound, shownText } from '../round/show.js';
 import { fromReleased, sayWhatIsLive, startRound } from '../round/start.js';
 import { viewText } from '../round/text.js';
 import { viewRound } from '../round/view.js';
@@ -15,7 +17,7 @@ import { watchRound } from '../round/watch.js';
 
 const mostListed = 1000;
 
-/** `selkie round start | list | status | watch | pause | resume | stop | cancel` */
+/** `selkie round start | list | show | status | watch | pause | resume | stop | cancel` */
 export function roundCommand(): Command {
   const round = new Command('round').description('start a round, see how one stands, tell it what to do');
 
@@ -69,15 +71,30 @@ Examples:
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ npx selkie round list\n  $ npx selkie round list --running --json')
     .action(({ running, limit, json }) =>
-      withSession(async ({ client }) => {
-        const rounds = await listRounds(client, { running: running === true, limit });
+      withSources(async (sources) => {
+        const rounds = await listRounds(sources, { running: running === true, limit });
         print(rounds, listText(rounds), json);
       }),
     );
 
   round
+    .command('show')
+    .description(
+      'all that the ledger has of a round: stage, trials, gate with its decisions, release; no worker is needed',
+    )
+    .argument('<id>', 'the workflow id of the round')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ npx selkie round show demo.monday')
+    .action((id, { json }) =>
+      withSources(async (sources) => {
+        const shown = await showRound(sources, id);
+        print(shown, shownText(shown), json);
+      }),
+    );
+
+  round
     .command('status')
-    .description('how a round stands; exit code 0 whenever that can be said')
+    .description('how a round stands by its own word; exit code 0 whenever that can be said')
     .argument('<id>', 'the workflow id of the round')
     .option('--json', 'print JSON: released is null until it is decided; stageTrials are those of the stage under way')
     .addHelpText('after', '\nExample:\n  $ npx selkie round status demo.monday')

@@ -38,7 +38,10 @@ it('lets nothing of others reach the terminal as it is, and quotes what is paste
 });
 
 it('lists a gate that does not answer beside the others', () => {
-  const text = listText([{ gate: gateView(gate) }, { gateId: 'y\u001b.gate-release', problem: 'does not answer' }]);
+  const text = listText([
+    { gate: gateView(gate), silence: null },
+    { gateId: 'y\u001b.gate-release', problem: 'does not answer' },
+  ]);
   expect(text).toContain('y\\u{1b}.gate-release: does not answer');
   expect(text).toContain('touch pwned');
   expect(listText([])).toBe('no gate is open');

@@ -2,7 +2,7 @@ import { type GateView } from '../../contract/index.js';
 import { shellWord } from '../../lib/shell-word.js';
 import { safeText } from '../text/safe-text.js';
 import type { Decided } from './decide.js';
-import type { Listed } from './view.js';
+import type { FoundGate, Listed } from './view.js';
 
 /** A gate in lines. Names, notes and reasons are of whoever may send a signal. */
 export function gateText(gate: GateView): string {
@@ -24,11 +24,15 @@ export function gateText(gate: GateView): string {
   ].join('\n');
 }
 
+/** A gate as it was found; one that does not answer is shown as the ledger has it. */
+export const foundGateText = ({ gate, silence }: FoundGate): string =>
+  silence === null ? gateText(gate) : `${gateText(gate)}\n  !         by the ledger: ${safeText(silence)}`;
+
 export const listText = (listed: readonly Listed[]): string =>
   listed.length === 0
     ? 'no gate is open'
     : listed
-        .map((one) => ('gate' in one ? gateText(one.gate) : `${safeText(one.gateId)}: ${safeText(one.problem)}`))
+        .map((one) => ('gate' in one ? foundGateText(one) : `${safeText(one.gateId)}: ${safeText(one.problem)}`))
         .join('\n\n');
 
 /** What became of a decision: the gate's verdict, then the round's. */

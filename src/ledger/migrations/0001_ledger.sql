@@ -54,6 +54,8 @@ create table rounds (
   -- the release that the alias pointed at when the round was prepared: what a release of this round may replace
   live_release bigint,
   status text not null default 'running' check (status in ('running', 'completed', 'failed', 'cancelled')),
+  -- where the round is, or where it ended: written as it gets there, so that it can be read while no worker answers
+  stage text not null default 'preparing',
   reason text not null default '',
   created_at timestamptz not null default now(),
   closed_at timestamptz
@@ -207,6 +209,7 @@ create table gates (
   closed_at timestamptz,
   primary key (gate_id, instance)
 );
+create index gates_by_round on gates (round_id);
 create unique index gates_by_run on gates (gate_id, run_id);
 create unique index gates_open on gates (gate_id) where outcome is null;
 create unique index gates_decided on gates (gate_id) where outcome in ('approved', 'rejected');

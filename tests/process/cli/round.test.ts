@@ -76,7 +76,7 @@ describeWithTemporal('the command line and a round', () => {
       expect(await signalRound(client, 'told', 'resume')).toBe('told: goes on');
       expect(await signalRound(client, 'told', 'stop')).toBe('told: stops: what is in flight ends first');
       const running = await until(async () => {
-        const rounds = await listRounds(client, { running: true, limit: 5 });
+        const rounds = await listRounds({ client, ledger: null }, { running: true, limit: 5 });
         return rounds.length > 0 && rounds;
       });
       expect(running).toMatchObject([{ roundId: 'told', execution: 'RUNNING', closedAt: null }]);
@@ -86,7 +86,7 @@ describeWithTemporal('the command line and a round', () => {
       await expect(signalRound(client, 'told', 'pause')).rejects.toThrow('"told" has ended: cancelled');
       await expect(signalRound(client, 'nobody', 'stop')).rejects.toThrow('there is no round "nobody"');
       await expect(viewRound(client, 'nobody')).rejects.toThrow('`npx selkie round list` shows them');
-      expect(await listRounds(client, { running: false, limit: 1 })).toHaveLength(1);
+      expect(await listRounds({ client, ledger: null }, { running: false, limit: 1 })).toHaveLength(1);
     });
   });
 

@@ -104,10 +104,10 @@ describeWithTemporal('a gate among many', () => {
         args: [{}],
       });
       const listed = await until(async () => {
-        const found = await openGates(clientOf());
+        const found = await openGates({ client: clientOf(), ledger: null });
         return found.length === 2 && found;
       }, 60);
-      expect(listed).toContainEqual({ gate: expect.objectContaining({ spec: gate.spec }) as unknown });
+      expect(listed).toContainEqual({ gate: expect.objectContaining({ spec: gate.spec }) as unknown, silence: null });
       expect(listed).toContainEqual({
         gateId: 'silent.gate-release',
         problem: expect.stringContaining('the gate "silent.gate-release" does not answer: no worker answers') as string,
