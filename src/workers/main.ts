@@ -5,7 +5,9 @@ import { createLedgerActivities } from '../activities/ledger/index.js';
 import { createLlmActivities } from '../activities/llm/index.js';
 import { taskQueues } from '../contract/index.js';
 import { LedgerUnavailable } from '../ledger/index.js';
-import { createWorkflowWorkers, runTogether } from './workflow-worker.js';
+import { createWorkflowWorkers, identityOf, runTogether, shutDown } from './workflow-worker.js';
+import { buildIdOf, workflowBundlePath } from './compiled.js';
+import { makeCurrent } from './deployment.js';
 import { connectDependencies } from './dependencies.js';
 import { createLogger, temporalLogger } from './logger.js';
 import { readSettings } from './settings.js';
@@ -32,16 +34,27 @@ async function main(): Promise<void> {
       say,
     );
     try {
+      const buildId = await buildIdOf(workflowBundlePath);
       const workers = await createWorkflowWorkers({
         connection,
         namespace,
         ledger: createLedgerActivities(dependencies.ledger),
         llm: createLlmActivities(dependencies.llm),
         llmQueue: settings.llmQueue,
+        buildId,
       });
-      const ended = runTogether(workers);
+      const stopped = new AbortController();
+      const ended = runTogether(workers).finally(() => stopped.abort());
+      if (settings.rollout === 'auto') {
+        const version = { buildId, identity: identityOf('workflow') };
+        await makeCurrent({ connection, namespace }, version, stopped.signal).catch(async (error: unknown) => {
+          shutDown(workers);
+          await ended;
+          throw error;
+        });
+      }
       const queues = [taskQueues.workflow, settings.llmQueue];
-      process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid, namespace, queues })}\n`);
+      process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid, namespace, queues, buildId })}\n`);
       await ended;
     } finally {
       await dependencies.close();

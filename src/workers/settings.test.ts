@@ -37,6 +37,14 @@ it('serves the queue of the model that its server has, or one that it is told', 
   expect(queueOf({ SELKIE_MODEL: 'qwen', SELKIE_LLM_QUEUE: 'two-servers' })).toBe(runSettingsOf(told).llmQueue);
 });
 
+it('makes its version the current one unless an operator does', () => {
+  expect(readSettings(good).rollout).toBe('auto');
+  expect(readSettings({ ...good, SELKIE_ROLLOUT: 'manual' }).rollout).toBe('manual');
+  expect(() => readSettings({ ...good, SELKIE_ROLLOUT: 'later' })).toThrow(
+    'SELKIE_ROLLOUT is wrong: `auto` or `manual`',
+  );
+});
+
 it('serves metrics only where it is told, and to this machine alone unless told otherwise', () => {
   expect(readSettings({ ...good, SELKIE_METRICS: '', SELKIE_OPEN_QUESTIONS: '' })).toMatchObject({
     metrics: undefined,

@@ -42,6 +42,7 @@ const settingsSchema = z
     ),
     SELKIE_CORPUS_DIR: z.string().min(1).default(sampleCorpus),
     SELKIE_CORPUS_ROOTS: z.string().optional(),
+    SELKIE_ROLLOUT: z.enum(['auto', 'manual'], { error: '`auto` or `manual`' }).default('auto'),
     SELKIE_METRICS: unlessEmpty(
       z
         .string()
@@ -61,6 +62,8 @@ const settingsSchema = z
     corpusDir: env.SELKIE_CORPUS_DIR,
     /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpus */
     corpusRoots: rootsOf(env.SELKIE_CORPUS_ROOTS) ?? [process.cwd(), dirname(env.SELKIE_CORPUS_DIR)],
+    /** `auto`: the worker makes its version the current one; `manual`: an operator does */
+    rollout: env.SELKIE_ROLLOUT,
     /** host and port of the Prometheus endpoint; undefined: none */
     metrics: env.SELKIE_METRICS,
   }));

@@ -2,16 +2,19 @@ import { hostname } from 'node:os';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { taskQueues, type LedgerActivities, type LlmActivities } from '../contract/index.js';
 import { takeReferencesForPayloads } from './foreign-references.js';
+import { deploymentOf } from './deployment.js';
 import { beating } from './heartbeat.js';
 import { payloadConverterPath, workflowBundlePath } from './compiled.js';
 
-export interface ControlWorkerOptions {
+export interface WorkflowWorkerOptions {
   connection: NativeConnection;
   namespace: string;
   ledger: LedgerActivities;
   llm: LlmActivities;
   /** of the model that the worker's model server has */
   llmQueue: string;
+  /** the version of its workflows */
+  buildId: string;
 }
 
 /**
@@ -23,13 +26,14 @@ export interface ControlWorkerOptions {
  * - heartbeats are passed on every second, because a cancellation comes with the answer to one;
  * - at a shutdown activities may end by themselves for a moment, then they are cancelled and begin again elsewhere.
  */
-export async function createWorkflowWorkers(options: ControlWorkerOptions): Promise<Worker[]> {
-  const { connection, namespace, ledger, llm, llmQueue } = options;
+export async function createWorkflowWorkers(options: WorkflowWorkerOptions): Promise<Worker[]> {
+  const { connection, namespace, ledger, llm, llmQueue, buildId } = options;
   takeReferencesForPayloads();
   const shared = {
     connection,
     namespace,
     dataConverter: { payloadConverterPath },
+    workerDeploymentOptions: deploymentOf(buildId),
     maxHeartbeatThrottleInterval: '1 second',
     shutdownGraceTime: '5 seconds',
     shutdownForceTime: '12 seconds',
@@ -67,10 +71,16 @@ export async function runTogether(workers: readonly Pick<Worker, 'run' | 'getSta
       } catch (error) {
         broken.push(error);
       }
-      for (const other of workers) if (other.getState() === 'RUNNING') other.shutdown();
+      shutDown(workers);
     }),
   );
   if (broken.length > 0) throw broken[0];
 }
 
-const identityOf = (role: string): string => `${role}@${hostname()}:${process.pid}`;
+/** Tells the workers that run to end. */
+export function shutDown(workers: readonly Pick<Worker, 'getState' | 'shutdown'>[]): void {
+  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+/** Who a worker of this process is, to the server. */
+export const identityOf = (role: string): string => `${role}@${hostname()}:${process.pid}`;

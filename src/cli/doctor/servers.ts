@@ -1,5 +1,5 @@
 import type { Connection } from '@temporalio/client';
-import { llmQueueOf, taskQueues } from '../../contract/index.js';
+import { infoQueueOf, llmQueueOf, taskQueues } from '../../contract/index.js';
 import {
   connectTemporal,
   isPolled,
@@ -81,6 +81,7 @@ async function pollers(
     [taskQueues.workflow, 'activity', 'worker'],
     [llm, 'activity', 'worker'],
     [taskQueues.gpu, 'activity', 'runner'],
+    [infoQueueOf(taskQueues.gpu), 'activity', 'runner'],
   ];
   const missing: string[] = [];
   const logs = new Set<string>();

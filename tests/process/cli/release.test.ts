@@ -45,7 +45,7 @@ async function released(roundIds: string[]): Promise<void> {
     const model = modelRefSchema.parse({ base: config.model, baseDigest: textDigest('base'), stack: stackOf(roundId) });
     await client.query(
       `with made as (
-         insert into releases (alias, round_id, gate_id, digest, model) values ($1, $2, $3, $4, $5) returning release_id)
+         insert into releases (alias, round_id, gate_id, gate_instance, digest, model) values ($1, $2, $3, 1, $4, $5) returning release_id)
        insert into aliases (alias, release_id) select $1, release_id from made
        on conflict (alias) do update set release_id = excluded.release_id`,
       [alias, roundId, `${roundId}.gate-release`, textDigest(roundId), JSON.stringify(model)],
