@@ -3,10 +3,9 @@ import type { Ledger } from '../../ledger/index.js';
 
 type Name = keyof LedgerActivities;
 
-const stageOfPurpose: Record<Purpose, RoundStage | null> = {
+/** Trials of any other purpose run beside the training of the policy. */
+const stageOfPurpose: Partial<Record<Purpose, RoundStage>> = {
   edits: 'trials',
-  // they run beside the training of the policy
-  confirm: null,
   examine: 'examining',
   cross: 'examining',
   controls: 'examining',
@@ -14,7 +13,7 @@ const stageOfPurpose: Record<Purpose, RoundStage | null> = {
 
 /** The first activity that a round asks for at each stage: by it the ledger knows where the round is. */
 const entered: { [N in Name]?: (request: ActivityRequest<N>) => RoundStage | null } = {
-  planTrials: ({ purpose }) => stageOfPurpose[purpose],
+  planTrials: ({ purpose }) => stageOfPurpose[purpose] ?? null,
   selectEdits: () => 'selecting',
   buildPolicyTraining: () => 'policy',
   recordPolicy: () => 'confirming',
