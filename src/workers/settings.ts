@@ -58,9 +58,9 @@ const settingsSchema = z
     /** the queue of what its model server is asked: of the model that this server has, as rounds derive it too */
     llmQueue: env.SELKIE_LLM_QUEUE || llmQueueOf(env.SELKIE_MODEL),
     openQuestions: env.SELKIE_OPEN_QUESTIONS,
-    /** the folder of the sample corpus */
+    /** the folder of the sample corpora, one for each domain */
     corpusDir: env.SELKIE_CORPUS_DIR,
-    /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpus */
+    /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpora */
     corpusRoots: rootsOf(env.SELKIE_CORPUS_ROOTS) ?? [process.cwd(), dirname(env.SELKIE_CORPUS_DIR)],
     /** `auto`: the worker makes its version the current one; `manual`: an operator does */
     rollout: env.SELKIE_ROLLOUT,
