@@ -13,7 +13,7 @@ export async function whySilent(client: Asked, workflowId: string, error: unknow
   const failure = await taskFailure(client, workflowId).catch(() => null);
   if (failure !== null) {
     return (
-      `its workflow task fails and is tried again (${failure}): see "A round that does not go on" in docs/operating.md, and ` +
+      `its workflow task fails and is tried again (${failure}): see "Troubleshooting a stuck round" in docs/operating.md, and ` +
       `reset it by \`temporal workflow reset -w ${shellWord(workflowId)} --type LastWorkflowTask --reapply-exclude Signal --reason wedged\``
     );
   }
