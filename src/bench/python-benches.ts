@@ -41,6 +41,11 @@ const table: Record<string, { summary: string; bars: Bars }> = {
   },
 };
 
+/** The bars of each bench, which docs/performance.md repeats. */
+export const pythonBars: Readonly<Record<string, Bars>> = Object.fromEntries(
+  Object.entries(table).map(([name, { bars }]) => [name, bars]),
+);
+
 export const pythonBenches: Readonly<Record<string, Bench>> = Object.fromEntries(
   Object.entries(table).map(([name, bench]) => [name, pythonBench({ name, ...bench })]),
 );
