@@ -79,7 +79,7 @@ function memory(): Finding {
     check: 'memory',
     ok: totalmem() >= memoryNeeded,
     detail: `${(freemem() / gib).toFixed(1)} of ${(totalmem() / gib).toFixed(1)} GiB free`,
-    advice: 'the demo needs about 7 GiB',
+    advice: 'the demo needs about 7 GiB, and 11 GiB to train and answer at the same time',
   };
 }
 
