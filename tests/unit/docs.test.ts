@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Command } from '@commander-js/extra-typings';
 import { z } from 'zod';
 import { program } from '../../src/cli/main.js';
 import { pythonBars as barsOf } from '../../src/bench/python-benches.js';
@@ -44,7 +43,11 @@ function variables(): Set<string> {
   return new Set([...read, ...options.map((name) => `SELKIE_${name.toUpperCase().replaceAll('-', '_')}`)]);
 }
 
-type Described = Pick<Command, 'name' | 'commands' | 'options'>;
+interface Described {
+  name(): string;
+  commands: readonly Described[];
+  options: readonly { long?: string | undefined }[];
+}
 
 /** The leaf command that the words begin with, or undefined. */
 function commandOf(words: string[], command: Described = program()): Described | undefined {
@@ -133,7 +136,6 @@ describe('the invariants of ARCHITECTURE.md', () => {
   });
 
   it.each(rows)('%s: %s', (file, test) => {
-    expect(textOf(file)).toMatch(new RegExp(`^\\s*(it|describe|def test_|async def test_)`, 'm'));
     expect(textOf(file)).toContain(test);
   });
 });
