@@ -1,5 +1,7 @@
 import js from '@eslint/js';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import boundaries from 'eslint-plugin-boundaries';
+import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 // The house's order: a folder imports only from those that its line names. Workflow code sees types of activities only; it may
@@ -39,12 +41,15 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    plugins: { boundaries },
+    plugins: { boundaries, 'import-x': importX },
     settings: {
       'boundaries/elements': rooms.map((room) => ({ type: room, pattern: `src/${room}` })),
       'import/resolver': { typescript: { project: './tsconfig.json' } },
+      ...importX.flatConfigs.typescript.settings,
+      'import-x/resolver-next': [createTypeScriptImportResolver()],
     },
     rules: {
+      'import-x/no-cycle': 'error',
       'boundaries/dependencies': [
         'error',
         {

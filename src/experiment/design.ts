@@ -1,7 +1,7 @@
 import type { Asks, PolicyVersion, Purpose, RoundConfig, TrialSpec } from '../contract/index.js';
 import type { Arm } from '../domains/domain.js';
 import type { Trial } from '../ledger/index.js';
-import type { Evidence } from './evidence.js';
+import type { Selection } from '../seal/records.js';
 
 /**
  * An experiment as data: what is trained, and what its report compares. Planner, evaluation, report and tables iterate over
@@ -92,9 +92,16 @@ export interface AnswersBefore {
   asked: Arm;
 }
 
+/** What a round recorded of its trials. */
+export interface RecordedTrials {
+  /** by purpose */
+  trials: Partial<Record<string, Trial[]>>;
+  selection: Selection | null;
+}
+
 /** What trained adapters answer. */
 export interface AnswersAfter {
-  trials: (evidence: Evidence) => Trial[];
+  trials: (recorded: RecordedTrials) => Trial[];
   questions: 'b' | 'otherSource';
 }
 

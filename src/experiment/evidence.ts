@@ -1,11 +1,10 @@
 import type { ModelRef } from '../contract/index.js';
-import type { Arm, Domain, RetentionItem, Source } from '../domains/domain.js';
-import type { Ledger, LongSource, Policy, PreparedRound, RetentionKind, Trial } from '../ledger/index.js';
-import { modelDigest } from '../seal/keys.js';
-import type { Selection } from '../seal/records.js';
+import type { Domain, Arm, RetentionItem, Source } from '../domains/domain.js';
 import { inSplit, questionsOf, type Question } from '../domains/questions.js';
+import type { Ledger, LongSource, Policy, PreparedRound, RetentionKind } from '../ledger/index.js';
+import { modelDigest } from '../seal/keys.js';
 import type { BySource } from './by-source.js';
-import type { Design } from './design.js';
+import type { Design, RecordedTrials } from './design.js';
 
 /** For each item: was it answered right by the policy before the round, and by the new one; null where it was not asked. */
 export interface RetentionAnswers {
@@ -14,14 +13,11 @@ export interface RetentionAnswers {
 }
 
 /** All that a report is computed from, as the ledger holds it. */
-export interface Evidence {
+export interface Evidence extends RecordedTrials {
   design: Design;
   round: PreparedRound;
   /** of a score: the domain's primary one, which every number of the report is a mean of */
   component: string;
-  /** by purpose */
-  trials: Partial<Record<string, Trial[]>>;
-  selection: Selection | null;
   policy: Policy | null;
   /** another round trained the same policy before */
   policyReused: boolean;

@@ -1,8 +1,7 @@
 import type { Asks, RoundConfig } from '../contract/index.js';
 import type { Trial } from '../ledger/index.js';
 import { deriveSeed } from '../seal/keys.js';
-import type { Design, PlanInput } from './design.js';
-import type { Evidence } from './evidence.js';
+import type { Design, PlanInput, RecordedTrials } from './design.js';
 
 /**
  * Seeds never depend on a round's id: the same work has the same seed, so that it is found in the caches, and old and new
@@ -149,7 +148,7 @@ export const roundDesign: Design = {
 };
 
 /** The chosen edits' trials: those under fresh seeds where they were run. */
-function chosen({ trials, selection }: Evidence): Trial[] {
+function chosen({ trials, selection }: RecordedTrials): Trial[] {
   const confirmed = trials['confirm'] ?? [];
   if (confirmed.length > 0) return confirmed;
   const ids = new Set(selection?.chosen.map(({ trialId }) => trialId));
