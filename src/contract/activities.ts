@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { roundConfigSchema } from './config.js';
+import { documentVersionSchema } from './document-version.js';
 import { decisionRecordSchema, gateResultSchema, gateRulesSchema, gateSpecSchema } from './gates.js';
 import { searchAttributeNameSchema } from './names.js';
 import { loadedShardSchema } from './shards.js';
@@ -165,6 +166,7 @@ export const activityContracts = {
   buildReport: {
     request: roundOnly,
     result: z.strictObject({
+      version: documentVersionSchema,
       report: artifactRefSchema,
       /** digest over policy adapter, report and data manifest: what the release gate is bound to */
       releaseDigest: sha256Schema,

@@ -2,6 +2,7 @@ export * from './activities.js';
 export * from './artifacts.js';
 export * from './config.js';
 export * from './digest.js';
+export * from './document-version.js';
 export * from './errors.js';
 export * from './gates.js';
 export * from './ids.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { adapterRefSchema, sha256Schema } from './artifacts.js';
+import { documentVersionSchema } from './document-version.js';
 
 /** How a trial ended; a failure is never a score of 0. Only `infra_failure` counts towards `maxFailedFraction`. */
 export const outcomes = [
@@ -94,6 +95,7 @@ const longestReason = 2000;
 
 /** What a trial's workflow hands to `recordOutcome` and returns: a few numbers and ids. */
 export const trialResultSchema = z.strictObject({
+  version: documentVersionSchema,
   trialId: z.string().min(1),
   outcome: outcomeSchema,
   reason: z.string().max(longestReason),
@@ -120,6 +122,7 @@ export const outcomeAs = (known: TrialResult, outcome: Outcome, reason: string):
 export const emptyResult = (trialId: string, outcome: Outcome, reason: string): TrialResult =>
   outcomeAs(
     {
+      version: 1,
       trialId,
       outcome,
       reason,

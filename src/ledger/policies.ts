@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   modelRefSchema,
+  tolerant,
   trainRequestSchema,
   trainResultSchema,
   type ModelRef,
@@ -11,10 +12,10 @@ import { json, maybeRow, row, rows, run, type Db } from './db.js';
 
 const policySchema = z.strictObject({
   pairs: z.int().nonnegative(),
-  request: trainRequestSchema,
+  request: tolerant(trainRequestSchema),
   /** null until trained */
-  training: trainResultSchema.nullable(),
-  model: modelRefSchema.nullable(),
+  training: tolerant(trainResultSchema).nullable(),
+  model: tolerant(modelRefSchema).nullable(),
 });
 export type Policy = z.infer<typeof policySchema>;
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { activityContracts, type ActivityResult } from '../contract/index.js';
+import { activityContracts, tolerant, type ActivityResult } from '../contract/index.js';
 import { json, maybeRow, row, run, type Db } from './db.js';
 
 /** What `buildReport` returned; the whole report is the artifact. */
 export type ReportSummary = ActivityResult<'buildReport'>;
 
-const reportSchema = z.strictObject({ summary: activityContracts.buildReport.result });
+const reportSchema = z.strictObject({ summary: tolerant(activityContracts.buildReport.result) });
 const select = `select summary from reports where round_id = $1`;
 
 export class Reports {

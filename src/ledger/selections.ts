@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { sha256Schema } from '../contract/index.js';
+import { documentVersionSchema, sha256Schema, tolerant } from '../contract/index.js';
 import type { Selection } from '../seal/records.js';
 import { json, maybeRow, row, run, type Db } from './db.js';
 
 const selectionSchema = z.strictObject({
-  version: z.literal(1),
+  version: documentVersionSchema,
   rule: z.enum(['gain', 'reference']),
   candidates: z.array(
     z.strictObject({ sourceId: z.string(), trialId: z.string(), reward: z.number(), allowed: z.boolean() }),
@@ -15,6 +15,7 @@ const selectionSchema = z.strictObject({
   digest: sha256Schema,
 }) satisfies z.ZodType<Selection>;
 
+const rowSchema = z.strictObject({ selection: tolerant(selectionSchema) });
 const select = `select selection from selections where round_id = $1`;
 
 export class Selections {
@@ -28,19 +29,11 @@ export class Selections {
        on conflict do nothing`,
       [roundId, selection.digest, selection.rule, json(selection)],
     );
-    const stored = await row(
-      this.db,
-      z.strictObject({ selection: selectionSchema }),
-      `selection of ${roundId}`,
-      select,
-      [roundId],
-    );
-    return stored.selection;
+    return (await row(this.db, rowSchema, `selection of ${roundId}`, select, [roundId])).selection;
   }
 
   /** null before `selectEdits` */
   async get(roundId: string): Promise<Selection | null> {
-    const stored = await maybeRow(this.db, z.strictObject({ selection: selectionSchema }), select, [roundId]);
-    return stored?.selection ?? null;
+    return (await maybeRow(this.db, rowSchema, select, [roundId]))?.selection ?? null;
   }
 }

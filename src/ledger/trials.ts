@@ -7,6 +7,7 @@ import {
   trialResultSchema,
   trialSpecSchema,
   sha256Schema,
+  tolerant,
   type Outcome,
   type PolicyVersion,
   type Purpose,
@@ -25,13 +26,20 @@ export const screenSchema = z.looseObject({
 });
 export type Screen = z.infer<typeof screenSchema>;
 
+/** Documents, which may be of a version with more fields. */
+const stored = {
+  spec: tolerant(trialSpecSchema),
+  training: tolerant(trainRequestSchema),
+  result: tolerant(trialResultSchema),
+};
+
 const trialSchema = z.strictObject({
-  spec: trialSpecSchema,
+  spec: stored.spec,
   proposalKey: sha256Schema.nullable(),
-  training: trainRequestSchema.nullable(),
+  training: stored.training.nullable(),
   screen: screenSchema.nullable(),
   /** null until recorded */
-  result: trialResultSchema.nullable(),
+  result: stored.result.nullable(),
 });
 export type Trial = z.infer<typeof trialSchema>;
 
@@ -91,7 +99,7 @@ export class Trials {
   async open(roundId: string, purpose: Purpose, shard: number): Promise<TrialSpec[]> {
     const found = await rows(
       this.db,
-      z.strictObject({ spec: trialSpecSchema }),
+      z.strictObject({ spec: stored.spec }),
       `select spec from trials where round_id = $1 and purpose = $2 and shard = $3 and outcome is null order by position`,
       [roundId, purpose, shard],
     );
@@ -267,7 +275,7 @@ export class Trials {
   async earlierOutcomes(roundId: string): Promise<TrialResult[]> {
     const found = await rows(
       this.db,
-      z.strictObject({ result: trialResultSchema }),
+      z.strictObject({ result: stored.result }),
       `select e.result from earlier_outcomes e join trials t using (trial_id)
        where t.round_id = $1 order by e.reopened_at, t.purpose, t.position`,
       [roundId],

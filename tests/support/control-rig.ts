@@ -169,6 +169,7 @@ export class ControlRig {
   /** Records a scored trial from the match on questions A and B; the rest as given. */
   async score(spec: TrialSpec, a: number, b: number, more: Partial<Evaluation> = {}): Promise<TrialResult> {
     return this.record({
+      version: 1,
       trialId: spec.trialId,
       outcome: 'scored',
       reason: '',

@@ -226,6 +226,7 @@ export class FakeLedger {
         return { new: round.new };
       },
       buildReport: ({ roundId }) => ({
+        version: 1,
         report: artifact(`report ${roundId}`),
         releaseDigest: textDigest(`release ${roundId}`),
         trials: { scored: this.#scored(roundId, 'edits').length },

@@ -153,6 +153,7 @@ describe('the largest results of the other activities', () => {
     proposeSelfEdit: { status: 'proposed', editDigest: sha256, examples: 4096, clamps: 99, training },
     evaluateAdapter: { status: 'scored', evaluation },
     recordOutcome: {
+      version: 1,
       trialId: roundId,
       outcome: 'infra_failure',
       reason: letters(2000),
@@ -165,6 +166,7 @@ describe('the largest results of the other activities', () => {
       evaluation,
     },
     buildReport: {
+      version: 1,
       report: artifact,
       releaseDigest: sha256,
       trials: Object.fromEntries(outcomes.map((outcome) => [outcome, 80_000])),

@@ -20,6 +20,7 @@ export async function buildReport(
   });
   const releaseDigest = digestToDecideOn(report, artifact.sha256);
   return ledger.reports.insert(roundId, {
+    version: 1,
     report: artifact,
     releaseDigest,
     trials: report.candidates,
