@@ -8,6 +8,7 @@ export * from './gates.js';
 export * from './ids.js';
 export * from './names.js';
 export * from './recipe.js';
+export * from './report.js';
 export * from './results.js';
 export * from './shards.js';
 export * from './tolerant.js';

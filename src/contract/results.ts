@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { armsSchema, heldOutSchema, retentionNumbersSchema } from './activities.js';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { profilesSchema, type RoundConfig } from './config.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
 import { llmQueueOf, searchAttributeNameSchema, taskQueues } from './names.js';
+import { armsSchema, heldOutSchema, retentionNumbersSchema } from './report.js';
 import { shardResultSchema, trialTaskSchema } from './shards.js';
 import { outcomeCountsSchema, purposeSchema } from './trials.js';
 
