@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { adapterRefSchema, artifactRefSchema, modelRefSchema, sha256Schema } from './artifacts.js';
 import { profilesSchema, type RoundConfig } from './config.js';
+import { documentVersionSchema } from './document-version.js';
 import { gateOutcomeSchema, gateSpecSchema } from './gates.js';
 import { llmQueueOf, searchAttributeNameSchema, taskQueues } from './names.js';
 import { armsSchema, heldOutSchema, retentionNumbersSchema } from './report.js';
@@ -62,6 +63,7 @@ export const gateInputSchema = z.strictObject({ spec: gateSpecSchema, settings: 
 export type GateInput = z.infer<typeof gateInputSchema>;
 
 export const roundResultSchema = z.strictObject({
+  version: documentVersionSchema,
   roundId: z.string(),
   trials: outcomeCountsSchema,
   selected: z.int().nonnegative(),

@@ -41,6 +41,7 @@ export const asksSchema = z.object({
 export type Asks = z.infer<typeof asksSchema>;
 
 export const trialSpecSchema = z.object({
+  version: documentVersionSchema,
   trialId: z.string().min(1),
   roundId: z.string().min(1),
   purpose: purposeSchema,

@@ -19,6 +19,7 @@ export function reportOf(evidence: Evidence) {
   const inTrials = deviceSecondsOf(all);
   const inPolicy = policyReused ? 0 : (policy?.training?.deviceSeconds ?? 0);
   return {
+    version: 1,
     round: {
       roundId: round.roundId,
       configDigest: round.configDigest,

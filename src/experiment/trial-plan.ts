@@ -117,7 +117,7 @@ export function place(roundId: string, purpose: Purpose, drafts: Draft[], cap = 
   return drafts.map((draft, index) => {
     const shard = Math.floor(index / bounds.trialsPerShard);
     const trialId = trialIdOf(shardIdOf(roundId, purpose, shard), index);
-    const spec: TrialSpec = { trialId, roundId, purpose, index, ...draft };
+    const spec: TrialSpec = { version: 1, trialId, roundId, purpose, index, ...draft };
     return index < cap
       ? { spec, shard, result: null }
       : { spec, shard: null, result: emptyResult(trialId, 'skipped', `over caps.maxEditsPerRound (${cap})`) };

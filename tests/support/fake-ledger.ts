@@ -335,6 +335,7 @@ export class FakeLedger {
     // planned before, by a run that was reset
     if (specs.some(({ index }) => index === position)) return;
     const trial: TrialSpec = {
+      version: 1,
       trialId: trialIdOf(shardId, position),
       roundId,
       purpose,

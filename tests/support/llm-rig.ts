@@ -131,6 +131,7 @@ export class LlmRig {
     const index = given.index ?? 0;
     const trialId = `${roundId}.${purpose}.e${index}`;
     const spec: TrialSpec = {
+      version: 1,
       trialId,
       roundId,
       purpose,

@@ -50,5 +50,12 @@ export function viewText({ roundId, execution, status, silence, result, failure 
   return lines.join('\n');
 }
 
-const armsText = (arms: RoundResult['arms']): string =>
-  roundDesign.arms.map(({ id, label }) => `${label} ${percent(arms[id] ?? null)}`).join(', ');
+/** The design's arms in its order, then those that a later version added, by their ids. */
+function armsText(arms: RoundResult['arms']): string {
+  const known = roundDesign.arms.map(({ id, label }) => ({ id, label }));
+  const ids = new Set(known.map(({ id }) => id));
+  const others = Object.keys(arms).filter((id) => !ids.has(id));
+  return [...known, ...others.map((id) => ({ id, label: safeText(id) }))]
+    .map(({ id, label }) => `${label} ${percent(arms[id] ?? null)}`)
+    .join(', ');
+}

@@ -50,6 +50,7 @@ export async function conduct(round: RoundContext): Promise<RoundResult> {
   const release = await decideAndRelease(round, trained, report);
   round.tag({ SealOutcome: release.released ? 'released' : (release.gate ?? 'no-policy') });
   return {
+    version: 1,
     roundId,
     trials: report.trials,
     selected: chosen,

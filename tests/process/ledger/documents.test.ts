@@ -17,6 +17,7 @@ import { startPostgres, type TestPostgres } from '../../support/postgres.js';
 
 const roundId = 'kept';
 const spec: TrialSpec = {
+  version: 1,
   trialId: `${roundId}.edits.s00.e0000`,
   roundId,
   purpose: 'edits',

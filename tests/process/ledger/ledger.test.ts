@@ -27,6 +27,7 @@ async function claimRound(roundId: string): Promise<void> {
 
 function spec(roundId: string, index: number): TrialSpec {
   return {
+    version: 1,
     trialId: `${roundId}.edits.s00.e${index}`,
     roundId,
     purpose: 'edits',

@@ -22,6 +22,7 @@ const settings: RunSettings = {
 };
 
 const specOf = (trialId: string): TrialSpec => ({
+  version: 1,
   trialId,
   roundId: 'demo.trials',
   purpose: 'edits',
