@@ -123,7 +123,7 @@ describeWithTemporal('a trial', () => {
     [
       'a result of another shape',
       'infra_failure',
-      /InvalidResult: the result of evaluateAdapter .*scor/,
+      /InvalidResult: the result of evaluateAdapter .*evaluation: /,
       (s) => s.always('evaluateAdapter', () => ({ status: 'scored', scores: Number.NaN }) as never),
     ],
     ['no result at all', 'infra_failure', /InvalidResult/, (s) => s.always('trainAdapter', () => undefined as never)],
