@@ -1,17 +1,20 @@
-"""The engine's errors: one tree, each naming its type in the contract (`src/contract/errors.ts`).
+"""The engine's errors: one tree, in which each class names its type in the contract (`src/contract/errors.ts`).
 
-Whoever hosts the engine catches `EngineError` and answers with `error_type`; whether a type is retried is for the
-contract to say. Anything else that the engine raises is a defect.
+A host of the engine catches `EngineError` and answers with `error_type`; the contract decides which types are retried.
+Anything else that the engine raises is a defect.
+
+Adding an error:
+    1. Reuse a type of the contract if its retry rule fits; otherwise add the type to `errorTypes` in
+       `src/contract/errors.ts`, run `npm run contract`, and add it to `ErrorType` in `wire.py`.
+    2. Derive the class from `EngineError` and from the built-in exception that it is a kind of.
+    3. State in its docstring what is wrong, and in each message what to do about it.
+    `tests/wire_test.py` fails where a class names a type that the contract lacks.
 """
-
-# ruff: noqa: N818 -- the names are those of the contract
 
 import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar, Final
-
-import torch
 
 
 class EngineError(Exception):
@@ -79,6 +82,12 @@ class Diverged(EngineError, ArithmeticError):
     error_type = "Diverged"
 
 
+class DeviceBudgetExceeded(EngineError):
+    """The training has used the device-seconds that its request allows."""
+
+    error_type = "DeviceBudgetExceeded"
+
+
 class OutOfMemory(EngineError, MemoryError):
     """The device or the machine has too little memory; another attempt may find more."""
 
@@ -103,17 +112,3 @@ def disk_errors() -> Generator[None]:
         if isinstance(error, EngineError) or error.errno not in _AWAY:
             raise
         raise StoreUnavailable(f"the disk cannot be used: {error}") from error
-
-
-@contextmanager
-def memory_errors(doing: str) -> Generator[None]:
-    """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise OutOfMemory(f"out of memory while {doing}: {error}") from error
-    except RuntimeError as error:
-        # the CPU allocator has no exception type of its own
-        if "DefaultCPUAllocator" not in str(error):
-            raise
-        raise OutOfMemory(f"out of memory while {doing}: {error}") from error

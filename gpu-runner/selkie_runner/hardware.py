@@ -1,10 +1,14 @@
-"""What the machine is and what it is fast at."""
+"""What the machine is, what it is fast at, and how its memory runs out."""
 
 import platform
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
+
+from .errors import OutOfMemory
 
 #: of what is free, left to everything that is not counted
 HEADROOM = 0.2
@@ -52,3 +56,17 @@ def _cpu_field(*names: str) -> str:
     return next(
         (value.strip() for key, _, value in (line.partition(":") for line in lines) if key.strip() in names), ""
     )
+
+
+@contextmanager
+def memory_errors(doing: str) -> Generator[None]:
+    """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(f"out of memory while {doing}: {error}") from error
+    except RuntimeError as error:
+        # the CPU allocator has no exception type of its own
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise OutOfMemory(f"out of memory while {doing}: {error}") from error

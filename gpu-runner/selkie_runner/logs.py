@@ -1,12 +1,10 @@
-"""Structured logs: one JSON object a line on stderr."""
+"""Structured logs: one JSON object per line on stderr."""
 
 import json
 import logging
 import sys
 from datetime import datetime, timezone
 from typing import Any
-
-from transformers.utils import logging as transformers_logging
 
 
 def event(logger: logging.Logger, level: int, name: str, *, exc_info: bool = False, **fields: Any) -> None:
@@ -38,7 +36,3 @@ def to_stderr(level: str) -> None:
     logging.captureWarnings(True)
     for chatty in ("httpx", "urllib3", "filelock", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # bars and lines of its own, where others read JSON
-    transformers_logging.disable_progress_bar()
-    transformers_logging.disable_default_handler()
-    transformers_logging.enable_propagation()

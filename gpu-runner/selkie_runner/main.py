@@ -5,15 +5,16 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import MISSING, Field, fields
+from importlib.metadata import version
+from typing import Any, Final
 
 from .errors import EngineError
 from .logs import event, to_stderr
-from .service.process import Options, serve
-from .service.runner import ServingOptions
-from .service.training.choose import ENGINES, SLOTS, EngineOptions
+from .service.options import EngineOptions, Option, Options, ServingOptions
 
-_EXAMPLES = """\
+_DESCRIPTION: Final = "Trains and serves LoRA adapters on one device."
+_EXAMPLES: Final = """\
 examples:
   # the default model on a free port, a Temporal server on localhost:7233
   python -m selkie_runner serve --store .selkie/store --work .selkie/runner --http-port 0
@@ -25,6 +26,9 @@ examples:
   # answers and trainings that repeat bit for bit, whatever else is asked of the device
   python -m selkie_runner serve --store .selkie/store --work .selkie/runner --decode-batch 1 --deterministic
 
+  # no model at all: drawn results, for tests of everything around the engine
+  python -m selkie_runner serve --store .selkie/store --work .selkie/runner --engine simulated
+
 Options with one value may come from the environment: SELKIE_STORE, SELKIE_HTTP_PORT, SELKIE_DECODE_BATCH, …
 Where Temporal is comes from Temporal's own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …
 """
@@ -32,35 +36,11 @@ Where Temporal is comes from Temporal's own settings: TEMPORAL_ADDRESS, TEMPORAL
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; returns the exit status."""
-    given = _parse(arguments)
-    to_stderr(given.log_level)
-    options = Options(
-        models=given.models,
-        model=given.model,
-        store=given.store,
-        work=given.work,
-        cache=given.cache or given.work / "models",
-        device=given.device,
-        threads=given.threads,
-        http_host=given.http_host,
-        http_port=given.http_port,
-        temporal=given.temporal,
-        task_queue=given.task_queue,
-        training=EngineOptions(
-            engine=given.engine,
-            checkpoint_every_steps=given.checkpoint_every,
-            slots=given.slots,
-            token_budget=given.token_budget,
-            deterministic=given.deterministic,
-        ),
-        serving=ServingOptions(
-            batched=given.engine == "batched",
-            decode_batch=given.decode_batch,
-            max_rows=given.max_rows,
-            max_adapters=given.max_adapters,
-            adapter_roots=tuple(given.adapter_root or ()),
-        ),
-    )
+    options = parse(arguments)
+    to_stderr(options.log_level)
+    # after the parsing: `--help` loads no server
+    from .service.process import serve  # noqa: PLC0415
+
     try:
         asyncio.run(serve(options))
     except (EngineError, OSError) as error:
@@ -69,16 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if given.engine == "solo" and given.token_budget is not None:
-        parser.error("--token-budget is for --engine batched")
-    return given
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="selkie_runner", description="Trains and serves LoRA adapters on one device.")
+def parse(arguments: Sequence[str] | None) -> Options:
+    """The options of a command line; exits with a message where it does not parse."""
+    parser = argparse.ArgumentParser(prog="selkie_runner", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('selkie-runner')}")
     command = parser.add_subparsers(dest="command", required=True).add_parser(
         "serve",
         help="serve trainings to Temporal and answers over HTTP",
@@ -86,82 +60,53 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-    def option(name: str, **settings: object) -> None:
-        # argparse passes a default that is a string through `type`, as it does what is typed
-        default = settings.pop("default", None)
-        default = os.environ.get("SELKIE_" + name.upper().replace("-", "_")) or default
-        required = settings.pop("required", False) and default is None
-        command.add_argument(f"--{name}", default=default, required=required, **settings)  # pyright: ignore[reportArgumentType]
-
-    option("models", type=Path, metavar="FILE", help="model registry (default: the built-in one)")
-    option("model", default="smollm2-135m-instruct", metavar="NAME", help="which of its models (default: %(default)s)")
-    option("store", type=Path, required=True, metavar="DIR", help="artifact store, shared with the workers")
-    option("work", type=Path, required=True, metavar="DIR", help="checkpoints of trainings under way; keep it")
-    option("cache", type=Path, metavar="DIR", help="imported models (default: <work>/models)")
-    option("device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: %(default)s)")
-    option("threads", type=_positive, metavar="N", help="CPU threads of the model (default: torch decides)")
-    option("http-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: %(default)s)")
-    option("http-port", type=int, default=8000, metavar="PORT", help="0 for a free one (default: %(default)s)")
-    option("task-queue", default="selkie-gpu", metavar="NAME", help="Temporal task queue (default: %(default)s)")
-    option(
-        "engine",
-        choices=ENGINES,
-        default="batched",
-        help="batched trains and asks many adapters in one pass; solo one after another, the exact reference"
-        " (default: %(default)s)",
+    for group in (Options, EngineOptions, ServingOptions):
+        for field in fields(group):
+            if (option := field.metadata.get("option")) is not None:
+                _add(command, field, option)
+    given = vars(parser.parse_args(arguments))
+    if given["engine"] != "batched" and given["token_budget"] is not None:
+        command.error("--token-budget is for --engine batched")
+    return Options(
+        **_of(Options, given),
+        training=EngineOptions(**_of(EngineOptions, given)),
+        serving=ServingOptions(**_of(ServingOptions, given), batched=given["engine"] == "batched"),
     )
-    slots = ", ".join(f"{number} for {engine}" for engine, number in SLOTS.items())
-    option("slots", type=_positive, metavar="N", help=f"trainings taken at once (default: {slots})")
-    option(
-        "token-budget",
-        type=_positive,
-        metavar="N",
-        help="tokens of a batched step; answers wait for a step to end (default: found by timing)",
-    )
-    command.add_argument(
-        "--deterministic",
-        action="store_true",
-        help="batched: train each adapter to the same bits whatever trains beside it, more slowly; solo always does",
-    )
-    option(
-        "checkpoint-every",
-        type=int,
-        default=10,
-        metavar="STEPS",
-        help="steps between checkpoints; 0 for none (default: %(default)s)",
-    )
-    option(
-        "decode-batch",
-        type=_positive,
-        default=64,
-        metavar="N",
-        help="rows that share a forward pass; with 1 answers repeat bit for bit (default: %(default)s)",
-    )
-    option(
-        "max-rows",
-        type=_positive,
-        default=8192,
-        metavar="N",
-        help="answers waited for or under way; beyond that a request gets status 429 (default: %(default)s)",
-    )
-    option(
-        "max-adapters", type=_positive, default=64, metavar="N", help="adapters on the device (default: %(default)s)"
-    )
-    command.add_argument(
-        "--adapter-root",
-        type=Path,
-        action="append",
-        metavar="DIR",
-        help="clients may load adapters from here; may be given several times (default: the store)",
-    )
-    command.add_argument("--no-temporal", dest="temporal", action="store_false", help="answer over HTTP only")
-    option("log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)")
-    return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+def _add(command: argparse.ArgumentParser, field: Field[Any], option: Option) -> None:
+    name = option.name or field.name.replace("_", "-")
+    match option.action:
+        case "flag" | "no-flag":
+            action = "store_true" if option.action == "flag" else "store_false"
+            command.add_argument(f"--{name}", dest=field.name, action=action, help=option.help)
+        case "append":
+            command.add_argument(
+                f"--{name}",
+                dest=field.name,
+                action="append",
+                type=option.parse,
+                metavar=option.metavar,
+                help=option.help,
+            )
+        case "value":
+            # argparse parses a default that is a string, as it does an argument
+            set_to = os.environ.get("SELKIE_" + name.upper().replace("-", "_"))
+            command.add_argument(
+                f"--{name}",
+                dest=field.name,
+                default=set_to or (None if field.default is MISSING else field.default),
+                required=field.default is MISSING and not set_to,
+                type=option.parse,
+                metavar=option.metavar,
+                choices=option.choices,
+                help=option.help,
+            )
+
+
+def _of(group: type[Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of one dataclass that the command line sets."""
+    options = {field.name: field.metadata["option"] for field in fields(group) if "option" in field.metadata}
+    return {
+        name: tuple(given[name] or ()) if option.action == "append" else given[name] for name, option in options.items()
+    }

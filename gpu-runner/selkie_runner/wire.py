@@ -74,7 +74,7 @@ class Contract(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-class ArtifactRef(Contract):
+class ArtifactRefPayload(Contract):
     uri: Annotated[str, Field(pattern=r"^artifact:sha256/[0-9a-f]{64}$")]
     sha256: Sha256
     bytes: Count
@@ -93,12 +93,12 @@ class ArtifactManifest(Contract):
 
 
 class AdapterRef(Contract):
-    layer: ArtifactRef
-    served: ArtifactRef
+    layer: ArtifactRefPayload
+    served: ArtifactRefPayload
     rank: PositiveInt
 
 
-class Recipe(Contract):
+class RecipePayload(Contract):
     rank: Annotated[int, Field(ge=1, le=256)]
     alpha: Annotated[float, Field(gt=0, le=1024)]
     targets: Literal["qv", "all-linear"]
@@ -120,8 +120,8 @@ class TrainRequest(Contract):
     base: Text
     base_digest: Sha256
     stack: Annotated[list[AdapterRef], Field(max_length=8)]
-    dataset: ArtifactRef
-    recipe: Recipe
+    dataset: ArtifactRefPayload
+    recipe: RecipePayload
     seed: Annotated[int, Field(ge=0, le=2**48)]
     tenant: Text
     max_device_seconds: Annotated[float, Field(gt=0)]
@@ -135,7 +135,7 @@ class TrainResult(Contract):
     final_loss: FiniteOrNull
     update_norm: Annotated[float, Field(ge=0)]
     device_seconds: Annotated[float, Field(ge=0)]
-    engine: Literal["solo", "batched"]
+    engine: Literal["solo", "batched", "simulated"]
     resumed_from_step: Count
 
 

@@ -8,8 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from selkie_runner import wire as contract
-from selkie_runner.errors import EngineError
-from selkie_runner.service.training.device_meter import DeviceBudgetExceeded
+from selkie_runner.errors import DeviceBudgetExceeded, EngineError
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 WRITTEN: dict[str, Any] = json.loads((CONTRACT / "contract.json").read_text())

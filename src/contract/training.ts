@@ -31,7 +31,8 @@ export const trainResultSchema = z.strictObject({
   updateNorm: z.number().nonnegative(),
   /** seconds in which the device worked for this training, over all attempts */
   deviceSeconds: z.number().nonnegative(),
-  engine: z.enum(['solo', 'batched']),
+  /** `simulated` computes nothing: such a result is drawn, and says nothing of any model */
+  engine: z.enum(['solo', 'batched', 'simulated']),
   /** the step that the publishing attempt began at; above 0 when it resumed from a checkpoint */
   resumedFromStep: z.int().nonnegative(),
 });

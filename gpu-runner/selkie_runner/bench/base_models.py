@@ -22,7 +22,8 @@ from transformers import (
 
 from ..errors import ModelNotFound
 from ..models.loading import LoadedModel, load_model
-from ..models.registry import Dtype, load_registry
+from ..models.registry import load_registry
+from ..models.spec import Dtype
 
 SMOLLM2 = "smollm2-135m"
 #: the registry's name of the model whose tokenizer cuts the text for `SMOLLM2`

@@ -14,7 +14,7 @@ from ..batched.base import FrozenBase
 from ..hardware import has_fast_bf16
 from ..jobs.job import Targets, TrainingJob
 from ..models.loading import LoadedModel
-from ..models.registry import Dtype
+from ..models.spec import Dtype
 from .base_models import SMOLLM2, random_base, real_base, smollm2_tokenizer
 from .curve import curve
 from .edits import jobs_of, load_edits

@@ -8,16 +8,16 @@ import shutil
 from pathlib import Path
 from typing import Any, cast
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import InvalidAdapter
 from ..files import atomic_folder
-from .weights import LoraWeights, concatenated, layer_number
+from .layer_numbers import WEIGHTS_FILE, layer_number
+from .weights import LoraWeights, concatenated
 
 _CONFIG = "adapter_config.json"
-_WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 
@@ -60,7 +60,7 @@ def write_adapter(layer: LoraWeights, folder: Path) -> None:
         shutil.rmtree(folder)
     with atomic_folder(folder) as temporary:
         (temporary / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        save_file(tensors, temporary / _WEIGHTS, metadata={"format": "pt"})
+        save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
 def read_adapter(folder: Path) -> LoraWeights:
@@ -72,9 +72,9 @@ def read_adapter(folder: Path) -> LoraWeights:
     """
     try:
         raw = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(folder / _WEIGHTS)
+        tensors = load_file(folder / WEIGHTS_FILE)
     except (OSError, ValueError, SafetensorError) as error:
-        raise InvalidAdapter(f"{folder} is no readable PEFT folder ({_CONFIG}, {_WEIGHTS}): {error}") from error
+        raise InvalidAdapter(f"{folder} is no readable PEFT folder ({_CONFIG}, {WEIGHTS_FILE}): {error}") from error
     if not isinstance(raw, dict):
         raise InvalidAdapter(f"{folder / _CONFIG} is not an object")
     config = cast(dict[str, Any], raw)
@@ -85,21 +85,7 @@ def read_adapter(folder: Path) -> LoraWeights:
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
         raise InvalidAdapter(f"{folder / _CONFIG} needs a whole number r ≥ 1 and a number lora_alpha")
-    return LoraWeights(rank=rank, alpha=alpha, **_by_module(tensors, rank, folder / _WEIGHTS))
-
-
-def lowest_layer(folder: Path) -> int:
-    """The lowest layer of the base that a PEFT folder changes, by the names of its tensors alone.
-
-    Raises:
-        InvalidAdapter: its weights cannot be read, or there are none.
-    """
-    file = folder / _WEIGHTS
-    try:
-        with safe_open(file, "pt") as weights:
-            return min(layer_number(key) for key in weights.keys())  # noqa: SIM118 -- no dict
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InvalidAdapter(f"{file} cannot be read: {error}") from error
+    return LoraWeights(rank=rank, alpha=alpha, **_by_module(tensors, rank, folder / WEIGHTS_FILE))
 
 
 def _by_module(tensors: dict[str, Tensor], rank: int, file: Path) -> dict[str, dict[str, Tensor]]:

@@ -57,11 +57,6 @@ def initial_weights(shapes: Mapping[str, tuple[int, int]], rank: int, alpha: flo
     return LoraWeights(rank=rank, alpha=alpha, a=a, b=b)
 
 
-def layer_number(module: str) -> int:
-    """The layer that a module belongs to: the first number in its name, 0 for a module outside the layers."""
-    return next((int(part) for part in module.split(".") if part.isdigit()), 0)
-
-
 def update_norm(layer: LoraWeights) -> float:
     """Frobenius norm of the layer's whole weight update, over all modules.
 

@@ -15,15 +15,16 @@ from typing import Any, Literal, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
-from ..errors import ModelNotFound, memory_errors
+from ..errors import ModelNotFound
 from ..files import atomic_file, atomic_folder, sha256_of_file
-from ..hardware import has_fast_bf16
+from ..hardware import has_fast_bf16, memory_errors
 from ..jobs.batches import keeps_packed_rows_apart
 from ..lora.peft_host import PeftHost
 from ..store.artifacts import canonical_json
 from .gguf import save_gguf_as_safetensors
-from .registry import ModelSpec
+from .spec import ModelSpec
 from .tiny import FAMILIES, save_tiny_model
 
 # raise when the way that a cached folder is made changes what is in it
@@ -104,6 +105,13 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
         max_length=spec.max_length,
         path=path,
     )
+
+
+def send_logs_to_root() -> None:
+    """Let the root logger have what transformers logs; it shows no progress bars and formats no lines of its own."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
 
 
 def _dtype(spec: ModelSpec, device: torch.device) -> torch.dtype | Literal["auto"]:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..errors import memory_errors
+from ..hardware import memory_errors
 from ..rows.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
-from ..rows.sampling import Answer, Endings, extend, token_logprobs
+from ..rows.sampling import Completion, StopConditions, append_tokens, token_logprobs
 
 #: positions whose logits are held at once while scoring
 _SCORED_POSITIONS: Final = 2048
@@ -34,11 +34,11 @@ def decode(
 
     Equal prompts are read once. A row for which `wanted(position)` turns false is dropped at the next step.
     """
-    endings = Endings(model, tokenizer)
-    answers = {position: Answer.begin(row) for position, row in enumerate(rows)}
+    endings = StopConditions(model, tokenizer)
+    answers = {position: Completion.begin(row) for position, row in enumerate(rows)}
     state = _Batch(model, [row.prompt for row in rows], activate)
     while answers:
-        extend(list(answers.values()), state.logits)
+        append_tokens(list(answers.values()), state.logits)
         found = {position: endings.finished(answer) for position, answer in answers.items()}
         yield [(position, done) for position, done in found.items() if done is not None]
         kept = [position for position in answers if found[position] is None and wanted(position)]

@@ -14,14 +14,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import Diverged, InvalidTraining, memory_errors
+from ..errors import Diverged, InvalidTraining
+from ..hardware import memory_errors
 from ..jobs.batches import Batch, mean_loss, packed, padded
 from ..jobs.dataset import Row, load_rows
 from ..jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
 from ..jobs.schedule import learning_rate, rows_of_step, total_steps
+from ..lora.layer_numbers import layer_number
 from ..lora.peft_folder import write_trained
 from ..lora.peft_host import snapshot
-from ..lora.weights import initial_weights, layer_number, update_norm
+from ..lora.weights import initial_weights, update_norm
 from ..models.loading import LoadedModel
 from ..store import checkpoint
 from ..store.checkpoint import Checkpoint

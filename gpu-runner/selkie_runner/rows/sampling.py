@@ -1,6 +1,6 @@
-"""Answers under way: which token comes next, and when an answer is finished.
+"""Completions under way: which token comes next, and when a completion is finished.
 
-Nothing here reads a clock or a global random state: a row's answer follows from its prompt, its settings and its seed.
+Nothing here reads a clock or a global random state: a completion follows from its row's prompt, settings and seed.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from .rows import DecodedRow, DecodeRow, FinishReason, TokenLogprob
 
 #: below this a temperature is greedy, as vLLM takes it
 _GREEDY_BELOW: Final = 1e-5
-#: a nucleus is looked for among the tokens at least so likely first; sorting them all costs more than a pass
+#: a nucleus is looked for first among tokens at least this likely; sorting all of them costs more than a pass
 _NUCLEUS_FLOORS: Final = (1e-3, 1e-5, 0.0)
 #: some tokenizers write a leading space only where text stands before it
 _CONTEXT_TOKENS: Final = 5
 
 
 @dataclass
-class Answer:
-    """A row under way: what it has said so far."""
+class Completion:
+    """A row under way, with the tokens that it has so far."""
 
     row: DecodeRow
     random: torch.Generator
@@ -32,17 +32,17 @@ class Answer:
     logprobs: list[TokenLogprob] = field(default_factory=list[TokenLogprob])
 
     @classmethod
-    def begin(cls, row: DecodeRow) -> "Answer":
-        """An answer without a token; its random numbers follow from the row's seed and index alone."""
+    def begin(cls, row: DecodeRow) -> "Completion":
+        """A completion without a token; its random numbers follow from the row's seed and index alone."""
         digest = hashlib.sha256(f"{row.seed}/{row.index}".encode()).digest()
         return cls(row, torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1))
 
 
-class Endings:
-    """Tells when an answer of one model is finished."""
+class StopConditions:
+    """Decides when a completion of one model is finished."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, ends: bool = True) -> None:
-        """With `ends` false an end token is one like any other."""
+        """With `ends` false, an end token ends nothing."""
         settings: Any = model.generation_config
         configured = settings.eos_token_id if settings is not None else None
         listed = configured if isinstance(configured, list) else [configured]
@@ -50,7 +50,7 @@ class Endings:
         self._ends = frozenset(token for token in known if isinstance(token, int))
         self._tokenizer = tokenizer
 
-    def finished(self, answer: Answer) -> DecodedRow | None:
+    def finished(self, answer: Completion) -> DecodedRow | None:
         """The finished row, or None while it goes on."""
         ended = answer.tokens[-1] in self._ends
         full = len(answer.tokens) >= answer.row.max_tokens
@@ -64,7 +64,7 @@ class Endings:
         reason: FinishReason = "stop" if ended or found else "length"
         return DecodedRow(answer.tokens, text[:cut], reason, stop_reason, answer.logprobs)
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Completion) -> str:
         def plain(tokens: Sequence[int]) -> str:
             return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
@@ -73,8 +73,8 @@ class Endings:
         return whole[len(context) :] if whole.startswith(context) else plain(answer.tokens)
 
 
-def extend(answers: Sequence[Answer], logits: Tensor) -> None:
-    """Give each answer its next token, chosen from its row of `logits` [answers, vocabulary], at least float32."""
+def append_tokens(answers: Sequence[Completion], logits: Tensor) -> None:
+    """Append its next token to each completion, chosen from `logits` [completions, vocabulary], at least float32."""
     likeliest: list[int] = logits.argmax(-1).tolist()
     for at, answer in enumerate(answers):
         greedy = answer.row.temperature < _GREEDY_BELOW
@@ -82,7 +82,7 @@ def extend(answers: Sequence[Answer], logits: Tensor) -> None:
     _note_logprobs(logits, answers)
 
 
-def _sample(logits: Tensor, answer: Answer) -> int:
+def _sample(logits: Tensor, answer: Completion) -> int:
     """Draw by inverting the cumulative distribution, so that one random number decides, whatever the batch is."""
     row = answer.row
     chances = (logits / row.temperature).softmax(-1)
@@ -108,7 +108,7 @@ def _nucleus(chances: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     return likely[kept], tokens[order[kept]]
 
 
-def _note_logprobs(logits: Tensor, answers: Sequence[Answer]) -> None:
+def _note_logprobs(logits: Tensor, answers: Sequence[Completion]) -> None:
     asked = [slot for slot, answer in enumerate(answers) if answer.row.top_logprobs is not None]
     if asked:
         found = token_logprobs(

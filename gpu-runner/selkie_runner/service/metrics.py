@@ -7,13 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .admission import Admission
 from .device.loop import LANES, DeviceLoop
-from .http.admission import Admission
 from .inference.served_adapters import ServedAdapters
 
 
 class Metrics:
-    """Counters of this process, in a registry of their own so that tests can have several."""
+    """Counters of this process, in their own registry, so that tests can have several."""
 
     content_type: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,7 +29,7 @@ class Metrics:
         self.registry.register(_State(self._loops, adapters, admission))
 
     def watch(self, loop: DeviceLoop) -> None:
-        """Count another thread of the device in."""
+        """Also count another thread of the device."""
         self._loops.append(loop)
 
     def text(self) -> bytes:
@@ -56,9 +56,9 @@ class _State(Collector):
         oldest = GaugeMetricFamily(
             "selkie_rows_waiting_oldest_seconds", "How long the oldest of them has waited", value=waiting.oldest_seconds
         )
-        cores = self._loops[0].cores
+        cpu = self._loops[0].cpu
         taken = GaugeMetricFamily(
-            "selkie_cores_taken", "Cores that other processes keep busy", value=0.0 if cores is None else cores.taken()
+            "selkie_cores_taken", "Cores that other processes keep busy", value=0.0 if cpu is None else cpu.taken()
         )
         loaded = GaugeMetricFamily("selkie_adapters", "Adapters that can be asked", value=len(self._adapters.all()))
         resident = GaugeMetricFamily(

@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..files import atomic_file
-
-FILE = "checkpoint.safetensors"
+from .work_folder import CHECKPOINT
 
 _log = logging.getLogger(__name__)
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -46,7 +45,7 @@ def save(
         "step": str(checkpoint.step),
         "loss": struct.pack(">d", checkpoint.loss).hex(),
     }
-    with atomic_file(folder / FILE) as temporary:
+    with atomic_file(folder / CHECKPOINT) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
 
@@ -58,7 +57,7 @@ def restore(
     Raises:
         ValueError: the folder belongs to another training.
     """
-    file = folder / FILE
+    file = folder / CHECKPOINT
     if not file.exists():
         return None
     try:

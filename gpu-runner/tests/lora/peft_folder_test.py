@@ -11,8 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from selkie_runner.errors import InvalidAdapter, InvalidTraining
-from selkie_runner.lora.peft_folder import concatenate, lowest_layer, read_adapter, write_adapter
-from selkie_runner.lora.weights import LoraWeights, layer_number, update_norm
+from selkie_runner.lora.layer_numbers import layer_number, lowest_layer
+from selkie_runner.lora.peft_folder import concatenate, read_adapter, write_adapter
+from selkie_runner.lora.weights import LoraWeights, update_norm
 from support.engine import FAMILIES, logits, random_layer, tiny
 
 

@@ -15,7 +15,8 @@ import torch
 from selkie_runner.errors import ModelNotFound
 from selkie_runner.models import loading as models
 from selkie_runner.models.loading import load_model
-from selkie_runner.models.registry import ModelSpec, load_registry
+from selkie_runner.models.registry import load_registry
+from selkie_runner.models.spec import ModelSpec
 from support.engine import ALL_FAMILIES, assert_same_bits, base_weights, logits
 
 

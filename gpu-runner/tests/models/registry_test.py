@@ -11,7 +11,8 @@ import pytest
 from selkie_runner import errors
 from selkie_runner.errors import EngineError, InvalidRegistry
 from selkie_runner.jobs import job as jobs
-from selkie_runner.models.registry import ModelSpec, load_registry
+from selkie_runner.models.registry import load_registry
+from selkie_runner.models.spec import ModelSpec
 from selkie_runner.store import artifacts
 
 CONTRACT = json.loads((Path(__file__).parents[2] / "contract" / "contract.json").read_text(encoding="utf-8"))

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from selkie_runner.errors import Diverged, InvalidDataset, InvalidTraining, OutOfMemory, memory_errors
+from selkie_runner.errors import Diverged, InvalidDataset, InvalidTraining, OutOfMemory
+from selkie_runner.hardware import memory_errors
 from selkie_runner.jobs.dataset import load_rows
 from selkie_runner.jobs.schedule import rows_of_step, total_steps
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.reference.trainer import train_solo
-from selkie_runner.store import checkpoint
+from selkie_runner.store.work_folder import CHECKPOINT
 from support.engine import EXAMPLES, FAMILIES, assert_same_bits, base_weights, dataset, finish, job, logits, tiny
 
 
@@ -75,7 +76,7 @@ def test_broken_checkpoint_starts_over_and_says_so(tmp_path: Path, caplog: pytes
     training = job(tmp_path)
     whole, _ = finish(train_solo(tiny("llama-tiny"), training, tmp_path / "work", 3))
     expected = _bytes(whole.layer_dir)
-    file = tmp_path / "work" / checkpoint.FILE
+    file = tmp_path / "work" / CHECKPOINT
     file.write_bytes(file.read_bytes()[:1000])
 
     again, _ = finish(train_solo(tiny("llama-tiny"), training, tmp_path / "work", 3))

@@ -25,7 +25,8 @@ from selkie_runner.jobs import batches
 from selkie_runner.jobs.dataset import Row
 from selkie_runner.jobs.job import Recipe, Targets, TrainingJob, TrainingResult
 from selkie_runner.lora import peft_host as adapters
-from selkie_runner.lora.weights import LoraWeights, layer_number
+from selkie_runner.lora.layer_numbers import layer_number
+from selkie_runner.lora.weights import LoraWeights
 from selkie_runner.models.loading import LoadedModel
 from selkie_runner.reference import trainer as solo_engine
 from selkie_runner.reference.trainer import train_solo

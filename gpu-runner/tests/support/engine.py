@@ -14,7 +14,7 @@ from torch import Tensor
 from selkie_runner.jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
 from selkie_runner.lora.weights import LoraWeights, initial_weights
 from selkie_runner.models.loading import LoadedModel, load_model
-from selkie_runner.models.registry import ModelSpec
+from selkie_runner.models.spec import ModelSpec
 
 torch.set_num_threads(1)
 

@@ -14,11 +14,13 @@ import torch
 from selkie_runner.lora.peft_folder import write_adapter
 from selkie_runner.lora.weights import LoraWeights
 from selkie_runner.models.loading import LoadedModel, load_model
-from selkie_runner.models.registry import Dtype, ModelSpec
+from selkie_runner.models.spec import Dtype, ModelSpec
+from selkie_runner.ports import Model
 from selkie_runner.service.device.loop import DeviceLoop
-from selkie_runner.service.runner import Runner, ServingOptions, assemble
+from selkie_runner.service.options import ServingOptions
+from selkie_runner.service.torch_runner import TorchRunner, assemble
 from selkie_runner.store.artifacts import DATASET, ArtifactStore
-from selkie_runner.wire import ArtifactRef
+from selkie_runner.wire import ArtifactRefPayload
 
 TINY = ModelSpec(name="tiny", source="random:llama-tiny", chat=True, dtype="float32", max_length=256)
 
@@ -46,7 +48,7 @@ def write_random_adapter(folder: Path, model: LoadedModel, seed: int, *, size: f
 
 
 @contextmanager
-def running(root: Path, dtype: Dtype = "float32", **options: Any) -> Generator[Runner]:
+def running(root: Path, dtype: Dtype = "float32", **options: Any) -> Generator[TorchRunner]:
     """A runner over a fresh tiny model, its store in `root/store`."""
     device = DeviceLoop().start()
     model = device.call(partial(tiny_model, dtype), name="load").future.result(60)
@@ -56,17 +58,17 @@ def running(root: Path, dtype: Dtype = "float32", **options: Any) -> Generator[R
         device.stop(10)
 
 
-def dataset(store: ArtifactStore, folder: Path, texts: Sequence[str]) -> ArtifactRef:
+def dataset(store: ArtifactStore, folder: Path, texts: Sequence[str]) -> ArtifactRefPayload:
     """A published dataset of plain texts."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "data.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     ref = store.publish(folder, DATASET)
-    return ArtifactRef(uri=ref.uri, sha256=ref.sha256, bytes=ref.bytes, media_type=ref.media_type)
+    return ArtifactRefPayload(uri=ref.uri, sha256=ref.sha256, bytes=ref.bytes, media_type=ref.media_type)
 
 
 def train_payload(
-    model: LoadedModel,
-    data: ArtifactRef,
+    model: LoadedModel | Model,
+    data: ArtifactRefPayload,
     *,
     key: str = "a",
     steps: int = 8,

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ...errors import Diverged, memory_errors
-from ...hardware import available_bytes
-from ...rows import Answer, DecodedRow, DecodeRow, Endings, ScoredRow, ScoreRow, TokenLogprob, extend, token_logprobs
+from ...errors import Diverged
+from ...hardware import available_bytes, memory_errors
+from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
+from ...rows.sampling import Completion, StopConditions, append_tokens, token_logprobs
 from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..kernels.products import times_transposed
@@ -47,7 +48,7 @@ class _Row:
     asked: DecodeRow | ScoreRow
     prompt: Prompt
     future: Future[Any]
-    answer: Answer | None
+    answer: Completion | None
     held: ExitStack = field(default_factory=ExitStack)
     layers: tuple[FrozenAdapter, ...] = ()
     #: positions that its slot holds in all layers
@@ -57,7 +58,7 @@ class _Row:
     @classmethod
     def of(cls, asked: DecodeRow | ScoreRow, adapter: AdapterSource, future: Future[Any]) -> "_Row":
         if isinstance(asked, DecodeRow):
-            return cls(asked, Prompt(adapter, asked.prompt, len(asked.prompt) - 1), future, Answer.begin(asked))
+            return cls(asked, Prompt(adapter, asked.prompt, len(asked.prompt) - 1), future, Completion.begin(asked))
         # nothing is asked after the last token of a score
         return cls(asked, Prompt(adapter, asked.tokens[:-1], asked.start - 1), future, None)
 
@@ -111,7 +112,7 @@ class InferenceEngine:
         if prompt_cache_bytes is None:
             prompt_cache_bytes = min(_LARGEST_PROMPT_CACHE, available // _PROMPT_SHARE)
         self._decoder = decoder
-        self._endings = Endings(model, tokenizer, ends=ends)
+        self._endings = StopConditions(model, tokenizer, ends=ends)
         self._most_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(decoder.device.type, 256)
         self._cache = KVCache(decoder, available // _LIVE_SHARE)
@@ -276,7 +277,7 @@ class InferenceEngine:
         }
         answers = {slot: answer for slot in slots if (answer := self._active[slot].answer) is not None}
         good = [at for at, slot in enumerate(slots) if slot not in finished]
-        extend([answers[slots[at]] for at in good], logits if len(good) == len(slots) else logits[good])
+        append_tokens([answers[slots[at]] for at in good], logits if len(good) == len(slots) else logits[good])
         for at in good:
             done = self._endings.finished(answers[slots[at]])
             if done is not None:

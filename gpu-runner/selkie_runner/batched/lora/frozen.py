@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from ...errors import InvalidAdapter
+from ...lora.layer_numbers import layer_number
 from ...lora.peft_folder import read_adapter
-from ...lora.weights import layer_number
 from ..base import FrozenBase
 from .layout import AdapterLayout, AdapterView
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ...errors import OutOfMemory, memory_errors
-from ...hardware import available_bytes
+from ...errors import OutOfMemory
+from ...hardware import available_bytes, memory_errors
 from ...jobs.job import TrainingJob, TrainingResult
 from ...models.loading import LoadedModel
 from ..base import FrozenBase

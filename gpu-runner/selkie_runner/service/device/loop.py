@@ -1,11 +1,11 @@
-"""The device's own thread works on the model; everything else hands it work.
+"""One thread owns the device and the model; everything else hands it work.
 
 Work is a generator, advanced one step at a time (a training yields after every optimizer step, a decode after every
 token), or a plain call. Jobs of a lane take turns; lanes share the device by weighted time, so that neither several
 trainings nor a busy server starves the other: the lane that used the device least goes next.
 
-On a CPU of a few threads there can be several such loops, each for a process of its own that computes; they share the
-threads, a step that is alone has all.
+On a CPU of a few threads there can be several loops, each of which waits for its own process. They share the threads; a
+step that runs alone has all of them.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from ...batched.kernels.parallel import use_threads
 from ...logs import event
-from .cpu_share import Cores, Part
+from ..stopping import DeviceStopped
+from .cpu_share import CpuShare, CpuSharing
 
 T = TypeVar("T")
 
@@ -30,10 +30,6 @@ LANES: Final[tuple[Lane, ...]] = ("control", "decode", "train")
 _WEIGHTS: Final[dict[Lane, float]] = {"control": 1.0, "decode": 3.0, "train": 1.0}
 
 logger = logging.getLogger(__name__)
-
-
-class DeviceStopped(RuntimeError):  # noqa: N818 - a state, told to whoever still hands in work
-    """The device loop has ended; no more work is taken."""
 
 
 class Job(Generic[T]):
@@ -96,35 +92,36 @@ class DeviceLoop:
     """The device's thread and its queue.
 
     Attributes:
-        part: what the step under way has of the device.
-        cores: what it is a part of; None where the device is no CPU, or nobody said.
-        busy_seconds: time spent working, by lane, since the start; a step with a part of the device counts in part.
+        share: what the step under way has of the CPU.
+        cpu: the CPU that the loops share; None where the device is no CPU, or `divide` was not called.
+        busy_seconds: time spent working, by lane, since the start; a step with a share of the CPU counts by its share.
     """
 
     def __init__(self, name: str = "device") -> None:
-        self.part = Part(threads=0, share=1.0)
-        self.cores: Cores | None = None
+        self.share = CpuShare(threads=0, share=1.0)
+        self.cpu: CpuSharing | None = None
         self.busy_seconds: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._queues: dict[Lane, deque[Job[Any]]] = {lane: deque() for lane in LANES}
         self._used: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._unfinished: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._changed = threading.Condition()
         self._stopping = False
-        self._elsewhere = False
+        self._use_threads: Callable[[int], object] | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> "DeviceLoop":
         self._thread.start()
         return self
 
-    def divide(self, cores: Cores, *, elsewhere: bool = False) -> "DeviceLoop":
-        """From now on compute with a part of these threads, which other loops may share.
+    def divide(self, cpu: CpuSharing, use_threads: Callable[[int], object] | None = None) -> "DeviceLoop":
+        """From now on compute with a share of the CPU, of which other loops may have shares.
 
         Args:
-            elsewhere: the steps only wait for another process, which sees to it that it computes with `part.threads`.
+            use_threads: limits this thread to a number of threads. None: the steps only wait for another process, which
+                limits itself to `share.threads`.
         """
         with self._changed:
-            self.cores, self._elsewhere = cores, elsewhere
+            self.cpu, self._use_threads = cpu, use_threads
         return self
 
     def run(self, steps: Generator[object, None, T], *, lane: Lane, name: str) -> Job[T]:
@@ -132,7 +129,7 @@ class DeviceLoop:
         job = Job(name, lane, steps)
         with self._changed:
             if self._stopping:
-                raise DeviceStopped("the runner is shutting down")
+                raise DeviceStopped
             if not self._unfinished[lane]:  # a lane that was idle has saved up no credit
                 busy = [self._used[other] for other in LANES if self._unfinished[other]]
                 self._used[lane] = max(self._used[lane], min(busy, default=0.0))
@@ -165,7 +162,7 @@ class DeviceLoop:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             before = job.device_seconds
-            finished = job.advance(self.part.share)
+            finished = job.advance(self.share.share)
             elapsed = job.device_seconds - before
             with self._changed:
                 self.busy_seconds[job.lane] += elapsed
@@ -185,7 +182,7 @@ class DeviceLoop:
             while not self._stopping:
                 if (lane := self._lane()) is not None:
                     job = self._queues[lane].popleft()
-                    self._take_part()
+                    self._acquire_share()
                     return job
                 self._release()
                 self._changed.wait()
@@ -198,16 +195,16 @@ class DeviceLoop:
             return "control" if waiting else None
         return min(waiting, key=lambda lane: self._used[lane])
 
-    def _take_part(self) -> None:
-        if self.cores is None:
+    def _acquire_share(self) -> None:
+        if self.cpu is None:
             return
-        self.part = self.cores.claim(self)
-        if not self._elsewhere:
-            use_threads(self.part.threads)
+        self.share = self.cpu.acquire(self)
+        if self._use_threads is not None:
+            self._use_threads(self.share.threads)
 
     def _release(self) -> None:
-        if self.cores is not None:
-            self.cores.release(self)
+        if self.cpu is not None:
+            self.cpu.release(self)
 
 
 def _one_step(function: Callable[[], T]) -> Generator[object, None, T]:

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from ...errors import EngineError, OutOfMemory
-from ..device.loop import DeviceStopped
-from ..inference.served_adapters import AdapterExists, AdapterNotFound, AdapterOutside, ServedAdapter
+from ...ports import ServedAdapter
+from ..admission import Busy
+from ..inference.served_adapters import AdapterExists, AdapterNotFound, AdapterOutside
 from ..runner import Runner
-from .admission import Busy
+from ..stopping import DeviceStopped
 from .completions import BadRequest, Json, chat, chat_tokens, complete, text_tokens
 from .openai import (
     ChatRequest,
@@ -37,17 +38,17 @@ def create_app(runner: Runner) -> FastAPI:
 
     @app.get("/health")
     async def health() -> Response:
-        alive, waiting, cores = runner.device.alive, runner.admission.waiting(), runner.device.cores
+        alive, waiting, cpu = runner.device.alive, runner.admission.waiting(), runner.device.cpu
         said: Json = {
             "status": "ok" if alive else "stopped",
             "waiting": {"rows": waiting.rows, "oldestSeconds": round(waiting.oldest_seconds, 1)},
         }
-        if cores is not None:
-            busy = cores.free() < cores.threads
+        if cpu is not None:
+            busy = cpu.free() < cpu.threads
             said["cores"] = {
                 "status": "busy" if busy else "free",
-                "takenByOthers": round(cores.taken(), 1),
-                "threads": cores.threads,
+                "takenByOthers": round(cpu.taken(), 1),
+                "threads": cpu.threads,
             }
         return JSONResponse(said, 200 if alive else 503)
 

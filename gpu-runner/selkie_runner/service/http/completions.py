@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...ports import ServedAdapter
 from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
-from ..inference.served_adapters import ServedAdapter
 from ..runner import Runner
 from .openai import ChatMessage, ChatRequest, CompletionRequest
 
@@ -20,7 +20,7 @@ _DEFAULT_MAX_TOKENS = 16
 Json = dict[str, Any]
 
 
-class BadRequest(ValueError):  # noqa: N818 - the phrase of status 400
+class BadRequest(ValueError):
     """The request parses, but this model cannot answer it."""
 
 
@@ -111,19 +111,19 @@ async def chat(runner: Runner, adapter: ServedAdapter | None, request: ChatReque
 
 def text_tokens(runner: Runner, text: str, add_special_tokens: bool) -> list[int]:
     """Token ids of a text."""
-    return list(runner.model.tokenizer.encode(text, add_special_tokens=add_special_tokens))
+    return runner.model.tokenizer.encode(text, special_tokens=add_special_tokens)
 
 
 def chat_tokens(
     runner: Runner, messages: Sequence[ChatMessage], add_generation_prompt: bool, add_special_tokens: bool = False
 ) -> list[int]:
     """Token ids of a conversation, written with the model's chat template."""
-    if runner.model.tokenizer.chat_template is None:
-        raise BadRequest(f"{runner.model.name} has no chat template; ask it by /v1/completions")
-    written = runner.model.tokenizer.apply_chat_template(
-        [message.plain() for message in messages], add_generation_prompt=add_generation_prompt, tokenize=False
+    written = runner.model.tokenizer.render(
+        [message.plain() for message in messages], add_generation_prompt=add_generation_prompt
     )
-    return text_tokens(runner, str(written), add_special_tokens)
+    if written is None:
+        raise BadRequest(f"{runner.model.name} has no chat template; ask it by /v1/completions")
+    return text_tokens(runner, written, add_special_tokens)
 
 
 def _read(runner: Runner, prompt: str | list[int], add_special_tokens: bool) -> tuple[str, list[int]]:
@@ -133,10 +133,10 @@ def _read(runner: Runner, prompt: str | list[int], add_special_tokens: bool) -> 
         ids = text_tokens(runner, prompt, add_special_tokens) if prompt else []
         text = prompt
     else:
-        beyond = [token for token in prompt if token >= len(tokenizer)]
+        beyond = [token for token in prompt if token >= tokenizer.vocabulary]
         if beyond:
-            raise BadRequest(f"token id {beyond[0]} is outside the vocabulary of {len(tokenizer)}")
-        ids, text = prompt, str(tokenizer.decode(prompt))
+            raise BadRequest(f"token id {beyond[0]} is outside the vocabulary of {tokenizer.vocabulary}")
+        ids, text = prompt, tokenizer.decode(prompt)
     if not ids:
         raise BadRequest("prompt must not be empty")
     return text, ids
@@ -170,7 +170,7 @@ async def _decode(
         nothing = DecodedRow([], "", "length", None, [])
         return [[nothing] * sampling.n for _ in prompts]
     rows = [row for prompt in prompts for row in sampling.rows(prompt)]
-    answers = await runner.decoder.answer(adapter, rows)
+    answers = await runner.generator.answer(adapter, rows)
     return [answers[start : start + sampling.n] for start in range(0, len(answers), sampling.n)]
 
 
@@ -223,7 +223,7 @@ def _finite(logprob: float) -> float:
 
 
 def _name(runner: Runner, token: int) -> str:
-    return str(runner.model.tokenizer.decode([token]))
+    return runner.model.tokenizer.decode([token])
 
 
 def _head(runner: Runner, adapter: ServedAdapter | None, prefix: str, kind: str) -> Json:

@@ -1,4 +1,4 @@
-"""The batched decoder in the service: one job on the device steps all answers together, while there are any."""
+"""The inference engine in the service: one job on the device steps all answers together, while there are any."""
 
 import asyncio
 import logging
@@ -13,9 +13,11 @@ from typing import Any, Generic, TypeVar
 from ...batched import FrozenAdapter, FrozenAdapters, InferenceEngine
 from ...batched.inference.adapter_source import BASE, AdapterSource
 from ...logs import event
+from ...ports import ServedAdapter
 from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
-from ..device.loop import DeviceLoop, DeviceStopped
-from .served_adapters import ServedAdapter, ServedAdapters
+from ..device.loop import DeviceLoop
+from ..stopping import DeviceStopped
+from .served_adapters import ServedAdapters
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ Out = TypeVar("Out")
 
 
 class FrozenHost:
-    """Served adapters as plain factors on the device. Device thread only."""
+    """The `Adapters` port over plain factors, without PEFT's layers."""
 
     def __init__(self, adapters: FrozenAdapters) -> None:
         self._adapters = adapters
@@ -47,33 +49,31 @@ class FrozenHost:
 
 @dataclass(frozen=True)
 class _Served:
-    """A served adapter as the decoder takes it."""
+    """A served adapter as the engine takes it."""
 
     key: str
     lowest_layer: int
     hold: Callable[[], Any]
 
 
-class ContinuousDecoding:
-    """Feeds a `InferenceEngine` and turns its crank on the device's decode lane.
+class ContinuousBatcher:
+    """Feeds an `InferenceEngine` and steps it on the device's decode lane.
 
     Attributes:
-        generating, scoring: its two faces.
+        generator, scorer: the two ports that it serves.
         waiting: see `InferenceEngine.waiting`.
     """
 
-    def __init__(
-        self, device: DeviceLoop, adapters: ServedAdapters, host: FrozenHost, decoder: InferenceEngine
-    ) -> None:
+    def __init__(self, device: DeviceLoop, adapters: ServedAdapters, host: FrozenHost, engine: InferenceEngine) -> None:
         self._device = device
         self._adapters = adapters
         self._host = host
-        self._decoder = decoder
+        self._engine = engine
         self._lock = threading.Lock()
-        self._turning = False
-        self.waiting = decoder.waiting
-        self.generating: _Face[DecodeRow, DecodedRow] = _Face(self, decoder.generate)
-        self.scoring: _Face[ScoreRow, ScoredRow] = _Face(self, decoder.score)
+        self._stepping = False
+        self.waiting = engine.waiting
+        self.generator: _Endpoint[DecodeRow, DecodedRow] = _Endpoint(self, engine.generate)
+        self.scorer: _Endpoint[ScoreRow, ScoredRow] = _Endpoint(self, engine.score)
 
     def source(self, adapter: ServedAdapter | None) -> AdapterSource:
         """What rows of this adapter are computed with."""
@@ -87,28 +87,28 @@ class ContinuousDecoding:
 
         return _Served(adapter.key, adapter.lowest_layer, hold)
 
-    def turn(self) -> None:
-        """See to it that the rows which were queued are stepped."""
+    def ensure_stepping(self) -> None:
+        """Have a job on the device that steps what is queued."""
         with self._lock:
-            if self._turning:
+            if self._stepping:
                 return
-            self._turning = True
+            self._stepping = True
         try:
             job = self._device.run(self._steps(), lane="decode", name="decode")
         except DeviceStopped as error:
             self._stop(error)
         else:
-            job.future.add_done_callback(lambda future: self._stop(_stopped()) if future.cancelled() else None)
+            job.future.add_done_callback(lambda future: self._stop(DeviceStopped()) if future.cancelled() else None)
 
     def _steps(self) -> Generator[None, None, None]:
         try:
             while True:
-                while self._decoder.step():
+                while self._engine.step():
                     yield
                 with self._lock:
                     # a row that came after the last step is stepped by this job, one that comes later by the next
-                    if self._decoder.idle:
-                        self._turning = False
+                    if self._engine.idle:
+                        self._stepping = False
                         return
         except Exception as error:
             event(logger, logging.ERROR, "decoding_failed", exc_info=True)
@@ -116,30 +116,26 @@ class ContinuousDecoding:
 
     def _stop(self, error: Exception) -> None:
         with self._lock:
-            self._turning = False
-        self._decoder.abandon(error)
+            self._stepping = False
+        self._engine.abandon(error)
 
 
-class _Face(Generic[Row, Out]):
-    """One kind of row."""
+class _Endpoint(Generic[Row, Out]):
+    """One port: one kind of row."""
 
     def __init__(
-        self, decoding: ContinuousDecoding, submit: Callable[[Sequence[Row], AdapterSource], list[Future[Out]]]
+        self, batcher: ContinuousBatcher, submit: Callable[[Sequence[Row], AdapterSource], list[Future[Out]]]
     ) -> None:
-        self._decoding = decoding
+        self._batcher = batcher
         self._submit = submit
 
     async def answer(self, adapter: ServedAdapter | None, rows: Sequence[Row]) -> list[Out]:
         """See `Answering`."""
-        futures = self._submit(rows, self._decoding.source(adapter))
-        self._decoding.turn()
+        futures = self._submit(rows, self._batcher.source(adapter))
+        self._batcher.ensure_stepping()
         try:
             return await asyncio.gather(*map(asyncio.wrap_future, futures))
         except BaseException:
             for future in futures:
                 future.cancel()
             raise
-
-
-def _stopped() -> DeviceStopped:
-    return DeviceStopped("the runner is shutting down")

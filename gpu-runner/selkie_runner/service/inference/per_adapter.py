@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from ...logs import event
-from ..device.loop import DeviceLoop, DeviceStopped
-from .served_adapters import ServedAdapter, ServedAdapters
+from ...ports import ServedAdapter
+from ..device.loop import DeviceLoop
+from ..stopping import DeviceStopped
+from .served_adapters import ServedAdapters
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class _Item(Generic[Row, Out]):
     future: Future[Out] = field(default_factory=Future[Out])
 
 
-class Batcher(Generic[Row, Out]):
+class PerAdapterBatcher(Generic[Row, Out]):
     """One kind of work over all adapters. With `max_rows` 1 nothing shares a forward pass: answers repeat bitwise."""
 
     def __init__(
@@ -102,7 +104,7 @@ class Batcher(Generic[Row, Out]):
             self._abandon(adapter, error)
         else:
             job.future.add_done_callback(
-                lambda future: self._abandon(adapter, _stopped()) if future.cancelled() else None
+                lambda future: self._abandon(adapter, DeviceStopped()) if future.cancelled() else None
             )
 
     def _serve(self, adapter: ServedAdapter | None) -> Generator[None, None, None]:
@@ -114,7 +116,7 @@ class Batcher(Generic[Row, Out]):
                 event(logger, logging.WARNING, "batch_failed", job=self._name, rows=len(items), exc_info=True)
                 _fail(items, error)
             finally:
-                _fail(items, _stopped())  # only when this generator was closed is any row still without an answer
+                _fail(items, DeviceStopped())  # only when this generator was closed is any row still without an answer
 
     def _batch(self, adapter: ServedAdapter | None, items: list[_Item[Row, Out]]) -> Generator[None, None, None]:
         steps = self._work(
@@ -144,10 +146,6 @@ class Batcher(Generic[Row, Out]):
     def _abandon(self, adapter: ServedAdapter | None, error: Exception) -> None:
         with self._lock:
             _fail(self._waiting.pop(adapter, ()), error)
-
-
-def _stopped() -> DeviceStopped:
-    return DeviceStopped("the runner is shutting down")
 
 
 def _fail(items: Iterable[_Item[Row, Out]], error: Exception) -> None:

@@ -1,20 +1,17 @@
 """The adapters that the HTTP server answers from: names given by clients, weights on the device while there is room."""
 
-# ruff: noqa: N818 -- named for the states that a client meets
-
 import asyncio
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 from ...logs import event
-from ...lora.peft_folder import lowest_layer
+from ...lora.layer_numbers import lowest_layer
+from ...ports import Adapters, ServedAdapter
 from ...store.artifacts import ArtifactStore
 from ..device.loop import DeviceLoop, result_of
 
@@ -33,34 +30,6 @@ class AdapterOutside(ValueError):
     """The path is in no folder from which this server loads."""
 
 
-@dataclass(frozen=True)
-class ServedAdapter:
-    """A name and the PEFT folder it stands for.
-
-    Attributes:
-        key: its name on the device; a name loaded again has a new one.
-        lowest_layer: no layer of the base below this one is changed.
-    """
-
-    name: str
-    path: Path
-    created: int
-    key: str
-    lowest_layer: int
-
-
-class AdapterHost(Protocol):
-    """What holds adapters on the device: PEFT's layers on the model, or plain factors. Device thread only."""
-
-    def load(self, name: str, folder: Path) -> None:
-        """Load a PEFT folder under a name; raises `InvalidAdapter` where it is none of this base."""
-        ...
-
-    def unload(self, name: str) -> None:
-        """Free what was loaded under a name."""
-        ...
-
-
 class ServedAdapters:
     """Loads, finds and unloads adapters; keeps at most `max_resident` on the device, the latest used ones.
 
@@ -69,7 +38,7 @@ class ServedAdapters:
     """
 
     def __init__(
-        self, host: AdapterHost, device: DeviceLoop, store: ArtifactStore, roots: list[Path], max_resident: int
+        self, host: Adapters, device: DeviceLoop, store: ArtifactStore, roots: list[Path], max_resident: int
     ) -> None:
         self._host = host
         self._device = device

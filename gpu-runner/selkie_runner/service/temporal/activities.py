@@ -20,8 +20,8 @@ from ...wire import (
     problems,
 )
 from ..runner import Runner
-from ..training.active import RunnerStopping, Training
-from ..training.manager import Trainings
+from ..stopping import RunnerStopping
+from ..training.manager import ActiveTraining, TrainingManager
 
 #: how often a training reports; cancellation reaches it with the answer
 _HEARTBEAT_SECONDS: Final = 1.0
@@ -32,7 +32,7 @@ _C = TypeVar("_C", bound=Contract)
 class GpuActivities:
     """What the worker registers. Each takes one plain JSON object and gives one back."""
 
-    def __init__(self, runner: Runner, trainings: Trainings) -> None:
+    def __init__(self, runner: Runner, trainings: TrainingManager) -> None:
         self._runner = runner
         self._trainings = trainings
 
@@ -46,7 +46,7 @@ class GpuActivities:
             raise _application_error(error) from error
         except asyncio.CancelledError:
             if activity.is_worker_shutdown():
-                raise RunnerStopping("the runner is shutting down") from None
+                raise RunnerStopping from None
             raise
         finally:
             await self._trainings.leave(training)
@@ -63,15 +63,15 @@ class GpuActivities:
         return DescribeModelResult(
             model=model.name,
             digest=model.digest,
-            parameters=self._runner.parameters,
-            dtype=str(model.dtype).removeprefix("torch."),
-            device=str(model.device),
+            parameters=model.parameters,
+            dtype=model.dtype,
+            device=model.device,
             chat=model.chat,
             max_length=model.max_length,
         ).payload()
 
 
-async def _reported(training: Training) -> TrainResult:
+async def _reported(training: ActiveTraining) -> TrainResult:
     """Wait for a training and send its heartbeats."""
     while True:
         activity.heartbeat(training.progress.payload())
@@ -80,7 +80,7 @@ async def _reported(training: Training) -> TrainResult:
             return training.task.result()
         if activity.is_worker_shutdown():
             if training.progress.phase == "waiting":
-                raise RunnerStopping("the runner is shutting down; the training had not begun")
+                raise RunnerStopping("the training had not begun")
             training.stopping = True
 
 

@@ -1,1 +1,1 @@
-"""Trainings in hand: who waits for which, on which engine, in which process."""
+"""Trainings under way: who waits for which, in which engine and process."""

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from ...batched import StepReport, TrainingHandle
+from ...errors import DeviceBudgetExceeded
 from ...jobs.job import TrainingJob, TrainingResult
-from ..device.loop import DeviceLoop, DeviceStopped
+from ...ports import EngineName, Meter, TrainingObserver
+from ..device.loop import DeviceLoop
 from ..metrics import Metrics
-from .active import RunnerStopping, Training
-from .device_meter import DeviceBudgetExceeded, DeviceMeter
-from .engine import EngineName
+from ..stopping import DeviceStopped, RunnerStopping
 
 
-class Trainer(Protocol):
-    """A `BatchedTrainer`, here or in another process; see there."""
+class StepTrainer(Protocol):
+    """`BatchedTrainer`, in this process or in another."""
 
     def submit(
         self, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int, tenant: str = ""
@@ -26,22 +26,22 @@ class Trainer(Protocol):
 
 
 class BatchedEngine:
-    """Feeds a trainer and turns its crank on the train lane of a device, between decode steps."""
+    """The `Trainer` port over a `StepTrainer`, stepped on the train lane of a device, between decode steps."""
 
-    name: EngineName = "batched"
+    engine: EngineName = "batched"
 
-    def __init__(self, device: DeviceLoop, metrics: Metrics, trainer: Trainer, checkpoint_every_steps: int) -> None:
+    def __init__(self, device: DeviceLoop, metrics: Metrics, trainer: StepTrainer, checkpoint_every_steps: int) -> None:
         self._device = device
         self._metrics = metrics
         self._trainer = trainer
         self._checkpoint_every_steps = checkpoint_every_steps
         self._lock = threading.Lock()
         #: while there are any, exactly one job on the device steps them
-        self._running: list[_Running] = []
+        self._running: list[_MeteredTraining] = []
 
-    async def train(self, job: TrainingJob, folder: Path, training: Training, meter: DeviceMeter) -> TrainingResult:
+    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
         meter.check()
-        running = self._start(job, folder, training, meter)
+        running = self._start(job, folder, observer, meter)
         ended = asyncio.wrap_future(running.ended)
         try:
             await asyncio.shield(ended)
@@ -51,11 +51,11 @@ class BatchedEngine:
             raise
         return running.result()
 
-    def _start(self, job: TrainingJob, folder: Path, training: Training, meter: DeviceMeter) -> "_Running":
+    def _start(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> "_MeteredTraining":
         with self._lock:
             idle = not self._running
-            handle = self._trainer.submit(job, folder, self._checkpoint_every_steps, training.tenant)
-            running = _Running(handle, training, meter)
+            handle = self._trainer.submit(job, folder, self._checkpoint_every_steps, observer.tenant)
+            running = _MeteredTraining(handle, observer, meter)
             self._running.append(running)
         if idle:
             try:
@@ -64,7 +64,7 @@ class BatchedEngine:
                 self._abandon(error)
             else:
                 device_job.future.add_done_callback(
-                    lambda future: self._abandon(_stopped()) if future.cancelled() else None
+                    lambda future: self._abandon(DeviceStopped()) if future.cancelled() else None
                 )
         return running
 
@@ -84,12 +84,12 @@ class BatchedEngine:
             self._abandon(error)
             raise
 
-    def _under_way(self) -> "list[_Running]":
+    def _under_way(self) -> "list[_MeteredTraining]":
         with self._lock:
             return list(self._running)
 
-    def _settle(self, running: "list[_Running]") -> bool:
-        """After a step, tell those that ended; whether nothing is left, so that whoever comes next starts the steps."""
+    def _settle(self, running: "list[_MeteredTraining]") -> bool:
+        """Settle the trainings that a step ended. Returns whether none is left: the next one then starts the steps."""
         ended = [one for one in running if one.after_step()]
         with self._lock:
             self._running = [one for one in self._running if one not in ended]
@@ -99,7 +99,7 @@ class BatchedEngine:
         return done
 
     def _abandon(self, error: Exception) -> None:
-        """End everything with `error`: nobody will turn the crank again for what is here now."""
+        """End everything with `error`: no later job steps what is here now."""
         with self._lock:
             running, self._running = self._running, []
         for one in running:
@@ -110,18 +110,14 @@ class BatchedEngine:
             one.ended.set_result(None)
 
 
-def _stopped() -> DeviceStopped:
-    return DeviceStopped("the runner is shutting down")
-
-
-class _Running:
+class _MeteredTraining:
     """One training in the trainer. `ended` is done once the device has let go and the meter has all its seconds."""
 
-    def __init__(self, handle: TrainingHandle, training: Training, meter: DeviceMeter) -> None:
+    def __init__(self, handle: TrainingHandle, observer: TrainingObserver, meter: Meter) -> None:
         self.handle = handle
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()
-        self._training = training
+        self._observer = observer
         self._meter = meter
         self._metered = 0.0
         self._refusal: Exception | None = None
@@ -132,7 +128,7 @@ class _Running:
             self._meter.check()
         except DeviceBudgetExceeded as error:
             self.refuse(error)
-        if self._training.stopping:
+        if self._observer.stopping:
             self.handle.cancel(keep=True)
 
     def refuse(self, error: Exception) -> None:
@@ -141,12 +137,12 @@ class _Running:
         self.handle.cancel()
 
     def after_step(self) -> bool:
-        """Note what the step did; whether it was the last."""
+        """Note what the step did. Returns whether it was the last."""
         seconds = self.handle.device_seconds
         self._meter.add(seconds - self._metered)
         self._metered = seconds
         if self.handle.progress.total_steps:  # until then it waits for a slot
-            self._training.report(self.handle.progress)
+            self._observer.report(self.handle.progress)
         return self.handle.future.done()
 
     def result(self) -> TrainingResult:
@@ -155,5 +151,5 @@ class _Running:
             raise self._refusal
         if self.handle.cancelling:
             kept = self.handle.progress.checkpoint
-            raise RunnerStopping(f"the runner is shutting down; step {kept} is kept")
+            raise RunnerStopping(f"step {kept} is kept")
         return self.handle.future.result()

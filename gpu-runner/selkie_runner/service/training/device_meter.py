@@ -3,17 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-from ...errors import EngineError
+from ...errors import DeviceBudgetExceeded
 from ...files import atomic_file
+from ...store.work_folder import DEVICE_SECONDS
 
 #: a killed process forgets at most this much
 _SAVE_SECONDS: Final = 1.0
-
-
-class DeviceBudgetExceeded(EngineError):  # noqa: N818 - the contract's name
-    """The training has used up the device-seconds that its request allows."""
-
-    error_type = "DeviceBudgetExceeded"
 
 
 class DeviceMeter:
@@ -24,7 +19,7 @@ class DeviceMeter:
     """
 
     def __init__(self, folder: Path, limit_seconds: float) -> None:
-        self._file = folder / "device-seconds"
+        self._file = folder / DEVICE_SECONDS
         self._limit = limit_seconds
         self._saved = self.seconds = float(self._file.read_text()) if self._file.exists() else 0.0
 

@@ -18,16 +18,15 @@ from ...errors import (
     ModelNotFound,
     disk_errors,
 )
-from ...jobs.job import Recipe, TrainingJob, TrainingResult
+from ...jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
 from ...logs import event
-from ...store import checkpoint
-from ...store.artifacts import ADAPTER, ArtifactStore
-from ...store.artifacts import ArtifactRef as StoredRef
-from ...wire import AdapterRef, ArtifactRef, TrainRequest, TrainResult
+from ...ports import Trainer
+from ...store.artifacts import ADAPTER, ArtifactRef, ArtifactStore
+from ...store.work_folder import CHECKPOINT, LOCK
+from ...wire import AdapterRef, ArtifactRefPayload, TrainHeartbeat, TrainRequest, TrainResult
 from ..runner import Runner
-from .active import RunnerStopping, Training
+from ..stopping import RunnerStopping
 from .device_meter import DeviceMeter
-from .engine import Engine
 from .publication_index import PublishedTrainings
 
 _LOCK_POLL_SECONDS: Final = 0.2
@@ -35,31 +34,63 @@ _LOCK_POLL_SECONDS: Final = 0.2
 logger = logging.getLogger(__name__)
 
 
-class Trainings:
+class ActiveTraining:
+    """A training under way in this process: the `TrainingObserver` of its engine, followed by its attempts.
+
+    Attributes:
+        task: its result; cancelled when the last follower leaves.
+        progress: for the next heartbeat.
+    """
+
+    task: asyncio.Task[TrainResult]
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self.progress = TrainHeartbeat(phase="waiting", step=0, total_steps=0, loss=None, checkpoint=0)
+        self.stopping = False
+        self.followers = 0
+
+    @property
+    def done(self) -> float:
+        """The part of its steps that are taken."""
+        return self.progress.step / max(self.progress.total_steps, 1)
+
+    def report(self, progress: TrainingProgress) -> None:
+        """Keep the progress for the next heartbeat. Any thread."""
+        self.progress = TrainHeartbeat(
+            phase=progress.phase,
+            step=progress.step,
+            total_steps=progress.total_steps,
+            loss=progress.loss,
+            checkpoint=progress.checkpoint,
+        )
+
+
+class TrainingManager:
     """Starts and shares the trainings of one runner.
 
     Work in progress lives in `<work>/trainings/<trainingKey>/`: checkpoint, device-seconds, and a lock that keeps other
     processes out. It is removed once the result is published.
     """
 
-    def __init__(self, runner: Runner, work: Path, engine: Engine) -> None:
+    def __init__(self, runner: Runner, work: Path, trainer: Trainer) -> None:
         self._runner = runner
-        self._engine = engine
+        self._trainer = trainer
         self._published = PublishedTrainings(runner.store)
         self._work = work
-        self._running: dict[str, Training] = {}
+        self._running: dict[str, ActiveTraining] = {}
 
-    def follow(self, request: TrainRequest) -> Training:
-        """Join the training of that key, or start it; whoever follows must `leave`."""
+    def follow(self, request: TrainRequest) -> ActiveTraining:
+        """Join the training of that key, or start it. Every follower must `leave`."""
         training = self._running.get(request.training_key)
         if training is None or training.task.done():
-            training = Training(request.tenant)
+            training = ActiveTraining(request.tenant)
             training.task = asyncio.create_task(self._train(request, training))
             self._running[request.training_key] = training
         training.followers += 1
         return training
 
-    async def leave(self, training: Training) -> None:
+    async def leave(self, training: ActiveTraining) -> None:
         """Stop following. The last to leave an unfinished training cancels it and waits until the device is free."""
         training.followers -= 1
         if training.followers:
@@ -70,11 +101,11 @@ class Trainings:
             training.task.cancel()
             await asyncio.wait({training.task})
 
-    def under_way(self) -> list[Training]:
+    def under_way(self) -> list[ActiveTraining]:
         """The trainings that this process works on or waits with, oldest first."""
         return list(self._running.values())
 
-    async def _train(self, request: TrainRequest, training: Training) -> TrainResult:
+    async def _train(self, request: TrainRequest, training: ActiveTraining) -> TrainResult:
         key = request.training_key
         outcome = "failed"
         try:
@@ -83,7 +114,7 @@ class Trainings:
                 result = await asyncio.to_thread(self._published.find, key)
                 if result is None:
                     self._check_base(request)
-                    async with _locked(self._folder(key) / "lock"):
+                    async with _locked(self._folder(key) / LOCK):
                         result = await asyncio.to_thread(self._published.find, key)
                         if result is None:
                             result = await self._work_on(request, training)
@@ -100,16 +131,16 @@ class Trainings:
             self._runner.metrics.trainings.labels(outcome).inc()
             event(logger, logging.INFO, "training_ended", trainingKey=key, outcome=outcome, tenant=request.tenant)
 
-    async def _work_on(self, request: TrainRequest, training: Training) -> TrainResult:
+    async def _work_on(self, request: TrainRequest, training: ActiveTraining) -> TrainResult:
         folder = self._folder(request.training_key)
         job = await asyncio.to_thread(_job, self._runner.store, request)
         meter = DeviceMeter(folder, request.max_device_seconds)
         try:
-            trained = await self._engine.train(job, folder, training, meter)
+            trained = await self._trainer.train(job, folder, training, meter)
         except EngineError as error:
             error.device_seconds = meter.seconds
             if isinstance(error, Diverged):
-                (folder / checkpoint.FILE).unlink(missing_ok=True)  # from here it would only diverge again
+                (folder / CHECKPOINT).unlink(missing_ok=True)  # from here it would only diverge again
             raise
         finally:
             meter.save()
@@ -121,13 +152,13 @@ class Trainings:
         return self._published.record(
             TrainResult(
                 training_key=request.training_key,
-                adapter=AdapterRef(layer=_contract_ref(layer), served=_contract_ref(served), rank=trained.rank),
+                adapter=AdapterRef(layer=_payload(layer), served=_payload(served), rank=trained.rank),
                 steps=trained.steps,
                 tokens=trained.tokens,
                 final_loss=trained.final_loss,
                 update_norm=trained.update_norm,
                 device_seconds=device_seconds,
-                engine=self._engine.name,
+                engine=self._trainer.engine,
                 resumed_from_step=trained.resumed_from_step,
             )
         )
@@ -159,8 +190,8 @@ def _job(store: ArtifactStore, request: TrainRequest) -> TrainingJob:
     )
 
 
-def _contract_ref(ref: StoredRef) -> ArtifactRef:
-    return ArtifactRef(uri=ref.uri, sha256=ref.sha256, bytes=ref.bytes, media_type=ref.media_type)
+def _payload(ref: ArtifactRef) -> ArtifactRefPayload:
+    return ArtifactRefPayload(uri=ref.uri, sha256=ref.sha256, bytes=ref.bytes, media_type=ref.media_type)
 
 
 @asynccontextmanager

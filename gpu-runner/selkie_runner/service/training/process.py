@@ -36,8 +36,8 @@ _CONTEXT.set_forkserver_preload([__name__])
 logger = logging.getLogger(__name__)
 
 
-class TrainerLost(RuntimeError):  # noqa: N818 - the activity is tried again, from the checkpoint
-    """The process has ended in the middle of its trainings."""
+class TrainerLost(RuntimeError):
+    """The process ended in the middle of its trainings; the activity is tried again, from the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class _Submission:
 
 
 @dataclass(frozen=True)
-class _Turn:
+class StepRequest:
     """What has come in by number, and the threads of the step. A cancellation says whether to keep a checkpoint."""
 
     threads: int
@@ -72,7 +72,7 @@ class _Turn:
 
 
 @dataclass(frozen=True)
-class _State:
+class _JobStatus:
     """How a job stands; `seconds` are those of the processor, all threads added up."""
 
     progress: TrainingProgress
@@ -81,9 +81,9 @@ class _State:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class StepReply:
     report: StepReport | None
-    states: dict[int, _State]
+    statuses: dict[int, _JobStatus]
 
 
 class TrainerProcess:
@@ -131,14 +131,14 @@ class TrainerProcess:
         cancelled = {n: handle.keeping for n, handle in known.items() if handle.cancelling and n not in self._told}
         self._told.update(cancelled)
         try:
-            self._pipe.send(_Turn(self._part(), submitted, cancelled))
-            answer: _Answer = self._pipe.recv()
+            self._pipe.send(StepRequest(self._part(), submitted, cancelled))
+            reply: StepReply = self._pipe.recv()
         except (EOFError, OSError):
             self._lose(known)
             return None
-        for number, state in answer.states.items():
-            self._settle(number, state)
-        return answer.report
+        for number, status in reply.statuses.items():
+            self._settle(number, status)
+        return reply.report
 
     def close(self) -> None:
         """End the process. What it still trains is lost since its last checkpoint."""
@@ -155,19 +155,19 @@ class TrainerProcess:
         theirs.close()
         event(logger, logging.INFO, "trainer_started", pid=self.pid)
 
-    def _settle(self, number: int, state: _State) -> None:
+    def _settle(self, number: int, status: _JobStatus) -> None:
         handle = self._handles[number]
-        handle.progress = state.progress
-        handle.device_seconds = state.seconds / self._threads
-        if state.outcome is None:
+        handle.progress = status.progress
+        handle.device_seconds = status.seconds / self._threads
+        if status.outcome is None:
             return
         with self._lock:
             del self._handles[number]
         self._told.discard(number)
-        if isinstance(state.outcome, TrainingResult):
-            handle.future.set_result(state.outcome)
+        if isinstance(status.outcome, TrainingResult):
+            handle.future.set_result(status.outcome)
         else:
-            handle.future.set_exception(state.outcome)
+            handle.future.set_exception(status.outcome)
 
     def _lose(self, handles: dict[int, TrainingHandle]) -> None:
         self.close()
@@ -205,16 +205,16 @@ def _work(pipe: Connection, setup: TrainerSetup) -> None:
     handles: dict[int, TrainingHandle] = {}
     while True:
         try:
-            turn: _Turn = pipe.recv()
+            request: StepRequest = pipe.recv()
         except EOFError:
             return
-        for number, one in turn.submitted.items():
+        for number, one in request.submitted.items():
             handles[number] = trainer.submit(one.job, one.work_dir, one.checkpoint_every_steps, one.tenant)
-        for number, keep in turn.cancelled.items():
+        for number, keep in request.cancelled.items():
             handles[number].cancel(keep=keep)
-        use_threads(turn.threads)
+        use_threads(request.threads)
         report = trainer.step()
-        pipe.send(_Answer(report, {number: _state(handle) for number, handle in handles.items()}))
+        pipe.send(StepReply(report, {number: _status(handle) for number, handle in handles.items()}))
         handles = {number: handle for number, handle in handles.items() if not handle.future.done()}
 
 
@@ -226,10 +226,10 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _state(handle: TrainingHandle) -> _State:
+def _status(handle: TrainingHandle) -> _JobStatus:
     error = handle.future.exception() if handle.future.done() else None
     outcome = handle.future.result() if handle.future.done() and error is None else _portable(error)
-    return _State(handle.progress, handle.device_seconds, outcome)
+    return _JobStatus(handle.progress, handle.device_seconds, outcome)
 
 
 def _portable(error: BaseException | None) -> Exception | None:

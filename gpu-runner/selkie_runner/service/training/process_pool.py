@@ -1,4 +1,4 @@
-"""A CPU of a few threads, divided: answers here, and a process for trainings for each of the threads."""
+"""Trainings in one process per CPU thread, while this process answers."""
 
 import asyncio
 import logging
@@ -7,84 +7,83 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from ...batched.kernels.parallel import use_threads
 from ...hardware import available_bytes
 from ...jobs.dataset import file_of
 from ...jobs.job import TrainingJob, TrainingResult
 from ...models.loading import LoadedModel
-from ..device.cpu_share import Cores
+from ...ports import EngineName, Meter, TrainingObserver
+from ..device.cpu_share import CpuSharing
 from ..device.loop import DeviceLoop
-from ..runner import Runner
-from .active import Training
+from ..options import SLOTS, EngineOptions
+from ..torch_runner import TorchRunner
 from .batched_engine import BatchedEngine
-from .choose import SLOTS, EngineOptions
-from .device_meter import DeviceMeter
-from .engine import EngineName
 from .process import TrainerProcess, TrainerSetup
 
 #: what Python and its libraries take in each process
 _LIBRARIES_BYTES: Final = 2**29
-#: of the memory that is free, for processes before they train anything; a policy makes one three times as large
+#: of free memory, for processes before they train anything; a policy makes one three times as large
 _MEMORY_SHARE: Final = 0.25
 
 
-class DividedEngine:
-    """Deals trainings among engines that compute at the same time, each to the one with the least left to do."""
+class ProcessPoolEngine:
+    """Assigns each training to the engine with the least work left; the engines compute at the same time."""
 
-    name: EngineName = "batched"
+    engine: EngineName = "batched"
 
     def __init__(self, engines: Sequence[BatchedEngine]) -> None:
-        self._under_way: dict[BatchedEngine, list[tuple[Training, float]]] = {engine: [] for engine in engines}
+        self._assignments: dict[BatchedEngine, list[tuple[TrainingObserver, float]]] = {
+            engine: [] for engine in engines
+        }
 
-    async def train(self, job: TrainingJob, folder: Path, training: Training, meter: DeviceMeter) -> TrainingResult:
-        work = await asyncio.to_thread(_work, job)
-        engine = min(self._under_way, key=self._left)
-        dealt = (training, work)
-        self._under_way[engine].append(dealt)
+    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
+        assignment = (observer, await asyncio.to_thread(_work, job))
+        engine = min(self._assignments, key=self._left)
+        self._assignments[engine].append(assignment)
         try:
-            return await engine.train(job, folder, training, meter)
+            return await engine.train(job, folder, observer, meter)
         finally:
-            self._under_way[engine].remove(dealt)
+            self._assignments[engine].remove(assignment)
 
     def _left(self, engine: BatchedEngine) -> float:
-        progress = [(work, training.progress) for training, work in self._under_way[engine]]
-        return sum(work * (1 - at.step / max(at.total_steps, 1)) for work, at in progress)
+        return sum(work * (1 - observer.done) for observer, work in self._assignments[engine])
 
 
 @contextmanager
-def divided(
-    runner: Runner, cores: Cores, options: EngineOptions, load: Callable[[], LoadedModel]
-) -> Generator[DividedEngine]:
-    """Start a process for each thread, and let answers share the CPU with them; ends them in the end.
+def process_pool(
+    runner: TorchRunner, cpu: CpuSharing, options: EngineOptions, load: Callable[[], LoadedModel]
+) -> Generator[ProcessPoolEngine]:
+    """Start one process per thread, which share the CPU with the answers; ends them at the end.
 
     Args:
-        load: gives a process its model.
+        load: loads a process's model.
     """
-    processes = cores.threads
-    runner.device.divide(cores)
+    processes = cpu.threads
+    runner.device.divide(cpu, use_threads)
     slots = -(-(options.slots or SLOTS["batched"]) // processes)
     setup = TrainerSetup(load, logging.getLevelName(logging.getLogger().level), slots, options.token_budget)
     with ExitStack() as stack:
-        yield DividedEngine(
+        yield ProcessPoolEngine(
             [
-                stack.enter_context(_engine(runner, cores, setup, number, options.checkpoint_every_steps))
+                stack.enter_context(_engine(runner, cpu, setup, number, options.checkpoint_every_steps))
                 for number in range(1, processes + 1)
             ]
         )
 
 
 def copies_fit(model: LoadedModel, count: int) -> bool:
-    """Whether so many processes can well have the model in memory, its products packed."""
+    """Whether `count` packed copies of the model fit in memory."""
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.model.parameters())
     return count * (2 * weights + _LIBRARIES_BYTES) <= available_bytes(model.device) * _MEMORY_SHARE
 
 
 @contextmanager
 def _engine(
-    runner: Runner, cores: Cores, setup: TrainerSetup, number: int, checkpoint_every_steps: int
+    runner: TorchRunner, cpu: CpuSharing, setup: TrainerSetup, number: int, checkpoint_every_steps: int
 ) -> Generator[BatchedEngine]:
-    loop = DeviceLoop(f"trainer-{number}").divide(cores, elsewhere=True).start()
-    trainer = TrainerProcess(setup, cores.threads, lambda: loop.part.threads)
-    cores.ours(lambda: trainer.pid)
+    loop = DeviceLoop(f"trainer-{number}").divide(cpu).start()
+    trainer = TrainerProcess(setup, cpu.threads, lambda: loop.share.threads)
+    cpu.ours(lambda: trainer.pid)
     runner.metrics.watch(loop)
     try:
         yield BatchedEngine(loop, runner.metrics, trainer, checkpoint_every_steps)
@@ -94,7 +93,7 @@ def _engine(
 
 
 def _work(job: TrainingJob) -> float:
-    """How much there is to train on, in bytes; what cannot be read is nothing, and the engine says why."""
+    """Bytes to train on; 0 for a dataset that cannot be read, which the engine then refuses with the reason."""
     file = file_of(job.dataset)
     content = file.read_bytes() if file.is_file() else b""
     rows = max(content.count(b"\n"), 1)

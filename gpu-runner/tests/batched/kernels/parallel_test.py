@@ -75,7 +75,7 @@ def test_a_thread_that_is_still_to_come_computes_with_one() -> None:
     assert (torch.get_num_threads(), seen) == (2, [1])
 
 
-def test_only_a_cpu_of_few_threads_is_divided() -> None:
+def test_only_a_cpu_of_few_threads_is_process_pool() -> None:
     assert streams_of(torch.device("cpu")) == 2
     assert streams_of(torch.device("cuda")) == 1
     torch.set_num_threads(64)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from selkie_runner.service.device.cpu_share import Cores, Part
+from selkie_runner.batched.kernels.parallel import use_threads
+from selkie_runner.service.device.cpu_share import CpuShare, CpuSharing
 from selkie_runner.service.device.loop import DeviceLoop
 from selkie_runner.service.device.neighbours import Neighbours, Usage, taken, usage
 
@@ -32,9 +33,9 @@ class Machine:
         ours = {pid: 10.0 * (self._looks if pid != 1 else self._looks - 1) for pid in pids}
         return Usage(4, 40.0 * self._looks, self._busy, ours)
 
-    def cores(self, threads: int, *, give_way: bool = True) -> Cores:
+    def cores(self, threads: int, *, give_way: bool = True) -> CpuSharing:
         neighbours = Neighbours(self.read, every=0)
-        cores = Cores(threads, neighbours, give_way=give_way)
+        cores = CpuSharing(threads, neighbours, give_way=give_way)
         cores.ours(lambda: 1)
         return cores
 
@@ -46,8 +47,8 @@ def test_threads_are_as_many_as_cores_are_free(others: float, threads: int):
     machine = Machine()
     cores = machine.cores(4)
     machine.others = others
-    assert cores.claim("a") == Part(threads, 1.0)
-    assert cores.claim("b") == Part(max(1, threads // 2), 0.5)
+    assert cores.acquire("a") == CpuShare(threads, 1.0)
+    assert cores.acquire("b") == CpuShare(max(1, threads // 2), 0.5)
 
 
 def test_fewer_threads_than_cores_give_way_only_when_these_are_taken():
@@ -55,14 +56,14 @@ def test_fewer_threads_than_cores_give_way_only_when_these_are_taken():
     cores = machine.cores(2)
     for others, threads in ((1.0, 2), (2.0, 2), (3.0, 1), (0.0, 2)):
         machine.others = others
-        assert cores.claim("a").threads == threads
+        assert cores.acquire("a").threads == threads
 
 
 def test_what_repeats_bit_for_bit_keeps_its_threads():
     machine = Machine()
     cores = machine.cores(4, give_way=False)
     machine.others = 4.0
-    assert cores.claim("a") == Part(4, 1.0)
+    assert cores.acquire("a") == CpuShare(4, 1.0)
     assert cores.free() == 1
 
 
@@ -70,10 +71,10 @@ def test_busy_cores_are_told_once(caplog: pytest.LogCaptureFixture):
     machine = Machine()
     cores = machine.cores(4)
     with caplog.at_level(logging.INFO):
-        cores.claim("a")
+        cores.acquire("a")
         machine.others = 2.0
         for _ in range(3):
-            cores.claim("a")
+            cores.acquire("a")
     [said] = caplog.records
     assert (said.getMessage(), said.levelname) == ("cores_busy", "WARNING")
     assert said.__dict__["fields"]["takenByOthers"] == 2.0
@@ -81,7 +82,7 @@ def test_busy_cores_are_told_once(caplog: pytest.LogCaptureFixture):
 
 def test_the_devices_thread_computes_with_what_is_free():
     machine = Machine()
-    loop = DeviceLoop().divide(machine.cores(2)).start()
+    loop = DeviceLoop().divide(machine.cores(2), use_threads).start()
     usual = torch.get_num_threads()
     try:
         threads: Callable[[], int] = torch.get_num_threads

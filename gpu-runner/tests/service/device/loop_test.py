@@ -8,9 +8,11 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 import torch
 
-from selkie_runner.service.device.cpu_share import Cores, Part
-from selkie_runner.service.device.loop import DeviceLoop, DeviceStopped
-from selkie_runner.service.process import limit_threads
+from selkie_runner.batched.kernels.parallel import use_threads
+from selkie_runner.service.device.cpu_share import CpuShare, CpuSharing
+from selkie_runner.service.device.loop import DeviceLoop
+from selkie_runner.service.stopping import DeviceStopped
+from selkie_runner.service.torch_backend import limit_threads
 
 
 @pytest.fixture
@@ -140,8 +142,8 @@ def test_stopping_closes_what_is_left_and_takes_no_more():
 
 
 def test_loops_that_share_a_cpu_have_equal_parts_while_both_have_work():
-    cores = Cores(4)
-    here, elsewhere = DeviceLoop().divide(cores).start(), DeviceLoop("trainer").divide(cores, elsewhere=True).start()
+    cores = CpuSharing(4)
+    here, elsewhere = DeviceLoop().divide(cores, use_threads).start(), DeviceLoop("trainer").divide(cores).start()
     both = threading.Barrier(2, timeout=5)
 
     def threads(loop: DeviceLoop) -> Generator[object, None, tuple[int, int]]:
@@ -149,23 +151,23 @@ def test_loops_that_share_a_cpu_have_equal_parts_while_both_have_work():
         both.wait()
         yield
         both.wait()
-        return loop.part.threads, torch.get_num_threads()
+        return loop.share.threads, torch.get_num_threads()
 
     try:
-        assert here.call(lambda: here.part, name="ask").future.result(5) == Part(4, 1.0)
+        assert here.call(lambda: here.share, name="ask").future.result(5) == CpuShare(4, 1.0)
         jobs = [loop.run(threads(loop), lane="train", name="t") for loop in (here, elsewhere)]
         assert jobs[0].future.result(5) == (2, 2)
         assert jobs[1].future.result(5)[0] == 2
         elsewhere.stop(5)
-        assert here.call(lambda: here.part, name="ask").future.result(5) == Part(4, 1.0)
+        assert here.call(lambda: here.share, name="ask").future.result(5) == CpuShare(4, 1.0)
     finally:
         here.stop(5)
         elsewhere.stop(5)
 
 
 def test_a_step_with_a_part_of_the_cpu_counts_in_part():
-    cores = Cores(2)
-    cores.claim("another")
+    cores = CpuSharing(2)
+    cores.acquire("another")
     loop = DeviceLoop().divide(cores).start()
     began = time.perf_counter()
     job = loop.run(steps(5, 0.01, lambda: None), lane="train", name="t")
@@ -177,12 +179,12 @@ def test_a_step_with_a_part_of_the_cpu_counts_in_part():
 
 
 def test_more_than_there_are_threads_have_one_each():
-    cores = Cores(2)
-    assert [cores.claim(who) for who in "abc"] == [Part(2, 1.0), Part(1, 1 / 2), Part(1, 1 / 3)]
-    assert cores.claim("a") == Part(1, 1 / 3)
+    cores = CpuSharing(2)
+    assert [cores.acquire(who) for who in "abc"] == [CpuShare(2, 1.0), CpuShare(1, 1 / 2), CpuShare(1, 1 / 3)]
+    assert cores.acquire("a") == CpuShare(1, 1 / 3)
     cores.release("b")
     cores.release("b")
-    assert cores.claim("a") == Part(1, 1 / 2)
+    assert cores.acquire("a") == CpuShare(1, 1 / 2)
 
 
 def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> None:

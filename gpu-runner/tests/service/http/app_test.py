@@ -11,19 +11,19 @@ import torch
 
 from selkie_runner.batched import InferenceEngine
 from selkie_runner.service.http.app import create_app
-from selkie_runner.service.runner import Runner
+from selkie_runner.service.torch_runner import TorchRunner
 from support.service import running, write_random_adapter
 
 Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[Runner]:
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[TorchRunner]:
     with running(tmp_path_factory.mktemp("runner")) as parts:
         yield parts
 
 
-def ask(runner: Runner, scenario: Ask) -> Any:
+def ask(runner: TorchRunner, scenario: Ask) -> Any:
     async def run() -> Any:
         transport = httpx.ASGITransport(create_app(runner), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://runner", timeout=60) as client:
@@ -32,21 +32,21 @@ def ask(runner: Runner, scenario: Ask) -> Any:
     return asyncio.run(run())
 
 
-def post(runner: Runner, path: str, **body: Any) -> httpx.Response:
+def post(runner: TorchRunner, path: str, **body: Any) -> httpx.Response:
     return ask(runner, lambda client: client.post(path, json=body))
 
 
-def completion(runner: Runner, **body: Any) -> Any:
+def completion(runner: TorchRunner, **body: Any) -> Any:
     answer = post(runner, "/v1/completions", **body)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def adapter_folder(runner: Runner, name: str, seed: int) -> Path:
-    return write_random_adapter(runner.store.root / "made" / name, runner.model, seed)
+def adapter_folder(runner: TorchRunner, name: str, seed: int) -> Path:
+    return write_random_adapter(runner.store.root / "made" / name, runner.loaded, seed)
 
 
-def test_completion_has_vllms_shape(runner: Runner):
+def test_completion_has_vllms_shape(runner: TorchRunner):
     answer = completion(
         runner, model="tiny", prompt="seal", max_tokens=3, temperature=0, logprobs=2, user="someone", presence_penalty=0
     )
@@ -65,9 +65,9 @@ def test_completion_has_vllms_shape(runner: Runner):
         assert top[token] == logprob == max(top.values())
 
 
-def test_prompt_may_be_text_or_ids_one_or_several(runner: Runner):
-    ids = runner.model.tokenizer.encode("seal")
-    other = runner.model.tokenizer.encode("The sea")
+def test_prompt_may_be_text_or_ids_one_or_several(runner: TorchRunner):
+    ids = runner.loaded.tokenizer.encode("seal")
+    other = runner.loaded.tokenizer.encode("The sea")
     by_text = completion(runner, prompt=["seal", "The sea"], max_tokens=6, temperature=0)["choices"]
     by_ids = completion(runner, prompt=[ids, other], max_tokens=6, temperature=0)["choices"]
     alone = [
@@ -78,22 +78,22 @@ def test_prompt_may_be_text_or_ids_one_or_several(runner: Runner):
     assert [choice["index"] for choice in by_text] == [0, 1]
 
 
-def test_echo_scores_the_prompt_as_the_forward_pass_does(runner: Runner):
+def test_echo_scores_the_prompt_as_the_forward_pass_does(runner: TorchRunner):
     text = "The selkie swam north."
     [choice] = completion(runner, prompt=text, max_tokens=0, echo=True, logprobs=1)["choices"]
     assert choice["text"] == text
     assert choice["logprobs"]["tokens"] == list(text)
     assert choice["logprobs"]["text_offset"] == list(range(len(text)))
-    ids = torch.tensor([runner.model.tokenizer.encode(text)])
+    ids = torch.tensor([runner.loaded.tokenizer.encode(text)])
     with torch.no_grad():
-        expected = runner.model.model(ids).logits[0].log_softmax(-1)
+        expected = runner.loaded.model(ids).logits[0].log_softmax(-1)
     given = [expected[place, token].item() for place, token in enumerate(ids[0, 1:])]
     assert choice["logprobs"]["token_logprobs"][0] is None
     assert choice["logprobs"]["top_logprobs"][0] is None
     assert choice["logprobs"]["token_logprobs"][1:] == pytest.approx(given, abs=1e-4)
 
 
-def test_echo_scores_from_a_token_on(runner: Runner):
+def test_echo_scores_from_a_token_on(runner: TorchRunner):
     asked = {"prompt": "The selkie swam north.", "max_tokens": 0, "echo": True, "logprobs": 1}
     whole, part = (
         completion(runner, **asked, **more)["choices"][0]["logprobs"] for more in ({}, {"logprob_start_len": 5})
@@ -103,7 +103,7 @@ def test_echo_scores_from_a_token_on(runner: Runner):
     assert part["token_logprobs"][5:] == pytest.approx(whole["token_logprobs"][5:], abs=1e-4)
 
 
-def test_echo_with_an_answer_puts_the_prompt_first(runner: Runner):
+def test_echo_with_an_answer_puts_the_prompt_first(runner: TorchRunner):
     answer = completion(runner, prompt="seal", max_tokens=4, temperature=0, echo=True, logprobs=0)
     [choice] = answer["choices"]
     plain = completion(runner, prompt="seal", max_tokens=4, temperature=0)["choices"][0]["text"]
@@ -112,7 +112,7 @@ def test_echo_with_an_answer_puts_the_prompt_first(runner: Runner):
     assert answer["usage"]["completion_tokens"] == 4
 
 
-def test_seed_repeats_and_n_differs(runner: Runner):
+def test_seed_repeats_and_n_differs(runner: TorchRunner):
     body = {"prompt": "seal", "max_tokens": 12, "temperature": 1.0, "seed": 7, "n": 3}
     first, again = completion(runner, **body)["choices"], completion(runner, **body)["choices"]
     assert [choice["text"] for choice in first] == [choice["text"] for choice in again]
@@ -121,7 +121,7 @@ def test_seed_repeats_and_n_differs(runner: Runner):
     assert len(unseeded) > 1
 
 
-def test_concurrent_requests_answer_as_alone(runner: Runner):
+def test_concurrent_requests_answer_as_alone(runner: TorchRunner):
     prompts = [f"seal {number}" for number in range(12)]
 
     async def together(client: httpx.AsyncClient) -> list[str]:
@@ -134,7 +134,7 @@ def test_concurrent_requests_answer_as_alone(runner: Runner):
     assert ask(runner, together) == alone
 
 
-def test_chat_uses_the_template(runner: Runner):
+def test_chat_uses_the_template(runner: TorchRunner):
     messages = [{"role": "user", "content": "Where?"}]
     response = post(
         runner,
@@ -162,15 +162,15 @@ def test_chat_uses_the_template(runner: Runner):
     )
 
 
-def test_chat_content_may_come_in_parts(runner: Runner):
+def test_chat_content_may_come_in_parts(runner: TorchRunner):
     whole = [{"role": "user", "content": "Where?"}]
     parts = [{"role": "user", "content": [{"type": "text", "text": "Whe"}, {"type": "text", "text": "re?"}]}]
     assert post(runner, "/tokenize", messages=whole).json() == post(runner, "/tokenize", messages=parts).json()
 
 
-def test_tokenize(runner: Runner):
+def test_tokenize(runner: TorchRunner):
     answer = post(runner, "/tokenize", model="tiny", prompt="seal").json()
-    assert answer == {"count": 4, "max_model_len": 256, "tokens": runner.model.tokenizer.encode("seal")}
+    assert answer == {"count": 4, "max_model_len": 256, "tokens": runner.loaded.tokenizer.encode("seal")}
 
 
 def assert_alike(choice: Any, other: Any) -> None:
@@ -180,7 +180,7 @@ def assert_alike(choice: Any, other: Any) -> None:
     assert found == pytest.approx(wanted, abs=1e-4)
 
 
-def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: Runner):
+def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: TorchRunner):
     folder = adapter_folder(runner, "one", 1)
     question = {"prompt": "The selkie", "max_tokens": 12, "temperature": 0, "logprobs": 0}
     base = completion(runner, **question)["choices"][0]
@@ -201,7 +201,7 @@ def test_an_adapter_changes_answers_and_unloading_it_restores_them(runner: Runne
     assert runner.adapters.resident == 0
 
 
-def test_loading_in_place_replaces_the_weights(runner: Runner):
+def test_loading_in_place_replaces_the_weights(runner: TorchRunner):
     question = {"model": "two", "prompt": "The selkie", "max_tokens": 12, "temperature": 0}
     post(runner, "/v1/load_lora_adapter", lora_name="two", lora_path=str(adapter_folder(runner, "two", 2)))
     before = completion(runner, **question)["choices"]
@@ -212,7 +212,7 @@ def test_loading_in_place_replaces_the_weights(runner: Runner):
     post(runner, "/v1/unload_lora_adapter", lora_name="two")
 
 
-def test_requests_of_several_adapters_at_once_keep_apart(runner: Runner):
+def test_requests_of_several_adapters_at_once_keep_apart(runner: TorchRunner):
     names = ["a1", "a2", "a3"]
     for seed, name in enumerate(names):
         folder = adapter_folder(runner, name, 10 + seed)
@@ -278,7 +278,7 @@ REFUSALS: list[tuple[str, Any, int, str, str]] = [
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: f"{case[2]} {case[0]} {case[4]}")
-def test_errors_are_vllms(runner: Runner, case: tuple[str, Any, int, str, str]):
+def test_errors_are_vllms(runner: TorchRunner, case: tuple[str, Any, int, str, str]):
     path, body, status, kind, says = case
     answer = post(runner, path, **body)
     error = answer.json()["error"]
@@ -287,7 +287,7 @@ def test_errors_are_vllms(runner: Runner, case: tuple[str, Any, int, str, str]):
     assert "Value error" not in error["message"]
 
 
-def test_errors_of_adapter_folders(runner: Runner):
+def test_errors_of_adapter_folders(runner: TorchRunner):
     missing = runner.store.root / "made" / "missing"
     answer = post(runner, "/v1/load_lora_adapter", lora_name="n", lora_path=str(missing))
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "NotFoundError")
@@ -303,7 +303,7 @@ def test_errors_of_adapter_folders(runner: Runner):
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "BadRequestError")
 
 
-def test_an_artifact_whose_bytes_changed_is_refused(runner: Runner):
+def test_an_artifact_whose_bytes_changed_is_refused(runner: TorchRunner):
     ref = runner.store.publish(adapter_folder(runner, "art", 5), "application/vnd.selkie.peft")
     folder = runner.store.open(ref.uri)
     assert post(runner, "/v1/load_lora_adapter", lora_name="art", lora_path=str(folder)).status_code == 200
@@ -314,7 +314,7 @@ def test_an_artifact_whose_bytes_changed_is_refused(runner: Runner):
     assert "digest" in answer.json()["error"]["message"]
 
 
-def test_health_and_metrics(runner: Runner):
+def test_health_and_metrics(runner: TorchRunner):
     assert ask(runner, lambda client: client.get("/health")).status_code == 200
     completion(runner, prompt="seal", max_tokens=2)
     text = ask(runner, lambda client: client.get("/metrics")).text
@@ -349,7 +349,7 @@ def test_stopping_answers_every_request_under_way(tmp_path: Path):
 
 
 def test_a_decoder_that_breaks_fails_what_was_asked_and_answers_what_comes(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
+    runner: TorchRunner, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(_: InferenceEngine) -> bool:
         raise ZeroDivisionError("broken")

@@ -11,21 +11,21 @@ from typing import Any
 import httpx
 import pytest
 
-from selkie_runner.service.device.cpu_share import Cores
-from selkie_runner.service.http import admission as admission_module
+from selkie_runner.service import admission as admission_module
+from selkie_runner.service.admission import Admission, Busy
+from selkie_runner.service.device.cpu_share import CpuSharing
 from selkie_runner.service.http import app as http_module
 from selkie_runner.service.http import completions as completions_module
-from selkie_runner.service.http.admission import Admission, Busy
 from selkie_runner.service.http.app import create_app
 from selkie_runner.service.http.completions import text_tokens
-from selkie_runner.service.runner import Runner
+from selkie_runner.service.torch_runner import TorchRunner
 from support.service import running
 
 BODY = {"prompt": "seal", "max_tokens": 200, "temperature": 1.0}
 
 
 @contextmanager
-def held(runner: Runner) -> Generator[None]:
+def held(runner: TorchRunner) -> Generator[None]:
     """Nothing is computed meanwhile."""
     let_go = threading.Event()
     runner.device.call(let_go.wait, name="hold")
@@ -36,20 +36,20 @@ def held(runner: Runner) -> Generator[None]:
 
 
 @asynccontextmanager
-async def client_of(runner: Runner) -> AsyncGenerator[httpx.AsyncClient]:
+async def client_of(runner: TorchRunner) -> AsyncGenerator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(runner), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://runner", timeout=60) as client:
         yield client
 
 
-async def until_waiting(runner: Runner, rows: int) -> None:
+async def until_waiting(runner: TorchRunner, rows: int) -> None:
     while runner.admission.waiting().rows != rows:
         await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("batched", [True, False])
 def test_requests_beyond_the_bound_are_told_to_come_again(tmp_path: Path, batched: bool):
-    async def scenario(runner: Runner) -> None:
+    async def scenario(runner: TorchRunner) -> None:
         async with client_of(runner) as client:
             with held(runner):
                 taken = [asyncio.create_task(client.post("/v1/completions", json={**BODY, "n": 3})) for _ in range(2)]
@@ -74,11 +74,11 @@ def test_requests_beyond_the_bound_are_told_to_come_again(tmp_path: Path, batche
 
 
 def test_health_and_metrics_say_what_waits(tmp_path: Path):
-    async def scenario(runner: Runner) -> None:
+    async def scenario(runner: TorchRunner) -> None:
         async with client_of(runner) as client:
             idle = (await client.get("/health")).json()
             assert idle == {"status": "ok", "waiting": {"rows": 0, "oldestSeconds": 0.0}}
-            runner.device.divide(Cores(2))
+            runner.device.divide(CpuSharing(2))
             with held(runner):
                 asked = asyncio.create_task(client.post("/v1/completions", json={**BODY, "n": 2}))
                 await until_waiting(runner, 2)
@@ -100,7 +100,7 @@ def test_health_and_metrics_say_what_waits(tmp_path: Path):
 @pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_client_that_goes_frees_its_rows_at_once(tmp_path: Path, batched: bool, begun: bool):
-    async def scenario(runner: Runner) -> None:
+    async def scenario(runner: TorchRunner) -> None:
         client = AsgiClient({**BODY, "n": 64})
         answered = asyncio.create_task(client.ask(runner))
         if begun:
@@ -139,12 +139,12 @@ def test_a_text_that_takes_long_to_read_holds_up_no_heartbeat(
 ):
     reading, let_go = threading.Event(), threading.Event()
 
-    def slow(runner: Runner, text: str, add_special_tokens: bool) -> list[int]:
+    def slow(runner: TorchRunner, text: str, add_special_tokens: bool) -> list[int]:
         reading.set()
         assert let_go.wait(30)
         return text_tokens(runner, text, add_special_tokens)
 
-    async def scenario(runner: Runner) -> None:
+    async def scenario(runner: TorchRunner) -> None:
         async with client_of(runner) as client:
             asked = asyncio.create_task(client.post(path, json=body))
             while not reading.is_set():
@@ -166,7 +166,7 @@ class AsgiClient:
         self.gone = asyncio.Event()
         self._messages: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps(body).encode()}]
 
-    async def ask(self, runner: Runner) -> None:
+    async def ask(self, runner: TorchRunner) -> None:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},

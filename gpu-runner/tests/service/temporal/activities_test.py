@@ -13,14 +13,14 @@ from temporalio.testing import ActivityEnvironment
 
 from selkie_runner import wire as contract
 from selkie_runner.batched import BatchedTrainer
+from selkie_runner.ports import EngineName, ServedAdapter, Trainer
 from selkie_runner.rows import DecodedRow, DecodeRow
-from selkie_runner.service.inference.served_adapters import ServedAdapter
-from selkie_runner.service.runner import Runner
+from selkie_runner.service.stopping import RunnerStopping
 from selkie_runner.service.temporal.activities import GpuActivities
-from selkie_runner.service.training.active import RunnerStopping
+from selkie_runner.service.torch_runner import TorchRunner
 from selkie_runner.service.training.batched_engine import BatchedEngine
-from selkie_runner.service.training.engine import Engine, EngineName, SoloEngine
-from selkie_runner.service.training.manager import Trainings
+from selkie_runner.service.training.manager import TrainingManager
+from selkie_runner.service.training.solo_engine import SoloEngine
 from selkie_runner.store.artifacts import ADAPTER
 from support.service import dataset, running, train_payload, write_random_adapter
 
@@ -31,7 +31,7 @@ LONG = 100_000
 class Bench:
     """A runner, its activities, and one dataset."""
 
-    def __init__(self, runner: Runner, root: Path, engine: EngineName) -> None:
+    def __init__(self, runner: TorchRunner, root: Path, engine: EngineName) -> None:
         self.runner = runner
         self.engine_name: EngineName = engine
         self.root = root
@@ -44,14 +44,14 @@ class Bench:
 
     def restart(self, work: str = "work") -> None:
         """As after a new start of the process: nothing in memory."""
-        self.trainings = Trainings(self.runner, self.root / work, self.engine())
+        self.trainings = TrainingManager(self.runner, self.root / work, self.engine())
         self.activities = GpuActivities(self.runner, self.trainings)
 
-    def engine(self) -> Engine:
+    def engine(self) -> Trainer:
         """A fresh engine; the batched one in its mode that gives the same bits whatever runs beside."""
         if self.engine_name == "solo":
             return SoloEngine(self.runner, checkpoint_every_steps=3)
-        trainer = BatchedTrainer(self.runner.model, deterministic=True)
+        trainer = BatchedTrainer(self.runner.loaded, deterministic=True)
         return BatchedEngine(self.runner.device, self.runner.metrics, trainer, checkpoint_every_steps=3)
 
     def payload(self, **options: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_a_training_publishes_an_adapter(bench: Bench):
     assert result.device_seconds > 0
     assert (bench.runner.store.open(result.adapter.layer.uri) / "adapter_model.safetensors").exists()
     assert not bench.folder().exists()
-    assert bench.runner.model.adapters.names == []
+    assert bench.runner.loaded.adapters.names == []
     for beat in bench.beats:
         contract.parse(contract.TrainHeartbeat, beat)
 
@@ -159,7 +159,7 @@ def test_cancelling_frees_the_device_and_the_next_attempt_resumes_to_the_same_bi
         with pytest.raises(asyncio.CancelledError):
             await attempt
         assert asyncio.get_running_loop().time() - started < 2
-        assert bench.runner.model.adapters.names == []
+        assert bench.runner.loaded.adapters.names == []
         assert bench.runner.device.queued()["train"] == 0
 
     asyncio.run(cancelled())
@@ -215,8 +215,8 @@ def test_overlapping_attempts_share_one_training(bench: Bench):
 
 
 def test_two_processes_on_one_work_folder_train_once(bench: Bench):
-    """Two `Trainings` share nothing but the folders, as two processes do."""
-    other = GpuActivities(bench.runner, Trainings(bench.runner, bench.root / "work", bench.engine()))
+    """Two `TrainingManager` share nothing but the folders, as two processes do."""
+    other = GpuActivities(bench.runner, TrainingManager(bench.runner, bench.root / "work", bench.engine()))
 
     async def scenario() -> list[dict[str, Any]]:
         return list(await asyncio.gather(bench.train(), bench.environment().run(other.train_adapter, bench.payload())))
@@ -240,11 +240,11 @@ def test_several_trainings_interleave(bench: Bench):
 
 def test_answers_and_trainings_on_one_model_do_not_touch_each_other(bench: Bench):
     alone = asyncio.run(bench.train(steps=300))
-    folder = write_random_adapter(bench.runner.store.root / "made", bench.runner.model, 3)
-    rows = [DecodeRow(tuple(bench.runner.model.tokenizer.encode("The selkie")), max_tokens=12, top_logprobs=0)]
+    folder = write_random_adapter(bench.runner.store.root / "made", bench.runner.loaded, 3)
+    rows = [DecodeRow(tuple(bench.runner.loaded.tokenizer.encode("The selkie")), max_tokens=12, top_logprobs=0)]
 
     async def asked_of(adapter: ServedAdapter) -> list[DecodedRow]:
-        return [(await bench.runner.decoder.answer(asked, rows))[0] for asked in (None, adapter)]
+        return [(await bench.runner.generator.answer(asked, rows))[0] for asked in (None, adapter)]
 
     def assert_alike(answers: list[DecodedRow], others: list[DecodedRow]) -> None:
         # but for rounding: a prompt's beginning may have been read before
@@ -332,7 +332,7 @@ def test_a_model_mismatch_names_both_digests(bench: Bench):
 
 
 def test_divergence_is_typed(bench: Bench):
-    folder = write_random_adapter(bench.root / "huge", bench.runner.model, 1, size=1e30)
+    folder = write_random_adapter(bench.root / "huge", bench.runner.loaded, 1, size=1e30)
     ref = bench.runner.store.publish(folder, ADAPTER)
     layer = {"uri": ref.uri, "sha256": ref.sha256, "bytes": ref.bytes, "mediaType": ref.media_type}
     payload = {**bench.payload(), "stack": [{"layer": layer, "served": layer, "rank": 4}]}
@@ -340,7 +340,7 @@ def test_divergence_is_typed(bench: Bench):
         asyncio.run(bench.environment().run(bench.activities.train_adapter, payload))
     assert (failed.value.type, failed.value.non_retryable) == ("Diverged", True)
     assert contract.parse(contract.TrainFailure, failed.value.details[0]).device_seconds > 0
-    assert bench.runner.model.adapters.names == []
+    assert bench.runner.loaded.adapters.names == []
 
 
 def test_a_layer_above_a_stack_is_served_as_one_adapter(bench: Bench):

@@ -16,14 +16,16 @@ from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.training import passes
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.main import main
-from selkie_runner.models.registry import Dtype
+from selkie_runner.models.spec import Dtype
+from selkie_runner.ports import Trainer
 from selkie_runner.rows import ScoreRow
-from selkie_runner.service.runner import Runner, assemble
+from selkie_runner.service.options import EngineOptions
 from selkie_runner.service.temporal.activities import GpuActivities
+from selkie_runner.service.torch_backend import build_trainer
+from selkie_runner.service.torch_runner import TorchRunner, assemble
 from selkie_runner.service.training.batched_engine import BatchedEngine
-from selkie_runner.service.training.choose import EngineOptions, build_engine
-from selkie_runner.service.training.engine import Engine, SoloEngine
-from selkie_runner.service.training.manager import Trainings
+from selkie_runner.service.training.manager import TrainingManager
+from selkie_runner.service.training.solo_engine import SoloEngine
 from selkie_runner.store.artifacts import ArtifactStore
 from support.service import dataset, running, train_payload, write_random_adapter
 
@@ -32,16 +34,16 @@ OPTIONS = EngineOptions(engine="batched", checkpoint_every_steps=3)
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Generator[Runner]:
+def runner(tmp_path: Path) -> Generator[TorchRunner]:
     with running(tmp_path) as runner:
         yield runner
 
 
 def trained(
-    runner: Runner, work: Path, engine: Engine, keys: str = "abcd", **options: Any
+    runner: TorchRunner, work: Path, engine: Trainer, keys: str = "abcd", **options: Any
 ) -> list[dict[str, Any] | BaseException]:
     """Concurrent trainings of all keys, each on its own seed and data; results or errors."""
-    activities = GpuActivities(runner, Trainings(runner, work, engine))
+    activities = GpuActivities(runner, TrainingManager(runner, work, engine))
 
     def payload(key: str) -> dict[str, Any]:
         number = "abcd".index(key)
@@ -66,8 +68,8 @@ def forget(store: ArtifactStore) -> None:
         entry.unlink()
 
 
-def test_concurrent_trainings_are_near_solo(runner: Runner, tmp_path: Path):
-    engine = build_engine(runner, OPTIONS)
+def test_concurrent_trainings_are_near_solo(runner: TorchRunner, tmp_path: Path):
+    engine = build_trainer(runner, OPTIONS)
     assert isinstance(engine, BatchedEngine)
     together = trained(runner, tmp_path / "work", engine)
     forget(runner.store)
@@ -79,8 +81,8 @@ def test_concurrent_trainings_are_near_solo(runner: Runner, tmp_path: Path):
             assert torch.linalg.vector_norm(layers[0].b[module] - b) < 2e-2 * torch.linalg.vector_norm(b), module
 
 
-def test_deterministic_trainings_publish_the_same_bytes_alone_and_together(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model, slots=2, deterministic=True), 3)
+def test_deterministic_trainings_publish_the_same_bytes_alone_and_together(runner: TorchRunner, tmp_path: Path):
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.loaded, slots=2, deterministic=True), 3)
     together = trained(runner, tmp_path / "work", engine)
     forget(runner.store)
     for key, one in zip("abcd", together, strict=True):
@@ -88,9 +90,9 @@ def test_deterministic_trainings_publish_the_same_bytes_alone_and_together(runne
         assert result(alone)["adapter"] == result(one)["adapter"]
 
 
-def test_a_training_beyond_the_slots_waits_and_is_cancelled_at_once(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model, slots=1), 3)
-    trainings = Trainings(runner, tmp_path / "work", engine)
+def test_a_training_beyond_the_slots_waits_and_is_cancelled_at_once(runner: TorchRunner, tmp_path: Path):
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.loaded, slots=1), 3)
+    trainings = TrainingManager(runner, tmp_path / "work", engine)
     activities = GpuActivities(runner, trainings)
     data = dataset(runner.store, tmp_path / "data", TEXTS)
 
@@ -116,7 +118,7 @@ def test_a_training_beyond_the_slots_waits_and_is_cancelled_at_once(runner: Runn
     assert runner.device.queued()["train"] == 0
 
 
-def test_a_job_that_breaks_the_pass_fails_alone(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_job_that_breaks_the_pass_fails_alone(runner: TorchRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = passes.forward_backward
 
     def broken(decoder: FrozenBase, plan: Any, terms: Any) -> torch.Tensor:
@@ -125,8 +127,8 @@ def test_a_job_that_breaks_the_pass_fails_alone(runner: Runner, tmp_path: Path, 
         return whole(decoder, plan, terms)
 
     monkeypatch.setattr(passes, "forward_backward", broken)
-    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
-    activities = GpuActivities(runner, Trainings(runner, tmp_path / "work", engine))
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.loaded), 3)
+    activities = GpuActivities(runner, TrainingManager(runner, tmp_path / "work", engine))
     data = dataset(runner.store, tmp_path / "data", TEXTS)
 
     async def scenario() -> list[Any]:
@@ -140,9 +142,9 @@ def test_a_job_that_breaks_the_pass_fails_alone(runner: Runner, tmp_path: Path, 
 
 
 def test_a_defect_of_the_engine_ends_what_runs_and_the_next_training_starts_afresh(
-    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: TorchRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    trainer = BatchedTrainer(runner.model)
+    trainer = BatchedTrainer(runner.loaded)
     engine = BatchedEngine(runner.device, runner.metrics, trainer, 3)
     with monkeypatch.context() as patch:
 
@@ -155,9 +157,9 @@ def test_a_defect_of_the_engine_ends_what_runs_and_the_next_training_starts_afre
     assert result(trained(runner, tmp_path / "work", engine, keys="a")[0])["steps"] == 8
 
 
-def test_a_device_that_stops_ends_every_training(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
-    trainings = Trainings(runner, tmp_path / "work", engine)
+def test_a_device_that_stops_ends_every_training(runner: TorchRunner, tmp_path: Path):
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.loaded), 3)
+    trainings = TrainingManager(runner, tmp_path / "work", engine)
     activities = GpuActivities(runner, trainings)
     data = dataset(runner.store, tmp_path / "data", TEXTS)
 
@@ -176,8 +178,8 @@ def test_a_device_that_stops_ends_every_training(runner: Runner, tmp_path: Path)
     assert "the runner is shutting down" in str(trained(runner, tmp_path / "late", engine, keys="c")[0])
 
 
-def test_the_share_of_each_training_is_metered(runner: Runner, tmp_path: Path):
-    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.model), 3)
+def test_the_share_of_each_training_is_metered(runner: TorchRunner, tmp_path: Path):
+    engine = BatchedEngine(runner.device, runner.metrics, BatchedTrainer(runner.loaded), 3)
     results = [result(one) for one in trained(runner, tmp_path / "work", engine)]
     used = sum(one["deviceSeconds"] for one in results)
     assert 0 < used <= runner.device.busy_seconds["train"]
@@ -188,12 +190,12 @@ def test_the_share_of_each_training_is_metered(runner: Runner, tmp_path: Path):
 
 
 def test_what_the_batched_engine_cannot_compute_is_trained_solo(
-    runner: Runner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    runner: TorchRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(runner.model.model.config, "model_type", "mamba")
+    monkeypatch.setattr(runner.loaded.model.config, "model_type", "mamba")
     with caplog.at_level(logging.WARNING):
-        mamba = assemble(runner.model, runner.device, runner.store)
-    assert isinstance(build_engine(mamba, OPTIONS), SoloEngine)
+        mamba = assemble(runner.loaded, runner.device, runner.store)
+    assert isinstance(build_trainer(mamba, OPTIONS), SoloEngine)
     [line] = caplog.records
     assert "architecture 'mamba'" in str(vars(line)["fields"])
 
@@ -202,9 +204,9 @@ def test_a_base_in_bf16_trains_and_answers_close_to_one_in_fp32(tmp_path: Path):
     def losses(dtype: Dtype) -> tuple[float, float]:
         root = tmp_path / dtype
         with running(root, dtype) as runner:
-            [outcome] = trained(runner, root / "work", build_engine(runner, OPTIONS), keys="a")
-            tokens = tuple(runner.model.tokenizer(TEXTS[2])["input_ids"])
-            folder = write_random_adapter(root / "store" / "adapter", runner.model, seed=0, size=0.1)
+            [outcome] = trained(runner, root / "work", build_trainer(runner, OPTIONS), keys="a")
+            tokens = tuple(runner.loaded.tokenizer(TEXTS[2])["input_ids"])
+            folder = write_random_adapter(root / "store" / "adapter", runner.loaded, seed=0, size=0.1)
             adapter = asyncio.run(runner.adapters.load("random", str(folder), in_place=False))
             [scored] = asyncio.run(runner.scorer.answer(adapter, [ScoreRow(tokens, start=1)]))
         return result(outcome)["finalLoss"], sum(one.logprob for one in scored if one is not None)

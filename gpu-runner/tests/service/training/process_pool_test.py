@@ -12,15 +12,14 @@ from temporalio.testing import ActivityEnvironment
 from selkie_runner.jobs.job import TrainingJob, TrainingProgress, TrainingResult
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.models.loading import load_model
-from selkie_runner.service.device.cpu_share import Cores
+from selkie_runner.service.device.cpu_share import CpuSharing
 from selkie_runner.service.temporal.activities import GpuActivities
 from selkie_runner.service.training import process_pool as module
-from selkie_runner.service.training.active import Training
 from selkie_runner.service.training.batched_engine import BatchedEngine
 from selkie_runner.service.training.device_meter import DeviceMeter
-from selkie_runner.service.training.engine import SoloEngine
-from selkie_runner.service.training.manager import Trainings
-from selkie_runner.service.training.process_pool import DividedEngine, copies_fit, divided
+from selkie_runner.service.training.manager import ActiveTraining, TrainingManager
+from selkie_runner.service.training.process_pool import ProcessPoolEngine, copies_fit, process_pool
+from selkie_runner.service.training.solo_engine import SoloEngine
 from service.training.engines_test import OPTIONS, TEXTS, forget, result, trained
 from support.batched import recipe, texts
 from support.service import TINY, cache_dir, dataset, running, tiny_model, train_payload
@@ -29,7 +28,7 @@ LOAD = partial(load_model, TINY, cache_dir(), "cpu")
 
 
 def test_trainings_in_processes_are_near_solo_and_metered(tmp_path: Path):
-    with running(tmp_path) as runner, divided(runner, Cores(2), OPTIONS, LOAD) as engine:
+    with running(tmp_path) as runner, process_pool(runner, CpuSharing(2), OPTIONS, LOAD) as engine:
         together = trained(runner, tmp_path / "work", engine)
         metrics = runner.metrics.text().decode()
         forget(runner.store)
@@ -47,8 +46,8 @@ def test_trainings_in_processes_are_near_solo_and_metered(tmp_path: Path):
 
 
 def test_a_runner_that_stops_keeps_what_was_trained(tmp_path: Path):
-    with running(tmp_path) as runner, divided(runner, Cores(2), OPTIONS, LOAD) as engine:
-        trainings = Trainings(runner, tmp_path / "work", engine)
+    with running(tmp_path) as runner, process_pool(runner, CpuSharing(2), OPTIONS, LOAD) as engine:
+        trainings = TrainingManager(runner, tmp_path / "work", engine)
         activities = GpuActivities(runner, trainings)
         data = dataset(runner.store, tmp_path / "data", TEXTS)
 
@@ -77,7 +76,9 @@ class RecordingEngine:
         self.given: list[str] = []
         self.let_go = asyncio.Event()
 
-    async def train(self, job: TrainingJob, folder: Path, training: Training, meter: DeviceMeter) -> TrainingResult:
+    async def train(
+        self, job: TrainingJob, folder: Path, training: ActiveTraining, meter: DeviceMeter
+    ) -> TrainingResult:
         self.given.append(job.training_key)
         await self.let_go.wait()
         raise NotImplementedError
@@ -90,12 +91,12 @@ def test_each_training_goes_where_the_least_is_left_to_do(tmp_path: Path):
 
     async def scenario() -> list[list[str]]:
         engines = [RecordingEngine(), RecordingEngine()]
-        dealer = DividedEngine(cast(list[BatchedEngine], engines))
-        trainings: list[Training] = []
+        dealer = ProcessPoolEngine(cast(list[BatchedEngine], engines))
+        trainings: list[ActiveTraining] = []
         attempts: list[asyncio.Task[TrainingResult]] = []
 
         async def deal(key: str, rows: int, steps: int) -> None:
-            training = Training("demo")
+            training = ActiveTraining("demo")
             meter = DeviceMeter(tmp_path, 60)
             attempts.append(asyncio.create_task(dealer.train(job(key, rows, steps), tmp_path, training, meter)))
             trainings.append(training)
@@ -109,7 +110,7 @@ def test_each_training_goes_where_the_least_is_left_to_do(tmp_path: Path):
         await deal("after the long one's last but one step", 4, 8)
         missing = TrainingJob("unreadable", [], tmp_path / "none", recipe(), seed=1)
         attempts.append(
-            asyncio.create_task(dealer.train(missing, tmp_path, Training("demo"), DeviceMeter(tmp_path, 60)))
+            asyncio.create_task(dealer.train(missing, tmp_path, ActiveTraining("demo"), DeviceMeter(tmp_path, 60)))
         )
         for engine in engines:
             engine.let_go.set()

@@ -20,7 +20,7 @@ from selkie_runner.jobs.job import TrainingJob
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.models.loading import load_model
 from selkie_runner.service.training.process import TrainerLost, TrainerProcess, TrainerSetup
-from selkie_runner.store import checkpoint
+from selkie_runner.store.work_folder import CHECKPOINT
 from support.batched import recipe, texts
 from support.service import TINY, cache_dir, tiny_model
 
@@ -88,7 +88,7 @@ def test_a_cancelled_training_keeps_its_last_step_and_ends_alone(trainer: Traine
     stepped(trainer, lambda: kept.future.done() and other.future.done())
     assert isinstance(kept.future.exception(), CancelledError)
     assert kept.progress.checkpoint == kept.progress.step
-    assert (tmp_path / "a" / checkpoint.FILE).exists()
+    assert (tmp_path / "a" / CHECKPOINT).exists()
     assert other.future.result().steps == 9
 
 
@@ -120,7 +120,7 @@ def test_it_ends_with_its_parent_however_that_ends_and_whatever_it_is_doing():
     script = """
 import time
 from functools import partial
-from selkie_runner.service.trainer_process import TrainerProcess, TrainerSetup
+from selkie_runner.service.training.process import TrainerProcess, TrainerSetup
 trainer = TrainerProcess(TrainerSetup(partial(time.sleep, 600), "warning", slots=1, token_budget=None), 1, lambda: 1)
 print(trainer.pid, flush=True)
 time.sleep(600)

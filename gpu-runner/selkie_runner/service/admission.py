@@ -1,4 +1,4 @@
-"""What waits for the device, and when that is too much: rows are computed in the order of their coming."""
+"""What waits for the device, and when that is too much: rows are computed in the order in which they come."""
 
 import math
 import time
@@ -12,8 +12,8 @@ _SHORTEST_SECONDS: Final = 1
 _LONGEST_SECONDS: Final = 60
 
 
-class Busy(RuntimeError):  # noqa: N818 - a state, not a fault
-    """So many rows are in hand that no more are taken."""
+class Busy(RuntimeError):
+    """Too many rows are in hand for more to be admitted."""
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
@@ -31,23 +31,23 @@ class Waiting:
 class Admission:
     """Counts the rows that HTTP has in hand, waiting or under way, and refuses those beyond a bound."""
 
-    def __init__(self, most_rows: int, waiting_since: Callable[[], Sequence[float]]) -> None:
-        """Admit so many; `waiting_since` says when each row that waits came, the oldest first."""
-        self._most_rows = most_rows
+    def __init__(self, max_rows: int, waiting_since: Callable[[], Sequence[float]]) -> None:
+        """Admit `max_rows`; `waiting_since` gives when each waiting row came, the oldest first."""
+        self._max_rows = max_rows
         self._waiting_since = waiting_since
         self._rows = 0
 
     @contextmanager
     def admit(self, rows: int) -> Generator[None]:
-        """Count rows while they are answered. A request that is alone is admitted whatever its size.
+        """Count rows while they are answered. A request is admitted whatever its size when no other is in hand.
 
         Raises:
             Busy: with these there would be too many.
         """
-        if self._rows and self._rows + rows > self._most_rows:
+        if self._rows and self._rows + rows > self._max_rows:
             oldest = math.ceil(self.waiting().oldest_seconds)
             raise Busy(
-                f"{self._rows} answers are in hand, and {rows} more would be over {self._most_rows}. Ask again later.",
+                f"{self._rows} answers are in hand, and {rows} more would be over {self._max_rows}. Ask again later.",
                 min(max(oldest, _SHORTEST_SECONDS), _LONGEST_SECONDS),
             )
         self._rows += rows
@@ -57,6 +57,6 @@ class Admission:
             self._rows -= rows
 
     def waiting(self) -> Waiting:
-        """As it is now."""
+        """The rows that wait now."""
         since = self._waiting_since()
         return Waiting(len(since), time.monotonic() - since[0] if since else 0.0)

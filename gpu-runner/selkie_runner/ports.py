@@ -1,0 +1,182 @@
+"""What the service knows of an engine: a described model, three ports to work with it, and what they can do.
+
+HTTP, Temporal, metrics and health use nothing else. `service/torch_runner.py` builds the ports over PyTorch,
+`service/simulated_runner.py` over nothing at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from .jobs.job import TrainingJob, TrainingProgress, TrainingResult
+from .rows.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
+
+EngineName = Literal["batched", "solo", "simulated"]
+
+Row_contra = TypeVar("Row_contra", contravariant=True)
+Out = TypeVar("Out")
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back. Any thread."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Every token id is below this."""
+        ...
+
+    def encode(self, text: str, *, special_tokens: bool) -> list[int]:
+        """Token ids of a text; with `special_tokens` those that the model expects around it too."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of token ids."""
+        ...
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str | None:
+        """A conversation in the model's chat template; None where the model has none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """The base model, as clients and workflows see it.
+
+    Attributes:
+        digest: sha256 of what decides its answers.
+        parameters: of the base, adapters not counted.
+        dtype: what it computes in, such as `bfloat16`.
+        device: where it computes, such as `cuda:0`.
+        chat: it is asked by its chat template.
+        max_length: tokens of a prompt and its answer, or of a training row, at most.
+        path: the folder that it was loaded from.
+    """
+
+    name: str
+    digest: str
+    parameters: int
+    dtype: str
+    device: str
+    chat: bool
+    max_length: int
+    path: Path
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the ports of one runner can do.
+
+    Attributes:
+        deterministic: a training and an answer repeat bit for bit, whatever runs at the same time.
+        max_rank: of an adapter that it exports or serves.
+        max_rows: rows that share a forward pass.
+    """
+
+    engine: EngineName
+    trains: bool
+    generates: bool
+    scores: bool
+    exports: bool
+    deterministic: bool
+    max_rank: int
+    max_rows: int
+
+
+@dataclass(frozen=True)
+class ServedAdapter:
+    """A name that clients ask for, and the PEFT folder that it names.
+
+    Attributes:
+        key: its name on the device; a name that is loaded again gets a new key.
+        lowest_layer: the adapter changes no layer of the base below this one.
+    """
+
+    name: str
+    path: Path
+    created: int
+    key: str
+    lowest_layer: int
+
+
+class Adapters(Protocol):
+    """Adapters whose weights the device holds. Device thread only."""
+
+    def load(self, name: str, folder: Path) -> None:
+        """Load a PEFT folder under a name; raises `InvalidAdapter` where it does not fit this base."""
+        ...
+
+    def unload(self, name: str) -> None:
+        """Free what was loaded under a name."""
+        ...
+
+
+class Answering(Protocol[Row_contra, Out]):
+    """Answers one kind of row, for the base and for all its adapters."""
+
+    async def answer(self, adapter: ServedAdapter | None, rows: Sequence[Row_contra]) -> list[Out]:
+        """The rows' answers, in order. Cancelling this drops the rows at the device's next step.
+
+        Raises:
+            EngineError: computing a row failed.
+            DeviceStopped: the runner is shutting down.
+        """
+        ...
+
+
+Generator = Answering[DecodeRow, DecodedRow]
+Scorer = Answering[ScoreRow, ScoredRow]
+
+
+class TrainingObserver(Protocol):
+    """Who waits for a training, as its trainer sees them."""
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to end as soon as a checkpoint holds the last step, with `RunnerStopping`."""
+        ...
+
+    @property
+    def done(self) -> float:
+        """The part of its steps that the training has taken, as last reported."""
+        ...
+
+    def report(self, progress: TrainingProgress) -> None:
+        """Take note of the training's progress. Any thread."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts the device-seconds of one training, up to a limit."""
+
+    def check(self) -> None:
+        """Raise `DeviceBudgetExceeded` where no device-seconds are left."""
+        ...
+
+    def add(self, seconds: float) -> None:
+        """Count device-seconds that were used."""
+        ...
+
+
+class Trainer(Protocol):
+    """Trains jobs on the runner's device."""
+
+    @property
+    def engine(self) -> EngineName: ...
+
+    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
+        """Train to the end. Cancelling returns once the device has let go of the job.
+
+        Args:
+            folder: belongs to this training; a checkpoint there is resumed, the exported adapters are written there.
+
+        Raises:
+            EngineError: the job cannot be trained, or its device-seconds are used up.
+            RunnerStopping: `observer.stopping` was set.
+            DeviceStopped: the device takes no more work.
+        """
+        ...

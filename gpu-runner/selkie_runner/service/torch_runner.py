@@ -1,0 +1,133 @@
+"""The ports over a model that PyTorch computes."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from transformers import PreTrainedTokenizerBase
+
+from ..batched import FrozenAdapters, FrozenBase, InferenceEngine, adapter_dtype
+from ..errors import InvalidTraining
+from ..logs import event
+from ..models.loading import LoadedModel
+from ..ports import Generator, Model, Scorer
+from ..reference.decoding import decode, score
+from ..store.artifacts import ArtifactStore
+from .admission import Admission
+from .device.loop import DeviceLoop
+from .inference.continuous import ContinuousBatcher, FrozenHost
+from .inference.per_adapter import PerAdapterBatcher
+from .inference.served_adapters import ServedAdapters
+from .metrics import Metrics
+from .options import ServingOptions
+from .runner import Runner
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TorchRunner(Runner):
+    """A runner, with what its trainers compute with.
+
+    Attributes:
+        base: what passes over many adapters compute with, for trainings and answers alike; None where each adapter is
+            computed by itself.
+    """
+
+    loaded: LoadedModel
+    base: FrozenBase | None
+
+
+class HuggingFaceTokenizer:
+    """The `Tokenizer` port over one of transformers."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+
+    @property
+    def vocabulary(self) -> int:
+        return len(self._tokenizer)
+
+    def encode(self, text: str, *, special_tokens: bool) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=special_tokens))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens)))
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str | None:
+        if self._tokenizer.chat_template is None:
+            return None
+        conversation = [dict(message) for message in messages]
+        return str(
+            self._tokenizer.apply_chat_template(
+                conversation, add_generation_prompt=add_generation_prompt, tokenize=False
+            )
+        )
+
+
+def assemble(
+    loaded: LoadedModel, device: DeviceLoop, store: ArtifactStore, options: ServingOptions | None = None
+) -> TorchRunner:
+    """Wire the parts around a loaded model."""
+    options = options or ServingOptions()
+    base = _shared(loaded) if options.batched else None
+    frozen = None if base is None else FrozenHost(FrozenAdapters(base, adapter_dtype(base, rows=1)))
+    adapters = ServedAdapters(
+        frozen or loaded.adapters, device, store, list(options.adapter_roots), options.max_adapters
+    )
+    generator: Generator
+    scorer: Scorer
+    waiting: Callable[[], Sequence[float]]
+    if base is not None and frozen is not None:
+        engine = InferenceEngine(base, loaded.model, loaded.tokenizer, rows=options.decode_batch)
+        batcher = ContinuousBatcher(device, adapters, frozen, engine)
+        generator, scorer, waiting = batcher.generator, batcher.scorer, batcher.waiting
+    else:
+        alone = partial(
+            PerAdapterBatcher, device, adapters, activate=loaded.adapters.activate, max_rows=options.decode_batch
+        )
+        generator = decoding = alone(partial(decode, loaded.model, loaded.tokenizer), name="decode")
+        scorer = scoring = alone(partial(score, loaded.model), name="score")
+
+        def both_waiting() -> list[float]:
+            return sorted([*decoding.waiting(), *scoring.waiting()])
+
+        waiting = both_waiting
+
+    admission = Admission(options.max_rows, waiting)
+    return TorchRunner(
+        model=_described(loaded),
+        device=device,
+        store=store,
+        adapters=adapters,
+        generator=generator,
+        scorer=scorer,
+        admission=admission,
+        metrics=Metrics(device, adapters, admission),
+        loaded=loaded,
+        base=base,
+    )
+
+
+def _described(loaded: LoadedModel) -> Model:
+    return Model(
+        name=loaded.name,
+        digest=loaded.digest,
+        parameters=loaded.model.num_parameters(),
+        dtype=str(loaded.dtype).removeprefix("torch."),
+        device=str(loaded.device),
+        chat=loaded.chat,
+        max_length=loaded.max_length,
+        path=loaded.path,
+        tokenizer=HuggingFaceTokenizer(loaded.tokenizer),
+    )
+
+
+def _shared(loaded: LoadedModel) -> FrozenBase | None:
+    """The base for passes over many adapters, or None with a warning where they cannot compute the model."""
+    try:
+        return FrozenBase.share(loaded.model)
+    except InvalidTraining as error:
+        event(logger, logging.WARNING, "one_adapter_at_a_time", reason=str(error))
+        return None
