@@ -87,7 +87,7 @@ def test_missing_models_say_what_to_do(tmp_path: Path) -> None:
 def test_engine_imports_neither_temporal_nor_http() -> None:
     modules = (
         *("batched", "errors", "jobs.dataset", "lora.peft_folder", "lora.peft_host"),
-        *("models.registry", "reference.trainer", "store.artifacts"),
+        *("models.loading", "ports", "reference.trainer", "simulated", "store.artifacts"),
     )
     program = (
         f"import sys; {'; '.join(f'import selkie_runner.{module}' for module in modules)}; "
