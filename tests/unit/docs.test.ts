@@ -39,8 +39,17 @@ function variables(): Set<string> {
       .map((entry) => join(entry.parentPath, entry.name)),
   );
   const read = sources.flatMap((file) => readFileSync(file, 'utf8').match(/\bSELKIE_[A-Z_]+\b/g) ?? []);
-  const options = found('gpu-runner/selkie_runner/main.py', /option\(\s*"([a-z-]+)"/g);
-  return new Set([...read, ...options.map((name) => `SELKIE_${name.toUpperCase().replaceAll('-', '_')}`)]);
+  return new Set([...read, ...runnerOptions().map((name) => `SELKIE_${name.toUpperCase().replaceAll('-', '_')}`)]);
+}
+
+/** Options of the runner with one value: fields that have an `Option`, by its name or else the field's own. */
+function runnerOptions(): string[] {
+  const fields = readFileSync(join(repoRoot, 'gpu-runner/selkie_runner/service/options.py'), 'utf8')
+    .split(/^ {4}(?=[a-z_]+: )/m)
+    .filter((field) => field.includes('_set_by(') && !field.includes('action='));
+  return fields.flatMap(
+    (field) => /name="([a-z-]+)"/.exec(field)?.[1] ?? /^[a-z_]+(?=: .*= field\()/.exec(field) ?? [],
+  );
 }
 
 interface Described {
