@@ -13,7 +13,7 @@ from ..logs import event
 
 #: the folders are shared: what is younger may be another process's work
 _HALF_WRITTEN_SECONDS: Final = 3600
-#: a training that nobody has asked for in so long was given up; asked for again, it begins anew
+#: a training without a request for this long was given up; a later request starts it from the beginning
 _ABANDONED_SECONDS: Final = 14 * 24 * 3600
 _TEMPORARY: Final = re.compile(r"^\..+\.[0-9a-f]{32}\.tmp$")
 
@@ -56,7 +56,7 @@ def _finished(store: Path, work: Path) -> Iterator[Path]:
 
 
 def _older(seconds: float, paths: Iterable[Path]) -> Iterator[Path]:
-    """Those that nothing was written to for so long; a folder's entries count as the folder."""
+    """The paths not written to for `seconds`; a folder's entries count as the folder."""
     now = time.time()
     for path in paths:
         try:

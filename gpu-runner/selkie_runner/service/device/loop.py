@@ -79,7 +79,7 @@ class Job(Generic[T]):
         return True
 
     def close(self) -> None:
-        """End the work where it stands, on the device thread."""
+        """End the work before its next step, on the device thread."""
         self.future.cancel()
         try:
             self._steps.close()

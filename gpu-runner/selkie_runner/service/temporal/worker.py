@@ -63,7 +63,7 @@ async def _serve(activities: GpuActivities, task_queue: str, slots: int, stoppin
         graceful_shutdown_timeout=_GRACE,
         identity=identity,
     )
-    # a queue of its own: on the other, questions would stand behind every training that waits for a slot
+    # a second queue: on the first, questions would wait behind every training that waits for a slot
     questions = Worker(
         client, task_queue=info_queue_of(task_queue), activities=[activities.describe_model], identity=identity
     )
@@ -79,7 +79,7 @@ async def _serve(activities: GpuActivities, task_queue: str, slots: int, stoppin
     workers = (trainings, questions)
     running = [asyncio.create_task(worker.run()) for worker in workers]
     await _either(stopping.wait(), asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
-    # where one has ended on its own, the other is begun anew with it
+    # where one ended by itself, both are started again
     await asyncio.gather(*(worker.shutdown() for worker, task in zip(workers, running, strict=True) if not task.done()))
     await asyncio.gather(*running)
 

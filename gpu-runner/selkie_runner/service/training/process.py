@@ -1,7 +1,7 @@
-"""A `BatchedTrainer` in a process of its own: Python's lock stands between nothing that is computed at the same time.
+"""A `BatchedTrainer` in its own process, so that Python's lock never serialises compute.
 
-The parent turns the crank as it does that of a trainer of its own. With each turn the process gets the jobs and
-cancellations that have come in, takes one step, and says how all its jobs stand.
+The parent steps it as it steps a trainer in its own process. With each `StepRequest` the process gets the jobs and
+cancellations that have come in; it takes one step and answers with a `StepReply`: the status of all its jobs.
 """
 
 import logging
@@ -64,7 +64,7 @@ class _Submission:
 
 @dataclass(frozen=True)
 class StepRequest:
-    """What has come in by number, and the threads of the step. A cancellation says whether to keep a checkpoint."""
+    """One step. Jobs go by number; a cancellation maps to whether to keep a checkpoint."""
 
     threads: int
     submitted: dict[int, _Submission]
@@ -73,7 +73,7 @@ class StepRequest:
 
 @dataclass(frozen=True)
 class _JobStatus:
-    """How a job stands; `seconds` are those of the processor, all threads added up."""
+    """Where a job is; `seconds` are those of the processor, all threads added up."""
 
     progress: TrainingProgress
     seconds: float
@@ -82,23 +82,25 @@ class _JobStatus:
 
 @dataclass(frozen=True)
 class StepReply:
+    """What a step did, and the status of every job."""
+
     report: StepReport | None
     statuses: dict[int, _JobStatus]
 
 
 class TrainerProcess:
-    """The parent's side, with the face of a `BatchedTrainer`. `step` is for one thread, which waits for the process."""
+    """The parent's side: a `StepTrainer`. `step` is for one thread, which waits for the process."""
 
-    def __init__(self, setup: TrainerSetup, threads: int, part: Callable[[], int]) -> None:
+    def __init__(self, setup: TrainerSetup, threads: int, next_threads: Callable[[], int]) -> None:
         """Start the process, which loads its model meanwhile.
 
         Args:
-            threads: of the whole CPU; a second of one of them is that part of a device-second.
-            part: how many of them the next step has.
+            threads: of the whole CPU; a second of one thread is 1 / threads of a device-second.
+            next_threads: the threads of the next step.
         """
         self._setup = setup
         self._threads = threads
-        self._part = part
+        self._next_threads = next_threads
         self._lock = threading.Lock()
         self._numbers = 0
         self._submitted: dict[int, _Submission] = {}
@@ -131,7 +133,7 @@ class TrainerProcess:
         cancelled = {n: handle.keeping for n, handle in known.items() if handle.cancelling and n not in self._told}
         self._told.update(cancelled)
         try:
-            self._pipe.send(StepRequest(self._part(), submitted, cancelled))
+            self._pipe.send(StepRequest(self._next_threads(), submitted, cancelled))
             reply: StepReply = self._pipe.recv()
         except (EOFError, OSError):
             self._lose(known)
@@ -186,7 +188,7 @@ class TrainerProcess:
 
 
 def _work(pipe: Connection, setup: TrainerSetup) -> None:
-    """The process: turns until the pipe closes."""
+    """The process: takes steps until the pipe closes."""
     # the parent decides when to end, also where a terminal or a service manager signals everyone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -219,7 +221,7 @@ def _work(pipe: Connection, setup: TrainerSetup) -> None:
 
 
 def _end_with_parent() -> None:
-    """Whoever takes over a killed runner's trainings must find nobody writing to their folders."""
+    """End when the parent does: the next runner takes over its trainings, and must be the only one in their folders."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -46,7 +46,7 @@ class PublishedTrainings:
         return None
 
     def record(self, result: TrainResult) -> TrainResult:
-        """Publish a result; where another runner was first, its result stands and is returned."""
+        """Publish a result. First write wins; returns the published result."""
         file = self._file(result.training_key)
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
