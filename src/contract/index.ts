@@ -5,6 +5,7 @@ export * from './digest.js';
 export * from './document-version.js';
 export * from './errors.js';
 export * from './gates.js';
+export * from './heartbeats.js';
 export * from './ids.js';
 export * from './names.js';
 export * from './recipe.js';

@@ -107,6 +107,18 @@ describe("a round's design", () => {
   });
 });
 
+describe('place', () => {
+  it('puts 200 trials in a shard, whose ids go on counting', async () => {
+    const many = { ...reader(), sourceIds: () => Promise.resolve(Array.from({ length: 225 }, (_, i) => `s${i}`)) };
+    const [edits] = roundDesign.purposes;
+    if (edits === undefined) throw new Error('a round has purposes');
+    const planned = place('r', 'edits', await draftTrials(edits, round, many));
+    const shards = [0, 1, 2].map((shard) => planned.filter((trial) => trial.shard === shard).length);
+    expect(shards).toEqual([200, 200, 50]);
+    expect(planned.at(-1)?.spec.trialId).toBe('r.edits.s02.e0449');
+  });
+});
+
 describe('another design', () => {
   it('is planned by the same code', async () => {
     const taught = await plan(otherDesign, 'taught');

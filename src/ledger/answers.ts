@@ -14,7 +14,7 @@ export const answerSchema = z.strictObject({
   sourceId: z.string().nullable(),
   /** what was asked, as JSON of the domain */
   item: z.unknown(),
-  /** what the model said, as JSON of the domain */
+  /** what the model said, as JSON of the domain; null where the domain could read none */
   answer: z.unknown(),
   scores: componentsSchema,
 });

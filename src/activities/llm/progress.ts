@@ -1,13 +1,5 @@
 import { Context } from '@temporalio/activity';
-
-/** What a heartbeat says: how many of the questions at hand are answered, and what the others wait for. */
-export interface AskingHeartbeat {
-  doing: string;
-  done: number;
-  of: number;
-  /** null while the model server is at work on them */
-  waitingFor: string | null;
-}
+import type { AskingHeartbeat } from '../../contract/index.js';
 
 export interface Progress {
   begin(doing: string, of: number): void;

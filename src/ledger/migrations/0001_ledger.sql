@@ -154,7 +154,8 @@ create table answers (
   item_id text not null,
   source_id text,
   item jsonb not null,
-  answer jsonb not null,
+  -- null where the domain could read none
+  answer jsonb,
   -- numbers by the names of the domain's components
   scores jsonb not null,
   created_at timestamptz not null default now(),

@@ -144,7 +144,7 @@ describe('planTrials', () => {
     expect(first.some(([seed]) => second.some(([other]) => seed === other))).toBe(false);
   });
 
-  it('splits a purpose into shards of 200', async () => {
+  it('plans what each purpose has: all candidates, and no examination without held-out documents', async () => {
     await rig.prepare('sharded', { ...small, editsPerSource: 64, sources: { train: 2, heldOut: 0 } });
     expect(await rig.activities.planTrials({ roundId: 'sharded', purpose: 'edits' })).toMatchObject({
       trials: 128,

@@ -140,6 +140,8 @@ describe('the first write wins', () => {
     const digests = [textDigest('item 0'), textDigest('item 29'), textDigest('never asked')];
     expect(await ledger.answers.find(textDigest('model'), digests, 'closedBook', 'test/1')).toHaveLength(2);
     expect(await ledger.answers.find(textDigest('model'), digests, 'inContext', 'test/1')).toHaveLength(0);
+    const unread = { ...answer(0, ''), arm: 'inContext' as const, answer: null };
+    expect(await ledger.answers.insert([unread])).toMatchObject([{ answer: null }]);
   });
 });
 
