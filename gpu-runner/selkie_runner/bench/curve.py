@@ -11,9 +11,9 @@ import torch
 from ..batched.base import FrozenBase
 from ..batched.lora.layout import TARGETS, AdapterLayout
 from ..batched.training.memory import bytes_per_job
-from ..jobs.dataset import load_rows
 from ..jobs.job import TrainingJob
 from ..jobs.schedule import total_steps
+from ..jobs.sources import row_source
 from ..lora.peft_folder import write_adapter
 from ..lora.weights import LoraWeights, initial_weights
 from ..models.loading import LoadedModel
@@ -76,8 +76,7 @@ def _point(model: LoadedModel, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
 
 
 def _steps(model: LoadedModel, job: TrainingJob) -> int:
-    recipe = job.recipe
-    return total_steps(len(load_rows(job.dataset, model, recipe.max_length, recipe.append_eos)), recipe)
+    return total_steps(row_source(job, model), job.recipe)
 
 
 def _ms_per_token(side: BatchedSide) -> float:

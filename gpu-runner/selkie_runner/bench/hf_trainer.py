@@ -19,7 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from ..jobs.dataset import Row, load_rows
 from ..jobs.job import TrainingJob
-from ..jobs.schedule import rows_of_step
+from ..jobs.sources import row_source
 from ..models.loading import LoadedModel
 from .result import finish
 
@@ -54,8 +54,8 @@ def train_one_by_one(
 
 def tokens_of_steps(model: LoadedModel, job: TrainingJob, steps: range) -> int:
     """Real tokens of some of a job's steps."""
-    rows = load_rows(job.dataset, model, job.recipe.max_length, job.recipe.append_eos)
-    return sum(len(rows[row].ids) for step in steps for row in rows_of_step(step, len(rows), job.recipe, job.seed))
+    source = row_source(job, model)
+    return sum(len(source.rows[row].ids) for step in steps for row in source.draw(step))
 
 
 def _train(model: LoadedModel, job: TrainingJob, warm_up: int, steps: int, pad_to: int | None) -> Timed:

@@ -46,6 +46,19 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """A second dataset whose rows are added to the steps of a training.
+
+    Attributes:
+        dataset: a folder with `data.jsonl`, or that file; a row's `weight` applies as in any dataset.
+        ratio: replayed rows per row of a full batch; above 0.
+    """
+
+    dataset: Path
+    ratio: float
+
+
+@dataclass(frozen=True)
 class TrainingJob:
     """One new layer above a stack of frozen ones.
 
@@ -54,6 +67,7 @@ class TrainingJob:
         stack: PEFT folders of the frozen layers, lowest first.
         dataset: a folder with `data.jsonl`, or that file.
         seed: decides the order of the rows and the first values of A, and nothing else is random.
+        replay: rows of an earlier dataset to train on as well; they add no steps.
     """
 
     training_key: str
@@ -61,6 +75,7 @@ class TrainingJob:
     dataset: Path
     recipe: Recipe
     seed: int
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True)

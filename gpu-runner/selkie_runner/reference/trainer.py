@@ -17,9 +17,10 @@ from torch import nn
 from ..errors import Diverged, InvalidTraining
 from ..hardware import memory_errors
 from ..jobs.batches import Batch, mean_loss, packed, padded
-from ..jobs.dataset import Row, load_rows
+from ..jobs.dataset import Row
 from ..jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
-from ..jobs.schedule import learning_rate, rows_of_step, total_steps
+from ..jobs.schedule import learning_rate, total_steps
+from ..jobs.sources import row_source
 from ..lora.layer_numbers import layer_number
 from ..lora.peft_folder import write_trained
 from ..lora.peft_host import snapshot
@@ -52,8 +53,8 @@ def train_solo(
     """
     recipe = job.recipe
     _check(model, recipe)
-    rows = load_rows(job.dataset, model, recipe.max_length, recipe.append_eos)
-    steps = total_steps(len(rows), recipe)
+    source = row_source(job, model)
+    steps = total_steps(source, recipe)
     with _mounted(model, job) as (active, layer):
         parameters = model.adapters.parameters(layer)
         optimizer = torch.optim.AdamW(
@@ -65,7 +66,7 @@ def train_solo(
         yield TrainingProgress("preparing", begun, steps, loss, saved)
         for step in range(begun, steps):
             model.adapters.activate(active, trainable=layer)
-            batch = _batch([rows[row] for row in rows_of_step(step, len(rows), recipe, job.seed)], model, recipe)
+            batch = _batch([source.rows[row] for row in source.draw(step)], model, recipe)
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, recipe)
             with memory_errors(f"training step {step + 1} of {steps}"):
                 loss = _step(model, batch, optimizer, recipe.max_grad_norm, step + 1)
@@ -79,11 +80,10 @@ def train_solo(
     norm = update_norm(trained)
     if not math.isfinite(norm):
         raise Diverged("the trained layer holds values that are not finite")
-    seen = (rows[row] for step in range(steps) for row in rows_of_step(step, len(rows), recipe, job.seed))
     layer_dir, served_dir, rank = write_trained(trained, job.stack, work_dir)
     return TrainingResult(
         steps=steps,
-        tokens=sum(len(row.ids) for row in seen),
+        tokens=sum(len(source.rows[row].ids) for step in range(steps) for row in source.draw(step)),
         final_loss=loss,
         update_norm=norm,
         resumed_from_step=begun,

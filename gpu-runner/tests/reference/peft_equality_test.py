@@ -10,11 +10,10 @@ import torch
 from selkie_runner.errors import Diverged, InvalidDataset, InvalidTraining, OutOfMemory
 from selkie_runner.hardware import memory_errors
 from selkie_runner.jobs.dataset import load_rows
-from selkie_runner.jobs.schedule import rows_of_step, total_steps
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.reference.trainer import train_solo
 from selkie_runner.store.work_folder import CHECKPOINT
-from support.engine import EXAMPLES, FAMILIES, assert_same_bits, base_weights, dataset, finish, job, logits, tiny
+from support.engine import FAMILIES, assert_same_bits, base_weights, dataset, finish, job, logits, tiny
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -201,13 +200,3 @@ def test_what_the_model_cannot_do_is_refused(tmp_path: Path) -> None:
 def test_failed_allocation_is_out_of_memory() -> None:
     with pytest.raises(OutOfMemory, match="while trying"), memory_errors("trying"):
         torch.empty(1 << 60, dtype=torch.uint8)
-
-
-def test_rows_are_not_used_twice_in_an_epoch(tmp_path: Path) -> None:
-    recipe = job(tmp_path, batch_size=2, epochs=2).recipe
-    assert total_steps(len(EXAMPLES), recipe) == 6
-    epochs = [[rows_of_step(3 * epoch + batch, 5, recipe, seed=1) for batch in range(3)] for epoch in range(2)]
-    for batches in epochs:
-        assert sorted(row for batch in batches for row in batch) == [0, 1, 2, 3, 4]
-        assert [len(batch) for batch in batches] == [2, 2, 1]
-    assert epochs[0] != epochs[1]

@@ -1,14 +1,13 @@
 """One job's state: its weights in at least fp32, its optimizer, its position in the data."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ...jobs.dataset import Row
 from ...jobs.job import Recipe, TrainingJob
-from ...jobs.schedule import learning_rate, rows_of_step, total_steps
+from ...jobs.schedule import learning_rate, total_steps
+from ...jobs.sources import RowSource
 from ...lora.weights import LoraWeights, initial_weights
 from ...store import checkpoint
 from ...store.checkpoint import Checkpoint
@@ -38,7 +37,7 @@ class JobState:
         self,
         base: FrozenBase,
         job: TrainingJob,
-        rows: Sequence[Row],
+        source: RowSource,
         stack: tuple[FrozenAdapter, ...],
         *,
         pad_id: int,
@@ -47,20 +46,21 @@ class JobState:
         """Begin a training at its first step.
 
         Args:
-            rows: the whole dataset.
+            source: the rows, and those of each step.
             stack: frozen layers below the trained one, lowest first.
             pass_tokens: tokens of one pass that fills the hidden cache.
         """
         self.job = job
         self.stack = stack
-        self.total_steps = total_steps(len(rows), job.recipe)
+        self.total_steps = total_steps(source, job.recipe)
         self.step = 0
         self.loss: float | None = None
-        self._rows = [segment(row, job.recipe, pad_id) for row in rows]
+        self._source = source
+        self._rows = [segment(row, job.recipe, pad_id) for row in source.rows]
         layout = AdapterLayout.of(base, job.recipe)
-        visits = self.total_steps * job.recipe.batch_size
+        visits = int(self.total_steps * source.rows_per_step)
         #: index of the first row without cached hidden states
-        self._uncached = 0 if worth_caching(layout, self._rows, visits, pass_tokens) else len(rows)
+        self._uncached = 0 if worth_caching(layout, self._rows, visits, pass_tokens) else len(self._rows)
         wide = statistics_dtype(base.dtype)
         self._theta = nn.Parameter(torch.empty(layout.size, dtype=wide, device=base.device), requires_grad=False)
         self._masters = layout.view(self._theta)
@@ -68,7 +68,7 @@ class JobState:
         self._optimizer = torch.optim.AdamW(
             [self._theta], betas=(0.9, 0.999), eps=1e-8, weight_decay=job.recipe.weight_decay, fused=True
         )
-        step_tokens = sum(len(row.ids) for row in rows) / len(rows) * job.recipe.batch_size
+        step_tokens = sum(len(row.ids) for row in source.rows) / len(source.rows) * source.rows_per_step
         dtype = adapter_dtype(base, step_tokens)
         if dtype == wide:
             self.weights, self.gradients = self._masters, layout.view(self._gradient)
@@ -91,8 +91,7 @@ class JobState:
 
     def segments(self) -> list[Segment]:
         """What the next step trains on."""
-        chosen = rows_of_step(self.step, len(self._rows), self.recipe, self.job.seed)
-        return share_prefixes([self._rows[row] for row in chosen])
+        return share_prefixes([self._rows[row] for row in self._source.draw(self.step)])
 
     @property
     def caching(self) -> bool:
@@ -114,8 +113,7 @@ class JobState:
 
     def tokens_seen(self) -> int:
         """Real tokens of all finished steps."""
-        taken = (rows_of_step(step, len(self._rows), self.recipe, self.job.seed) for step in range(self.step))
-        return sum(self._rows[row].keys for rows in taken for row in rows)
+        return sum(self._rows[row].keys for step in range(self.step) for row in self._source.draw(step))
 
     def refresh(self) -> None:
         """Bring `weights` up to the masters."""

@@ -3,8 +3,8 @@
 import math
 
 from ...errors import Diverged, InvalidTraining
-from ...jobs.dataset import load_rows
 from ...jobs.job import TrainingProgress, TrainingResult
+from ...jobs.sources import row_source
 from ...lora.peft_folder import write_trained
 from ...lora.weights import update_norm
 from ...models.loading import LoadedModel
@@ -43,12 +43,12 @@ class Slot:
                 f"the recipe's maxLength {job.recipe.max_length} is above the {model.max_length} that the registry"
                 f" allows {model.name}"
             )
-        rows = load_rows(job.dataset, model, job.recipe.max_length, job.recipe.append_eos)
+        source = row_source(job, model)
         self.handle = handle
         self._frozen = frozen
         stack = frozen.acquire(job.stack)
         try:
-            self.training = JobState(base, job, rows, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
+            self.training = JobState(base, job, source, stack, pad_id=model.eos_id, pass_tokens=pass_tokens)
             self.training.restore(handle.work_dir)
         except BaseException:
             frozen.release(job.stack)

@@ -30,6 +30,7 @@ from selkie_runner.errors import Diverged
 from selkie_runner.jobs.dataset import Row
 from selkie_runner.jobs.job import Recipe, TrainingJob
 from selkie_runner.jobs.schedule import learning_rate
+from selkie_runner.jobs.sources import ShuffledEpochs
 from selkie_runner.lora.peft_folder import read_adapter, write_adapter
 from selkie_runner.lora.weights import LoraWeights
 from selkie_runner.models.loading import LoadedModel
@@ -112,7 +113,8 @@ def test_the_optimizer_equals_solos_on_identical_gradients(chosen: Recipe, rows:
     base = fp64_base()
     decoder = FrozenBase.share(base.model)
     job = TrainingJob("key", [], Path(), chosen, seed)
-    training = JobState(decoder, job, [Row((1, 2, 3), 0)] * rows, (), pad_id=2, pass_tokens=64)
+    source = ShuffledEpochs([Row((1, 2, 3), 0)] * rows, chosen.batch_size, chosen.epochs, seed)
+    training = JobState(decoder, job, source, (), pad_id=2, pass_tokens=64)
     parameters = {name: nn.Parameter(value.clone()) for name, value in named(training).items()}
     optimizer = torch.optim.AdamW(
         parameters.values(), betas=(0.9, 0.999), eps=1e-8, weight_decay=chosen.weight_decay, fused=True
@@ -312,8 +314,8 @@ def test_a_job_holds_the_memory_that_the_model_says(dtype: torch.dtype) -> None:
     chosen = recipe(rank=8, targets="all-linear")
 
     def held(tokens: int) -> int:
-        row = Row((1,) * tokens, 0)
-        training = JobState(decoder, TrainingJob("key", [], Path(), chosen, 1), [row], (), pad_id=2, pass_tokens=64)
+        source = ShuffledEpochs([Row((1,) * tokens, 0)], chosen.batch_size, chosen.epochs, seed=1)
+        training = JobState(decoder, TrainingJob("key", [], Path(), chosen, 1), source, (), pad_id=2, pass_tokens=64)
         return sum(storages(training).values())
 
     modelled = bytes_per_job(decoder, AdapterLayout(decoder, 8, TARGETS["all-linear"]))
