@@ -17,6 +17,7 @@ from ..lora.frozen import FrozenAdapter
 from ..lora.layout import AdapterLayout, AdapterView
 from ..lora.mixed_precision import adapter_dtype
 from .hidden_cache import next_rows, with_cached_hidden, worth_caching
+from .objectives import Objective, WeightedLikelihood
 from .packing import Segment, packed_tokens, segment
 from .shared_prefix import share_prefixes
 
@@ -27,6 +28,7 @@ class JobState:
     Attributes:
         step: finished optimizer steps.
         loss: of the last step.
+        objective: the loss as a function of the targets' log-probabilities.
         total_steps: optimizer steps of the whole training.
         weights: the layer as a pass takes it: the masters, or on many rows a copy in the pass's dtype that `refresh`
             brings up to date.
@@ -55,6 +57,7 @@ class JobState:
         self.total_steps = total_steps(source, job.recipe)
         self.step = 0
         self.loss: float | None = None
+        self.objective: Objective = WeightedLikelihood()
         self._source = source
         self._rows = [segment(row, job.recipe, pad_id) for row in source.rows]
         layout = AdapterLayout.of(base, job.recipe)

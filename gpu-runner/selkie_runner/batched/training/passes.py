@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...errors import InvalidTraining
 from ..base import FrozenBase
 from ..kernels.parallel import side_by_side, streams_of
 from ..lora.layout import AdapterView, LoraTerm
@@ -38,11 +39,14 @@ def compute(base: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apart:
     """Leave each slot's gradients in place.
 
     Args:
-        pass_tokens: a job whose step is longer is computed in several passes, its gradients added up.
+        pass_tokens: a job whose step is longer is computed in several passes, its losses and gradients added up.
         apart: give each job its own passes.
 
     Returns:
         (loss, gradient norm) of each slot's step, in the order of `slots`.
+
+    Raises:
+        InvalidTraining: a step with an objective that is not linear is longer than a pass.
     """
     for slot in slots:
         slot.training.refresh()
@@ -52,7 +56,10 @@ def compute(base: FrozenBase, slots: Sequence[Slot], *, pass_tokens: int, apart:
     def run(passes: Sequence[list[_Share]]) -> None:
         for shares in passes:
             plan = plan_step(
-                [share.segments for share in shares], base, target_counts=[share.targets for share in shares]
+                [share.segments for share in shares],
+                base,
+                target_counts=[share.targets for share in shares],
+                objectives=[share.slot.training.objective for share in shares],
             )
             found = forward_backward(base, plan, _terms(plan, shares))
             for share, loss in zip(shares, found, strict=True):
@@ -100,6 +107,12 @@ def _shares(slot: Slot, pass_tokens: int) -> Iterator[_Share]:
     training = slot.training
     parts = list(_parts(slot.segments, pass_tokens))
     whole = len(parts) == 1
+    # only a linear objective of a whole step is the sum of its values on the parts
+    if not whole and not training.objective.linear:
+        raise InvalidTraining(
+            f"a step of {packed_tokens(slot.segments)} tokens is longer than a pass of {pass_tokens}, and its objective"
+            " is not linear, so the step cannot be split; lower the recipe's batchSize or maxLength"
+        )
     # a pass overwrites its gradients, so a step of several passes needs a buffer besides the sum
     gradients = training.gradients if whole else training.gradients.layout.view(training.gradients.flat.clone())
     for index, part in enumerate(parts):
