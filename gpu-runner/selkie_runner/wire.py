@@ -165,11 +165,15 @@ class DescribeModelResult(Contract):
     max_length: PositiveInt
 
 
-class TextExample(Contract):
+class WeightedExample(Contract):
+    weight: float = 1.0
+
+
+class TextExample(WeightedExample):
     text: Text
 
 
-class CompletionExample(Contract):
+class CompletionExample(WeightedExample):
     prompt: str
     completion: Text
 
@@ -179,7 +183,7 @@ class Message(Contract):
     content: str
 
 
-class MessagesExample(Contract):
+class MessagesExample(WeightedExample):
     messages: Annotated[list[Message], Field(min_length=2)]
 
 

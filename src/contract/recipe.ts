@@ -86,10 +86,12 @@ export type RecipePreset = keyof typeof recipePresets;
  */
 export const messageSchema = z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
 export type Message = z.infer<typeof messageSchema>;
+/** Multiplies the loss of its line; 1 where it is absent. */
+const weight = z.number().optional();
 export const exampleSchema = z.union([
-  z.strictObject({ text: z.string().min(1) }),
-  z.strictObject({ prompt: z.string(), completion: z.string().min(1) }),
-  z.strictObject({ messages: z.array(messageSchema).min(2) }),
+  z.strictObject({ text: z.string().min(1), weight }),
+  z.strictObject({ prompt: z.string(), completion: z.string().min(1), weight }),
+  z.strictObject({ messages: z.array(messageSchema).min(2), weight }),
 ]);
 export type Example = z.infer<typeof exampleSchema>;
 

@@ -1,6 +1,6 @@
 import { resolveRecipe, type Purpose, type Recipe, type RoundConfig } from '../../contract/index.js';
 import type { Ledger, PolicyOwner, PreparedRound } from '../../ledger/index.js';
-import { policyUpdates, repeated } from '../../seal/policy-update/index.js';
+import { policyUpdates } from '../../seal/policy-update/index.js';
 import { loadTaughtEdits } from './policy-edits.js';
 
 /** Seconds of the device for one pair in one epoch, and how that is known. */
@@ -63,7 +63,7 @@ export async function expectedPairs(
   documents: number,
 ): Promise<number> {
   const edits = await loadTaughtEdits(ledger, policyUpdates[policy.update], earlier);
-  const pairs = repeated(edits).reduce((sum, { proposal }) => sum + proposal.prompts.length, 0);
+  const pairs = edits.reduce((sum, { proposal }) => sum + proposal.prompts.length, 0);
   const taught = new Set(edits.map(({ roundId, sourceId }) => JSON.stringify([roundId, sourceId]))).size;
   return pairs + Math.ceil(documents * (taught === 0 ? 1 : pairs / taught));
 }

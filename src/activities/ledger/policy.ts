@@ -9,13 +9,13 @@ import {
   type Prompt,
   type TrainRequest,
 } from '../../contract/index.js';
-import type { PreparedRound, Proposal } from '../../ledger/index.js';
+import type { PreparedRound } from '../../ledger/index.js';
 import { deriveSeed, trainingKey } from '../../seal/keys.js';
-import { policyUpdates, repeated } from '../../seal/policy-update/index.js';
+import { policyUpdates } from '../../seal/policy-update/index.js';
 import type { LedgerDeps } from './deps.js';
 import { listEarlierRounds } from './lineage.js';
 import { overBudget, measurePace } from './policy-budget.js';
-import { loadTaughtEdits } from './policy-edits.js';
+import { loadTaughtEdits, type TaughtEdit } from './policy-edits.js';
 
 /** What the config's update makes of this round and of those before it, as rows that the policy is trained on. */
 export async function buildPolicyTraining(
@@ -27,7 +27,7 @@ export async function buildPolicyTraining(
   const round = await ledger.rounds.prepared(roundId);
   const rounds = [...(await listEarlierRounds(ledger, round)), roundId];
   const edits = await loadTaughtEdits(ledger, policyUpdates[round.config.policy.update], rounds);
-  const pairs = repeated(edits).flatMap(({ proposal }) => pairsOf(proposal));
+  const pairs = edits.flatMap(pairsOf);
   if (pairs.length === 0) return { pairs: 0, training: null };
   const refused = overBudget(round.config, pairs.length, await measurePace(ledger, round, design.candidates));
   if (refused !== null) return { pairs: pairs.length, training: null, refused };
@@ -66,11 +66,12 @@ export async function recordPolicy(
 }
 
 /** One pair for each step that wrote the edit: the policy learns to plan as well as to write. */
-function pairsOf({ proposalKey, prompts, completions }: Proposal): Example[] {
+function pairsOf({ weight, proposal: { proposalKey, prompts, completions } }: TaughtEdit): Example[] {
   return prompts.map((prompt, step) => {
     const completion = completions[step];
     if (completion === undefined) throw new RangeError(`proposal ${proposalKey} has fewer completions than prompts`);
-    return pairOf(prompt, completion);
+    const pair = pairOf(prompt, completion);
+    return weight === 1 ? pair : { ...pair, weight };
   });
 }
 

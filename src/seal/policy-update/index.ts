@@ -3,7 +3,6 @@ import { advantageWeighted } from './advantage-weighted.js';
 import { restEm } from './rest-em.js';
 import type { PolicyUpdate } from './update.js';
 
-export { repeated } from './copies.js';
 export type { PolicyUpdate, WeightedEdit } from './update.js';
 
 /** The updates that a round's config names. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TrialRecord } from '../records.js';
 import { select } from '../select.js';
-import { policyUpdates, repeated } from './index.js';
+import { policyUpdates } from './index.js';
 
 const scored = (sourceId: string, index: number, total: number, canariesLost: number | null = null): TrialRecord => ({
   trialId: `${sourceId}.e${index}`,
@@ -65,19 +65,5 @@ describe('advantage-weighted', () => {
         for (const [i, weight] of plain.entries()) expect(shifted[i]).toBeCloseTo(weight, 9);
       }),
     );
-  });
-});
-
-describe('repeated', () => {
-  const copies = (...weights: number[]) => repeated(weights.map((weight) => ({ weight }))).map(({ weight }) => weight);
-
-  it('gives one copy to rows of equal weight', () => {
-    expect(copies(1, 1)).toEqual([1, 1]);
-    expect(copies(0.7, 0.7)).toEqual([0.7, 0.7]);
-    expect(copies()).toEqual([]);
-  });
-
-  it('gives a copy per half of weight where weights differ, and at least one', () => {
-    expect(copies(0.1, 0.5, 1.16)).toEqual([0.1, 0.5, 1.16, 1.16]);
   });
 });
