@@ -190,7 +190,7 @@ export class Supervisor {
 
 /** A small process that stops the parts should this one be killed; see guard.ts. */
 function startGuard(layout: Layout): ChildProcess {
-  const program = join(repoRoot, 'dist', 'stack', 'guard.js');
+  const program = join(repoRoot, 'dist', 'stack', 'processes', 'guard.js');
   if (!existsSync(program)) throw new StackError('dist/ is missing or old: run `npm run build` first.');
   const log = openSync(join(layout.logs, 'guard.log'), 'a');
   const guard = spawn(process.execPath, [program, layout.home], { detached: true, stdio: ['pipe', log, log] });
