@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..batched.base import FrozenBase
-from ..batched.inference.adapter_source import Layers
+from ..batched.inference.adapter_source import ResidentAdapter
 from ..batched.lora.frozen import FrozenAdapter
 from ..batched.lora.layout import TARGETS, AdapterLayout
 from ..batched.lora.mixed_precision import adapter_dtype
@@ -36,7 +36,7 @@ class Adapter:
 
     name: str
     weights: LoraWeights
-    source: Layers
+    source: ResidentAdapter
 
 
 def load_questions(model: LoadedModel, file: Path | None, documents: int) -> list[list[Asked]]:
@@ -74,7 +74,7 @@ def random_adapters(decoder: FrozenBase, count: int) -> list[Adapter]:
         modules = list(view.modules())
         weights = LoraWeights(_RANK, _ALPHA, {name: a for name, a, _ in modules}, {name: b for name, _, b in modules})
         name = f"adapter{number}"
-        made.append(Adapter(name, weights, Layers(name, (FrozenAdapter(view, weights.scale),))))
+        made.append(Adapter(name, weights, ResidentAdapter(name, (FrozenAdapter(view, weights.scale),))))
     return made
 
 

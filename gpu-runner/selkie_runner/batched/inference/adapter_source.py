@@ -1,4 +1,4 @@
-"""What rows are answered with: the base, or an adapter that has to be had on the device meanwhile."""
+"""What a row is computed with: the base, or an adapter that has to be on the device meanwhile."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,26 +9,26 @@ from ..lora.frozen import FrozenAdapter
 
 
 class AdapterSource(Protocol):
-    """What a row is to be computed with."""
+    """An adapter, or the base."""
 
     @property
     def key(self) -> str:
-        """Never used for other weights; empty for the base."""
+        """Identifies the weights for good; empty for the base."""
         ...
 
     @property
     def lowest_layer(self) -> int:
-        """No layer of the base below this one is changed; 0 also for the base."""
+        """The lowest layer of the base that the adapter changes; 0 also for the base."""
         ...
 
     def hold(self) -> AbstractContextManager[Sequence[FrozenAdapter]]:
-        """The layers, which stay on the device until the context ends. Called by the thread that owns the device."""
+        """The LoRA layers, which stay on the device until the context ends. Called on the device's thread."""
         ...
 
 
 @dataclass(frozen=True)
-class Layers:
-    """Layers that are on the device anyway."""
+class ResidentAdapter:
+    """LoRA layers that stay on the device."""
 
     key: str = ""
     layers: Sequence[FrozenAdapter] = ()
@@ -41,4 +41,4 @@ class Layers:
         return nullcontext(self.layers)
 
 
-BASE = Layers()
+BASE = ResidentAdapter()

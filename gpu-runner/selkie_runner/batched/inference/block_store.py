@@ -1,7 +1,7 @@
-"""What was read before, in pieces of a few tokens, so that what prompts begin with alike is read once.
+"""Blocks of a few tokens' keys and values, found by the tokens before them.
 
-A piece is known by the piece before it and its own tokens, so that prompts share whatever they begin with alike: an
-instruction, a document, a whole prompt that is answered several times and then scored.
+A block is identified by its parent block and its tokens. So prompts share whatever they begin with: an instruction, a
+document, a whole prompt that is answered several times and then scored.
 """
 
 from collections import OrderedDict
@@ -11,104 +11,108 @@ from itertools import count
 
 from torch import Tensor
 
-#: tokens of a piece, except of the last one before an answer
+#: tokens per block; the last block before an answer may be shorter
 BLOCK = 8
 
-#: whose pieces: an adapter's, by its key, or those of every adapter that has nothing below a layer, by its number
+#: where a chain of blocks begins: an adapter's key, or a number N for all adapters that leave the layers below N alone
 Root = str | int
 Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Block:
-    """What reading some adjoining tokens left behind.
+    """What a range of layers computed for some adjoining tokens.
 
     Attributes:
         kv: [2, layers, kv heads, tokens, head dim] keys and values.
-        states: [tokens, hidden] what left the last of these layers; None where these are all there are.
+        hidden: [tokens, hidden] output of the last of these layers; None if no layers follow.
     """
 
     kv: Tensor
-    states: Tensor | None = None
+    hidden: Tensor | None = None
 
     @property
     def length(self) -> int:
-        """How many tokens."""
+        """Its number of tokens."""
         return self.kv.shape[3]
 
     @property
     def nbytes(self) -> int:
-        return self.kv.nbytes + (0 if self.states is None else self.states.nbytes)
+        return self.kv.nbytes + (0 if self.hidden is None else self.hidden.nbytes)
 
 
 @dataclass(frozen=True)
 class _Entry:
     id: int
-    piece: Block
+    block: Block
+
+
+#: the parent's id, and the block's tokens
+_Key = tuple[int, Tokens]
 
 
 def blocks_of(tokens: Sequence[int]) -> list[Tokens]:
-    """Tokens in pieces of `BLOCK`, the last one maybe shorter."""
+    """The tokens, `BLOCK` at a time."""
     return [tuple(tokens[start : start + BLOCK]) for start in range(0, len(tokens), BLOCK)]
 
 
 class BlockStore:
-    """Pieces, the least recently used ones dropped beyond a number of bytes.
+    """Blocks up to a number of bytes; beyond it the least recently used are dropped.
 
-    Adapters are named by keys that are never used for other weights, so nothing here is ever out of date.
+    Nothing here is ever out of date: an adapter's key is never used for other weights.
     """
 
     def __init__(self, capacity_bytes: int) -> None:
-        """Keep up to `capacity_bytes`; 0 keeps nothing."""
+        """Keep up to `capacity_bytes`; with 0 nothing is kept."""
         self._capacity = capacity_bytes
         self._bytes = 0
         self._ids = count()
         self._roots: dict[Root, int] = {}
-        # by (id of the piece before, or of the root; tokens), least recently used first
-        self._pieces: OrderedDict[tuple[int, Tokens], _Entry] = OrderedDict()
+        # least recently used first
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is ever kept."""
+        """Whether anything is kept."""
         return self._capacity > 0
 
-    def find(self, root: Root, pieces: Sequence[Tokens]) -> list[Block]:
-        """What is known of the first of these pieces, up to the first that is not."""
-        found: list[tuple[tuple[int, Tokens], _Entry]] = []
-        parent = self._roots.get(root)
-        for tokens in pieces:
-            key = (-1 if parent is None else parent, tokens)
-            kept = self._pieces.get(key)
-            if kept is None:
+    def find(self, root: Root, chain: Sequence[Tokens]) -> list[Block]:
+        """The stored blocks of a chain, up to the first that is missing."""
+        found: list[tuple[_Key, _Entry]] = []
+        parent = self._roots.get(root, -1)
+        for tokens in chain:
+            entry = self._entries.get((parent, tokens))
+            if entry is None:
                 break
-            found.append((key, kept))
-            parent = kept.id
-        # the first pieces last: they are dropped after those that hang on them
-        for key, _ in reversed(found):
-            self._pieces.move_to_end(key)
-        return [kept.piece for _, kept in found]
+            found.append(((parent, tokens), entry))
+            parent = entry.id
+        self._touch([key for key, _ in found])
+        return [entry.block for _, entry in found]
 
-    def add(self, root: Root, pieces: Sequence[Tokens], read: Callable[[int, int], Block | None]) -> None:
-        """Keep these pieces, up to the first of which `read(start, stop)` has no copy."""
+    def add(self, root: Root, chain: Sequence[Tokens], copy: Callable[[int, int], Block | None]) -> None:
+        """Store the blocks of a chain, up to the first for which `copy(start, stop)` has nothing."""
         if not self.enabled:
             return
         parent = self._roots.setdefault(root, next(self._ids))
-        added: list[tuple[int, Tokens]] = []
+        keys: list[_Key] = []
         start = 0
-        for tokens in pieces:
+        for tokens in chain:
             key, stop = (parent, tokens), start + len(tokens)
-            kept = self._pieces.get(key)
-            if kept is None:
-                piece = read(start, stop)
-                if piece is None:
+            entry = self._entries.get(key)
+            if entry is None:
+                block = copy(start, stop)
+                if block is None:
                     break
-                kept = _Entry(next(self._ids), piece)
-                self._pieces[key] = kept
-                self._bytes += piece.nbytes
-            added.append(key)
-            parent, start = kept.id, stop
-        for key in reversed(added):
-            self._pieces.move_to_end(key)
+                entry = self._entries[key] = _Entry(next(self._ids), block)
+                self._bytes += block.nbytes
+            keys.append(key)
+            parent, start = entry.id, stop
+        self._touch(keys)
         while self._bytes > self._capacity:
-            _, dropped = self._pieces.popitem(last=False)
-            self._bytes -= dropped.piece.nbytes
+            _, dropped = self._entries.popitem(last=False)
+            self._bytes -= dropped.block.nbytes
+
+    def _touch(self, chain: Sequence[_Key]) -> None:
+        # the first block last: it is dropped after those that follow it
+        for key in reversed(chain):
+            self._entries.move_to_end(key)

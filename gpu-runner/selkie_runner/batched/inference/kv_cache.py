@@ -1,4 +1,4 @@
-"""Keys and values of the rows that are being answered: one slot a row, the first so many slots in use."""
+"""Keys and values of the rows in progress: one slot per row; live rows occupy the first slots."""
 
 import math
 
@@ -7,43 +7,43 @@ from torch import Tensor
 
 from ..base import FrozenBase
 
-#: lengths grow by whole steps of this, so that a row that gets longer does not move everything at each token
+#: slots grow by this many positions, so that a row that gets longer does not move everything at each token
 _LENGTH_STEP = 64
 
 
 class KVCache:
-    """Room for the rows under way. What a slot holds beyond its row's length is left over from others.
+    """A slot per row. Beyond its row's length a slot holds what earlier rows left.
 
     Attributes:
         kv: [2, layers, slots, kv heads, length, head dim], keys then values.
     """
 
-    def __init__(self, decoder: FrozenBase, most_bytes: int) -> None:
-        """An empty cache; beyond `most_bytes` it holds no more than it must."""
-        self._layers = len(decoder.layers)
-        self._heads, self._head_dim = decoder.kv_heads, decoder.head_dim
-        self._most_bytes = most_bytes
-        self.kv = torch.zeros(self._shape(0, 0), dtype=decoder.dtype, device=decoder.device)
+    def __init__(self, base: FrozenBase, max_bytes: int) -> None:
+        """An empty cache. It exceeds `max_bytes` only where the rows it must hold do."""
+        self._layers = len(base.layers)
+        self._heads, self._head_dim = base.kv_heads, base.head_dim
+        self._max_bytes = max_bytes
+        self.kv = torch.zeros(self._shape(0, 0), dtype=base.dtype, device=base.device)
 
     def fits(self, slots: int, length: int) -> bool:
-        """Whether so many slots of this length are within bounds."""
-        return math.prod(self._shape(slots, length)) * self.kv.element_size() <= self._most_bytes
+        """Whether `slots` slots of `length` positions are within `max_bytes`."""
+        return math.prod(self._shape(slots, length)) * self.kv.element_size() <= self._max_bytes
 
     def reserve(self, slots: int, length: int, used: int) -> None:
-        """Make room for at least so many slots of at least this length. What is in the first `used` slots stays."""
+        """Make room for at least `slots` slots of at least `length` positions; the first `used` keep their content."""
         have_slots, have_length = self.kv.shape[2], self.kv.shape[4]
         if slots <= have_slots and length <= have_length:
             return
-        # rows come one by one: by doubling, what is there is copied seldom
+        # doubled, since rows come one by one and growing copies everything
         ample = max(slots, 2 * have_slots if slots > have_slots else have_slots), max(length, have_length)
-        # zeros, because a masked key counts 0 times its value, and 0 times what memory happens to hold may be NaN
+        # zeros: a masked key counts 0 times its value, and 0 times what memory happens to hold may be NaN
         grown = self.kv.new_zeros(self._shape(*ample) if self.fits(*ample) else self._shape(slots, length))
         kept = min(have_length, grown.shape[4])
         grown[:, :, :used, :, :kept] = self.kv[:, :, :used, :, :kept]
         self.kv = grown
 
     def drop(self) -> None:
-        """Free everything; no row may be under way."""
+        """Free everything; no row may be in progress."""
         self.kv = self.kv.new_zeros(self._shape(0, 0))
 
     def write(self, slot: int, kv: Tensor, layers: slice) -> None:

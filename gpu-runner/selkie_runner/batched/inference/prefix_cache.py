@@ -1,8 +1,8 @@
-"""What rows need not read: what was read with the same adapter, and below an adapter what was read with any.
+"""Prefix cache. Layers below the first adapted layer are shared by all adapters.
 
-An adapter that begins above the bottom, as those of a recipe with `frozenBelow` do, leaves the layers below as they
-are in the base. Keys and values of those layers, and the states that leave them, are the same for all such adapters:
-they are read once, and another adapter's row takes them and goes on from there.
+An adapter of a recipe with `frozenBelow` leaves the lower layers as they are in the base. Their keys and values, and
+the hidden states that leave them, are the same for all such adapters. They are computed once; another adapter's row
+takes them and joins its pass above.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,140 +16,141 @@ from .adapter_source import AdapterSource
 from .block_store import Block, BlockStore, Root, Tokens, blocks_of
 from .kv_cache import KVCache
 
-#: whose, and which tokens from the beginning
+#: the tokens of a prompt's beginning, under the root of their blocks
 Prefix = tuple[Root, Tokens]
 
 
 @dataclass(frozen=True)
 class LayerSpan:
-    """The pieces of a prompt in some adjoining layers.
+    """A range of layers in which a prompt's blocks have one root.
 
     Attributes:
-        root: whose they are.
-        below: whether the adapter lies above.
+        root: an adapter's key, or the number of the first layer above the span.
+        chain: the tokens of the blocks.
+        below: whether the adapter begins above the span.
     """
 
     layers: slice
     root: Root
-    pieces: list[Tokens]
+    chain: list[Tokens]
     below: bool
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a row reads before there is an answer.
+    """What a row reads before its first output.
 
     Attributes:
         tokens: at least one.
-        wanted: the first of them whose final state is asked for.
+        first_output: index of the first token whose final hidden state is needed.
     """
 
     adapter: AdapterSource
     tokens: Tokens
-    wanted: int
+    first_output: int
 
     @cached_property
-    def storeys(self) -> tuple[LayerSpan, ...]:
-        """What may be known of it, bottom first: a final state needs the uppermost layers to be read."""
+    def spans(self) -> tuple[LayerSpan, ...]:
+        """What may be cached, lowest layers first. A final hidden state needs a pass through the uppermost layers."""
         key, lowest = self.adapter.key, self.adapter.lowest_layer
-        pieces = blocks_of(self.tokens[: self.wanted])
-        upper = LayerSpan(slice(lowest, None), key, pieces, below=False)
+        chain = blocks_of(self.tokens[: self.first_output])
+        upper = LayerSpan(slice(lowest, None), key, chain, below=False)
         if not lowest:
             return (upper,)
-        # at least one token is left to read, so that every row is in every pass from its bottom
-        return LayerSpan(slice(lowest), lowest, [*pieces, *blocks_of(self.tokens[self.wanted : -1])], below=True), upper
+        # at least one token is left to compute, so that every row is in every pass from layer 0
+        lower = [*chain, *blocks_of(self.tokens[self.first_output : -1])]
+        return LayerSpan(slice(lowest), lowest, lower, below=True), upper
 
 
 class PrefixCache:
-    """Finds what is known of prompts, gives it to the slots that go on from there, and keeps what they read."""
+    """Finds the cached part of prompts, loads it into slots, and stores what rows computed."""
 
     def __init__(self, layers: int, capacity_bytes: int) -> None:
-        """`layers` of the base; up to `capacity_bytes` are kept, with 0 nothing is."""
+        """For a base of `layers` layers; with a capacity of 0 nothing is cached."""
         self._layers = layers
-        self._cache = BlockStore(capacity_bytes)
+        self._store = BlockStore(capacity_bytes)
 
     def boundary(self, prompt: Prompt) -> int:
-        """The layer below which a prompt's states are the base's and kept; 0 where none are."""
-        return prompt.adapter.lowest_layer if self._cache.enabled else 0
+        """The layer below which a prompt's hidden states are the base's and cached; 0 for none."""
+        return prompt.adapter.lowest_layer if self._store.enabled else 0
 
-    def unread(self, prompt: Prompt) -> float:
-        """What is left to read of a prompt, in tokens that are read in all layers."""
-        return self._unread(prompt, self._known)
+    def uncached_tokens(self, prompt: Prompt) -> float:
+        """The work that is left of a prompt, in tokens that pass all layers."""
+        return self._uncached(prompt, self._cached)
 
-    def unread_after(self, prompt: Prompt, read: set[Prefix]) -> float:
-        """The same after a pass in which others read these prefixes."""
-        return self._unread(prompt, lambda storey: max(self._known(storey), _shared(storey, read)))
+    def uncached_tokens_after(self, prompt: Prompt, prefixes: set[Prefix]) -> float:
+        """The same after a pass in which other rows compute these prefixes."""
+        return self._uncached(prompt, lambda span: max(self._cached(span), _shared(span, prefixes)))
 
     def prefixes(self, prompt: Prompt) -> Iterator[Prefix]:
-        """What others will know once this prompt is read."""
-        if self._cache.enabled:
-            for storey in prompt.storeys:
-                yield from _prefixes(storey)
+        """What is cached once this prompt is computed."""
+        if self._store.enabled:
+            for span in prompt.spans:
+                yield from _prefixes(span)
 
-    def restore(self, prompt: Prompt, cache: KVCache, slot: int) -> tuple[int, Tensor | None]:
-        """Put what is known of a prompt into a slot.
+    def load(self, prompt: Prompt, cache: KVCache, slot: int) -> tuple[int, Tensor | None]:
+        """Put the cached part of a prompt into a slot.
 
         Returns:
-            How many positions the slot holds then in all layers, and of the tokens that follow the states [n, hidden]
-            at the boundary, as far as the slot holds them below it.
+            The number of positions that the slot then holds in all layers; and, for the tokens after these whose keys
+            and values it holds below the boundary, their hidden states [n, hidden] at the boundary.
         """
         lengths: list[int] = []
-        states: Tensor | None = None
-        for storey in prompt.storeys:
-            found = self._cache.find(storey.root, storey.pieces)
-            lengths.append(sum(piece.length for piece in found))
-            if found:
-                cache.write(slot, torch.cat([piece.kv for piece in found], dim=3), storey.layers)
-            if storey.below:
-                known = [piece.states for piece in found if piece.states is not None]
-                states = torch.cat(known) if known else None
+        hidden: Tensor | None = None
+        for span in prompt.spans:
+            blocks = self._store.find(span.root, span.chain)
+            lengths.append(sum(block.length for block in blocks))
+            if blocks:
+                cache.write(slot, torch.cat([block.kv for block in blocks], dim=3), span.layers)
+            if span.below:
+                cached = [block.hidden for block in blocks if block.hidden is not None]
+                hidden = torch.cat(cached) if cached else None
         whole = min(lengths)
-        return whole, None if states is None else states[whole:]
+        return whole, None if hidden is None else hidden[whole:]
 
-    def keep(self, prompt: Prompt, cache: KVCache, slot: int, past: int, below: Tensor | None) -> None:
-        """Keep what a slot holds of a prompt; `below` are its states at the boundary from position `past` on."""
+    def store(self, prompt: Prompt, cache: KVCache, slot: int, past: int, hidden: Tensor | None) -> None:
+        """Store a slot's part of a prompt. `hidden` has its hidden states at the boundary from position `past` on."""
 
-        def copies(storey: LayerSpan) -> Callable[[int, int], Block | None]:
+        def copy_from(span: LayerSpan) -> Callable[[int, int], Block | None]:
             def copy(start: int, stop: int) -> Block | None:
-                if not storey.below:
-                    return Block(cache.read(slot, start, stop, storey.layers))
-                if below is None or start < past:
+                if not span.below:
+                    return Block(cache.read(slot, start, stop, span.layers))
+                if hidden is None or start < past:
                     return None
-                states = below[start - past : stop - past].clone()
-                return Block(cache.read(slot, start, stop, storey.layers), states)
+                return Block(cache.read(slot, start, stop, span.layers), hidden[start - past : stop - past].clone())
 
             return copy
 
-        for storey in prompt.storeys:
-            self._cache.add(storey.root, storey.pieces, copies(storey))
+        for span in prompt.spans:
+            self._store.add(span.root, span.chain, copy_from(span))
 
-    def _unread(self, prompt: Prompt, known: Callable[[LayerSpan], int]) -> float:
-        """`known` says how many of a storey's tokens are."""
+    def _uncached(self, prompt: Prompt, cached: Callable[[LayerSpan], int]) -> float:
+        """`cached` gives a span's number of cached tokens."""
         total = len(prompt.tokens)
-        read = total * self._layers
-        bottom = total
-        for storey in prompt.storeys:
-            # what is known above counts only as far as it is known below
-            bottom = min(bottom, known(storey))
-            read -= bottom * len(range(self._layers)[storey.layers])
-        return read / self._layers
+        work = total * self._layers
+        below = total
+        for span in prompt.spans:
+            # what is cached above counts only as far as it is cached below
+            below = min(below, cached(span))
+            work -= below * len(range(self._layers)[span.layers])
+        return work / self._layers
 
-    def _known(self, storey: LayerSpan) -> int:
-        return sum(piece.length for piece in self._cache.find(storey.root, storey.pieces))
+    def _cached(self, span: LayerSpan) -> int:
+        return sum(block.length for block in self._store.find(span.root, span.chain))
 
 
-def _prefixes(storey: LayerSpan) -> Iterator[Prefix]:
+def _prefixes(span: LayerSpan) -> Iterator[Prefix]:
     prefix: Tokens = ()
-    for piece in storey.pieces:
-        prefix += piece
-        yield storey.root, prefix
+    for tokens in span.chain:
+        prefix += tokens
+        yield span.root, prefix
 
 
-def _shared(storey: LayerSpan, read: set[Prefix]) -> int:
-    """How many of a storey's tokens are among these prefixes."""
+def _shared(span: LayerSpan, prefixes: set[Prefix]) -> int:
+    """The number of a span's leading tokens that are among these prefixes."""
     shared = 0
-    for prefix in _prefixes(storey):
-        if prefix not in read:
+    for prefix in _prefixes(span):
+        if prefix not in prefixes:
             break
         shared = len(prefix[1])
     return shared
