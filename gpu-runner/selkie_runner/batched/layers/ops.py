@@ -15,7 +15,7 @@ from ..kernels.attention import RECOMPUTE_ABOVE, attend, attend_backward
 from ..kernels.cached_attention import attend_cached, write_cached
 from ..kernels.elementwise import rms_norm, rms_norm_backward, rotate, rotate_backward, swiglu, swiglu_backward
 from ..kernels.products import Projection
-from ..lora.linear import Key, project, project_backward
+from .linear import Key, project, project_backward
 from .passes import InferencePass, Pass, TrainingPass
 
 #: Gradients of an op's inputs from those of its outputs, which it may overwrite. Called once. An adapted op that is

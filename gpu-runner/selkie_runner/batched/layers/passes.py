@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..kernels.attention import AttentionPlan
 from ..kernels.cached_attention import CachedAttentionPlan
-from ..lora.linear import LoraKernel
+from .linear import LoraKernel
 
 
 @dataclass(frozen=True)

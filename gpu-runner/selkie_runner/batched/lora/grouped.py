@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..layers.linear import Key, LoraKernel
 from .layout import GroupFactors, LoraTerm
-from .linear import Key, LoraKernel
 from .mixed_precision import fp32_adapters
 from .single import SingleAdapter
 

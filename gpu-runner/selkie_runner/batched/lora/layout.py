@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...jobs.job import Recipe, Targets
 from ..base import FrozenBase
-from .linear import Key
+from ..layers.linear import Key
 
 TARGETS: dict[Targets, frozenset[str]] = {
     "qv": frozenset({"q_proj", "v_proj"}),

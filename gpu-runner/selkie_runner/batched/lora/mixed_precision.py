@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..base import FrozenBase
 from ..kernels.elementwise import statistics_dtype
+from ..layers.linear import Key, SavedLora
 from .layout import LoraTerm
-from .linear import Key, SavedLora
 from .single import SingleAdapter
 
 #: rows per adapter from which bf16 products are faster; judged by single products of up to 350 rows

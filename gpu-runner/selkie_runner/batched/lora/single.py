@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..layers.linear import Key
 from .layout import LoraTerm
-from .linear import Key
 
 
 @dataclass(frozen=True)

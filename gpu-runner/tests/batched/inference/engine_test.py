@@ -204,6 +204,33 @@ def test_adapters_that_begin_at_any_layer_share_a_pass():
             assert_same(together, alone)
 
 
+def test_the_worked_example_of_the_docs():
+    config = LlamaConfig(
+        vocab_size=300, hidden_size=8, intermediate_size=8, num_hidden_layers=30, num_attention_heads=2
+    )
+    model = LlamaForCausalLM(config).double()
+    frozen = FrozenBase.share(model)
+    sources: list[ResidentAdapter] = []
+    for name in ("a", "b"):
+        layer = random_layer(frozen, 2, 4, "qv", len(sources), lowest=20)
+        view = view_of(frozen, layer, torch.float64)
+        sources.append(ResidentAdapter(name, (FrozenAdapter(view, layer.scale),)))
+    row = DecodeRow(tuple(range(3, 44)), 1)
+
+    engine = InferenceEngine(frozen, model, tiny("llama-tiny").tokenizer)
+    for adapter, work in ((0, 41), (1, 41 - 40 * 20 / 30), (0, 1)):
+        before = engine.computed_tokens
+        answers(engine, engine.generate([row], sources[adapter]))
+        assert engine.computed_tokens - before == pytest.approx(work)
+
+    together = InferenceEngine(frozen, model, tiny("llama-tiny").tokenizer)
+    for source in sources:
+        together.generate([row], source)
+    together.step()
+    assert together.computed_tokens == 41
+    assert len(together.waiting()) == 1
+
+
 def test_alone_a_row_repeats_bit_for_bit(base: Base):
     engine = base.engine(rows=1)
     asked = [DecodeRow(base.ids(text), 8, top_logprobs=0) for text in TEXTS]

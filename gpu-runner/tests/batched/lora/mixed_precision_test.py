@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from selkie_runner.batched.base import FrozenBase
+from selkie_runner.batched.layers.linear import project, project_backward
 from selkie_runner.batched.lora.layout import AdapterView, LoraTerm
-from selkie_runner.batched.lora.linear import project, project_backward
 from selkie_runner.batched.lora.mixed_precision import Fp32Adapters, adapter_dtype
 from selkie_runner.batched.lora.single import SingleAdapter
 from support.batched import random_layer, tiny, view_of

@@ -26,7 +26,7 @@ class SavedLora(Protocol):
 
 
 class LoraKernel(Protocol):
-    """One way to compute some adapters of a pass: one in `single.py`, many of one shape in `grouped.py`."""
+    """One way to compute some adapters of a pass: one in `lora/single.py`, many of one shape in `lora/grouped.py`."""
 
     def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> SavedLora | None:
         """Add the adapters' part to the outputs [T, out] of a group; None if they have no factors on it."""
