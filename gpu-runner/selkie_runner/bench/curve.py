@@ -33,7 +33,7 @@ def curve(model: LoadedModel, edits: Edits, folder: Path, say: Say) -> dict[str,
 
     Returns:
         `slots`: for each number of slots the milliseconds for a token, memory of an adapter and seconds to the first
-        finished adapter; `stacks`: milliseconds for a token above so many frozen layers, at 16 slots.
+        finished adapter; `stacks`: milliseconds per token over a stack of N frozen adapters, at 16 slots.
     """
     points: list[dict[str, Any]] = []
     for slots in SLOTS:

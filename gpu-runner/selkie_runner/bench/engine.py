@@ -109,7 +109,7 @@ def _sides(
         return _timed(lambda: side.measure(warm_up=_WARM_UP, steps=_STEPS))
 
     def reference() -> float:
-        # a padded step costs the same whatever row is in it, so one stands for the steps of all jobs
+        # a padded step costs the same whatever its row is, so one job represents all
         step = train_one_by_one(model, qv[:1], warm_up=0, steps=1, pad_to=padded_to)
         return 1e3 * step.seconds / _mean_tokens(model, qv)
 

@@ -23,7 +23,7 @@ class Floor:
     """The products of a step in which job i has `lengths[i]` tokens and one target fewer."""
 
     def __init__(self, decoder: FrozenBase, lengths: Sequence[int], rank: int, targets: Targets) -> None:
-        self._decoder = decoder
+        self._base = decoder
         self._tokens = sum(lengths)
         self._targets = self._tokens - len(lengths)
         self._spans = [slice(start, end) for start, end in pairwise(accumulate(lengths, initial=0))]
@@ -36,18 +36,18 @@ class Floor:
 
     @torch.no_grad()
     def measure(self, *, warm_up: int, steps: int) -> Timed:
-        """Time so many steps' worth of products, after `warm_up` that do not count."""
+        """Time the products of `steps` steps, after `warm_up` untimed ones."""
         for _ in range(warm_up):
             self._products()
-        finish(self._decoder.device)
+        finish(self._base.device)
         began = time.perf_counter()
         for _ in range(steps):
             self._products()
-        finish(self._decoder.device)
+        finish(self._base.device)
         return Timed(steps, time.perf_counter() - began, steps * self._tokens)
 
     def _products(self) -> None:
-        decoder = self._decoder
+        decoder = self._base
         groups = [
             (index, group) for index in range(len(decoder.layers)) for group in range(len(decoder.layers[0].groups))
         ]
@@ -59,7 +59,7 @@ class Floor:
             self._backward(*key, need_dx=key != groups[0])
 
     def _forward(self, layer: int, group: int) -> None:
-        projections = self._decoder.layers[layer].groups[group]
+        projections = self._base.layers[layer].groups[group]
         x, outputs = self._in_and_out(projections)
         for one, output in zip(projections, outputs, strict=True):
             if one.packed is None:
@@ -74,7 +74,7 @@ class Floor:
                     outputs[position][span].addmm_(self._of(inner, i), factors.b[i].T)
 
     def _backward(self, layer: int, group: int, *, need_dx: bool) -> None:
-        projections = self._decoder.layers[layer].groups[group]
+        projections = self._base.layers[layer].groups[group]
         x, outputs = self._in_and_out(projections)
         dx = self._buffer(x.shape[1], "dx")
         if need_dx:
@@ -97,9 +97,9 @@ class Floor:
                 dx[span].addmm_(d_inner, factors.a)
 
     def _head(self) -> None:
-        head = self._decoder.head
+        head = self._base.head
         hidden = self._buffer(head.shape[1], "x")[: self._targets]
-        logits = times_transposed(hidden, head, self._decoder.packed_head)
+        logits = times_transposed(hidden, head, self._base.packed_head)
         torch.mm(logits, head, out=self._buffer(head.shape[1], "dx")[: self._targets])
 
     def _of(self, inner: Tensor, index: int) -> Tensor:
@@ -119,7 +119,7 @@ class Floor:
         return layout.view(self._random(1, layout.size).squeeze(0))
 
     def _random(self, rows: int, columns: int) -> Tensor:
-        return torch.randn(rows, columns, dtype=self._decoder.dtype, device=self._decoder.device).mul_(0.01)
+        return torch.randn(rows, columns, dtype=self._base.dtype, device=self._base.device).mul_(0.01)
 
 
 def best_rate(device: torch.device, dtype: torch.dtype, size: int) -> Callable[[], float]:

@@ -41,7 +41,7 @@ def train_one_by_one(
     """Take `warm_up` steps of each job that do not count, then `steps` that do.
 
     Args:
-        pad_to: pad each row to so many positions and take the loss on the padding, as SEAL does; by default a row is
+        pad_to: pad each row to `pad_to` positions and take the loss on the padding, as SEAL does; by default a row is
             computed as long as it is.
     """
     timed = [_train(model, job, warm_up, steps, pad_to) for job in jobs]

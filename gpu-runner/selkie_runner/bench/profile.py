@@ -73,7 +73,7 @@ def run(given: argparse.Namespace, say: Say) -> BenchResult:
 
 
 class _Profiled:
-    """The engine on some jobs; `measure` takes the shares anew, `share_of` reads them."""
+    """The engine on some jobs; `measure` times the shares, `share_of` reads them."""
 
     def __init__(self, side: BatchedSide) -> None:
         self._side = side

@@ -40,7 +40,7 @@ class Adapter:
 
 
 def load_questions(model: LoadedModel, file: Path | None, documents: int) -> list[list[Asked]]:
-    """The questions of so many documents; those of a corpus with fewer come again."""
+    """The questions of `documents` documents; a smaller corpus repeats."""
     lines = (file or SAMPLE).read_text(encoding="utf-8").splitlines()
     read = [_of_document(model, json.loads(line)) for line in lines]
     return [read[i % len(read)] for i in range(documents)]

@@ -1,4 +1,4 @@
-"""The batched engine on some jobs, timed from outside: scheduling, planning, passes and optimizers are all in it."""
+"""The batched engine on given jobs, timed from outside: scheduling, planning, passes and optimizers included."""
 
 import tempfile
 import time
@@ -16,7 +16,7 @@ from .result import finish
 
 
 class BatchedSide:
-    """An engine with a slot for each job and steps that hold all of them."""
+    """An engine with one slot per job; each step holds all jobs."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class BatchedSide:
         self.engine = BatchedTrainer(model, slots=len(jobs), token_budget=step_tokens, base=base)
 
     def measure(self, *, warm_up: int, steps: int) -> Timed:
-        """Take `warm_up` steps of all jobs that do not count, then `steps` that do; the next call begins anew."""
+        """Take `warm_up` untimed steps of all jobs, then `steps` timed ones; every call starts new trainings."""
         with self.submitted() as _:
             for _ in range(warm_up):
                 self.engine.step()

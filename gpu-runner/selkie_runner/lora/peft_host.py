@@ -1,7 +1,7 @@
 """LoRA adapters on one shared, frozen base model: loading, switching, unloading.
 
 PEFT puts its layers into the base in place, so after `activate` the base model itself computes with the active
-adapters. Nothing here is for several threads: whoever owns the device owns this too.
+adapters. Not thread-safe: only the thread that owns the device may call it.
 """
 
 from collections.abc import Mapping, Sequence

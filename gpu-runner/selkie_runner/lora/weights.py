@@ -40,7 +40,7 @@ class LoraWeights:
 def initial_weights(shapes: Mapping[str, tuple[int, int]], rank: int, alpha: float, seed: int) -> LoraWeights:
     """A fresh layer: `A` uniform as PEFT draws it, `B` zero, so that it changes nothing yet.
 
-    Each `A` has a generator of its own, seeded by (seed, module name): the values depend on no global random state, no
+    Each `A` has its own generator, seeded by (seed, module name): the values depend on no global random state, no
     device and no other module.
 
     Args:

@@ -41,7 +41,7 @@ class LoadedModel:
     Attributes:
         digest: sha256 over its weights, tokenizer and architecture: the same on every machine.
         max_length: tokens of a prompt and its answer, or of a training row, at most.
-        path: the folder of safetensors that it came from; a vLLM beside this runner can serve it.
+        path: the folder of safetensors that it came from; a vLLM server can serve it.
     """
 
     name: str
@@ -108,7 +108,7 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
 
 
 def send_logs_to_root() -> None:
-    """Let the root logger have what transformers logs; it shows no progress bars and formats no lines of its own."""
+    """Let the root logger have what transformers logs; it shows no progress bars and formats no lines itself."""
     transformers_logging.disable_progress_bar()
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 
 from ..batched import BatchedTrainer
-from ..batched.kernels.parallel import MOST_STREAMS, use_threads
+from ..batched.kernels.parallel import MAX_STREAMS, use_threads
 from ..lora.weights import SERVED_RANKS
 from ..models.loading import LoadedModel, load_model, send_logs_to_root
 from ..models.spec import ModelSpec
@@ -77,7 +77,7 @@ def _trainer(
     if runner.loaded.device.type == "cpu":
         # what is to repeat bit for bit must not depend on what runs at the same time
         cpu = CpuSharing(threads, Neighbours(), give_way=not repeats)
-        if options.temporal and not repeats and 1 < threads <= MOST_STREAMS and copies_fit(runner.loaded, threads):
+        if options.temporal and not repeats and 1 < threads <= MAX_STREAMS and copies_fit(runner.loaded, threads):
             return process_pool(runner, cpu, options.training, load)
         runner.device.divide(cpu, use_threads)
     return nullcontext(build_trainer(runner, options.training))

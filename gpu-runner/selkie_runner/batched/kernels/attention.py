@@ -1,11 +1,11 @@
 """Causal attention inside each row of a packed batch.
 
-Rows of similar length share one batched product. A row is padded up to the next size of a fixed ladder, so what it is
-computed with depends on its own length alone; the padding lies after the row, where a causal mask keeps it from being
-seen. No mask spans two rows, so a row that is not finite cannot reach another.
+Rows of similar length share one batched product. A row is padded to the next size of a fixed ladder, so its rounding
+depends on its own length alone. The padding follows the row, where the causal mask hides it. No mask spans two rows, so
+a row that is not finite cannot reach another.
 
-A row may go on from another, its prefix, which several rows can share: its queries see the prefix's keys before its
-own, and what the prefix's keys and values get from it in the backward pass is added to theirs.
+A row may continue another row, its prefix, which several rows can share. Its queries see the prefix's keys before its
+own, and its part of the gradients of the prefix's keys and values is added to theirs.
 
 Written out rather than left to `scaled_dot_product_attention`: for the short rows of self-edits its backward pass on a
 CPU takes 4 times as long in fp32 and 50 times in bf16. Scores, softmax and its gradient are computed in at least fp32;
@@ -20,20 +20,20 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-#: rows longer than this have their probabilities computed again in the backward pass instead of kept
+#: for longer rows the backward pass computes the probabilities again
 RECOMPUTE_ABOVE = 512
-#: scores held at once while a bucket is worked through
+#: scores of a bucket that are held at once
 MAX_SCORES = 2**25
 
 
 @dataclass(frozen=True)
 class PackedRow:
-    """Tokens that lie side by side in the packed layout.
+    """A row of adjoining tokens in the packed layout.
 
     Attributes:
-        length: how many.
-        keys: the first so many may be attended to.
-        prefix: the number of an earlier row that this one goes on from.
+        length: its number of tokens.
+        keys: its first `keys` positions may be attended to.
+        prefix: index of the earlier row that this one continues.
     """
 
     length: int
@@ -46,12 +46,12 @@ class Bucket:
     """Rows that are computed together.
 
     Attributes:
-        rows: how many.
-        queries: what each is padded to.
-        keys: the prefix's length, and `queries` more.
-        start: where their queries begin in the padded layout, counted in positions (not heads).
-        keys_start: where their keys begin there.
-        mask: added to the scores, [1 or rows, 1, queries, keys]: 0, or -inf where nothing may be seen.
+        rows: their number.
+        queries: positions per row, padding included.
+        keys: the prefix's length + `queries`.
+        start: the first query's position in the padded layout (not counted in heads).
+        keys_start: the first key's position there.
+        mask: [1 or rows, 1, queries, keys] added to the scores: 0, or -inf where a query does not see a key.
     """
 
     rows: int
@@ -190,9 +190,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan) -> tuple[Tensor
     for bucket in plan.buckets:
         keep = bucket.keys <= RECOMPUTE_ABOVE
         parts: list[Tensor] = []
-        for part in _parts(bucket, plan):
-            bq, bk, bv, bo = part.q(padded_q), part.kv(padded_k), part.kv(padded_v), part.q(out)
-            probabilities = _probabilities(bq, bk, part.mask, plan).to(v.dtype)
+        for chunk in _chunks(bucket, plan):
+            bq, bk, bv, bo = chunk.q(padded_q), chunk.kv(padded_k), chunk.kv(padded_v), chunk.q(out)
+            probabilities = _probabilities(bq, bk, chunk.mask, plan).to(v.dtype)
             torch.bmm(probabilities, bv, out=bo)
             parts.append(probabilities)
         kept.append(torch.cat(parts) if keep and len(parts) > 1 else parts[0] if keep else None)
@@ -210,15 +210,15 @@ def attend_backward(d_out: Tensor, saved: SavedAttention, plan: AttentionPlan) -
     padded.index_fill_(0, plan.padding_q, 0)
     dq, dk, dv = torch.empty_like(saved.q), torch.empty_like(saved.k), torch.empty_like(saved.k)
     for bucket, kept in zip(plan.buckets, saved.probabilities, strict=True):
-        for part in _parts(bucket, plan):
-            bq, bk, bv, bo = part.q(saved.q), part.kv(saved.k), part.kv(saved.v), part.q(padded)
-            p = _probabilities(bq, bk, part.mask, plan) if kept is None else kept[part.batch]
-            _multiply(p.to(narrow).transpose(1, 2), bo, part.kv(dv))
+        for chunk in _chunks(bucket, plan):
+            bq, bk, bv, bo = chunk.q(saved.q), chunk.kv(saved.k), chunk.kv(saved.v), chunk.q(padded)
+            p = _probabilities(bq, bk, chunk.mask, plan) if kept is None else kept[chunk.batch]
+            _multiply(p.to(narrow).transpose(1, 2), bo, chunk.kv(dv))
             d_scores = torch.bmm(bo, bv.transpose(1, 2)).to(bq.dtype)
             d_scores = torch.ops.aten._softmax_backward_data(d_scores, p.to(bq.dtype), -1, bq.dtype)
             d_scores = d_scores.mul_(head_dim**-0.5).to(narrow)
-            _multiply(d_scores, bk.to(narrow), part.q(dq))
-            _multiply(d_scores.transpose(1, 2), bq.to(narrow), part.kv(dk))
+            _multiply(d_scores, bk.to(narrow), chunk.q(dq))
+            _multiply(d_scores.transpose(1, 2), bq.to(narrow), chunk.kv(dk))
     return dq.index_select(0, plan.scatter_q).view(d_out.shape), _packed_keys(dk, plan), _packed_keys(dv, plan)
 
 
@@ -241,7 +241,7 @@ def _packed_keys(padded: Tensor, plan: AttentionPlan) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Chunk:
     """Some rows of a bucket: few enough that their scores fit `MAX_SCORES`."""
 
     first: int
@@ -257,7 +257,7 @@ class _Part:
 
     @property
     def batch(self) -> slice:
-        """Its part of the bucket's [rows * kv heads]."""
+        """Its share of the bucket's [rows * kv heads]."""
         return slice(self.first * self.kv_heads, (self.first + self.rows) * self.kv_heads)
 
     def q(self, padded: Tensor) -> Tensor:
@@ -273,10 +273,10 @@ class _Part:
         return piece.view(self.rows * self.kv_heads, length, padded.shape[-1])
 
 
-def _parts(bucket: Bucket, plan: AttentionPlan) -> Iterator[_Part]:
+def _chunks(bucket: Bucket, plan: AttentionPlan) -> Iterator[_Chunk]:
     at_once = max(1, MAX_SCORES // (plan.heads * bucket.queries * bucket.keys))
     for first in range(0, bucket.rows, at_once):
-        yield _Part(first, min(at_once, bucket.rows - first), bucket, plan.heads, plan.kv_heads)
+        yield _Chunk(first, min(at_once, bucket.rows - first), bucket, plan.heads, plan.kv_heads)
 
 
 def _probabilities(q: Tensor, k: Tensor, mask: Tensor, plan: AttentionPlan) -> Tensor:

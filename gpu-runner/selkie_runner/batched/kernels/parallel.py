@@ -1,7 +1,7 @@
-"""Independent work side by side, each on one thread of the CPU.
+"""Runs independent passes in parallel, one CPU thread each.
 
-OpenMP divides every large operation of a pass among the threads and waits for all of them at its end; what lies between
-is not divided at all. Passes over a part of the rows each, one thread for each, wait for nothing before their end.
+OpenMP divides every large operation of a pass among the threads and waits for all of them at its end; the work between
+operations is not divided. Passes over a part of the rows, one thread each, wait only at their end.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +13,20 @@ import torch
 
 T = TypeVar("T")
 
-#: measured with two threads; with many, Python's own lock would be what they wait for, and OpenMP divides each product
-MOST_STREAMS: Final = 4
+#: measured with two threads; many threads would wait for the GIL, so there OpenMP divides each product
+MAX_STREAMS: Final = 4
 
 
 def streams_of(device: torch.device) -> int:
-    """How many things this thread can well compute side by side on the device."""
+    """The number of passes that this thread should run in parallel on the device."""
     threads = torch.get_num_threads()
-    return threads if device.type == "cpu" and threads <= MOST_STREAMS else 1
+    return threads if device.type == "cpu" and threads <= MAX_STREAMS else 1
 
 
 def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
-    """The results of at most `streams_of` pieces of work that share nothing they write; raises what one of them raised.
+    """The results of at most `streams_of` functions, which share nothing that they write.
 
-    A single piece has all of this thread's threads to itself.
+    A single function has all of this thread's OpenMP threads. Raises the error of one that failed, once all have ended.
     """
     if len(work) == 1:
         return [work[0]()]
@@ -42,22 +42,22 @@ def side_by_side(work: Sequence[Callable[[], T]]) -> list[T]:
 
 
 def use_threads(count: int) -> None:
-    """Let this thread compute with so many threads of the CPU, and those that are still to come with one.
+    """Use `count` CPU threads for this thread; threads created later use one.
 
-    Once there are more OpenMP threads than cores, they sleep after each product, and waking them costs as much as a
-    small one; and each Python thread that has computed something large with several has some of its own.
+    With more OpenMP threads than cores, they sleep after each product, and waking them costs as much as a small one.
+    Each Python thread that has computed something large with several keeps its OpenMP threads.
     """
-    if torch.get_num_threads() != count:  # a thread's first question sets its number
+    if torch.get_num_threads() != count:  # a thread's first call sets its number
         torch.set_num_threads(count)
-        # what is set last holds for every thread that is still to come
+        # the last value that is set is the default of later threads
         _pool().submit(torch.set_num_threads, 1).result()
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MOST_STREAMS - 1, thread_name_prefix="stream", initializer=torch.get_num_threads)
+    return ThreadPoolExecutor(MAX_STREAMS - 1, thread_name_prefix="stream", initializer=torch.get_num_threads)
 
 
 def _without_gradients(piece: Callable[[], T]) -> T:
-    with torch.no_grad():  # a thread of its own knows nothing of its caller's mode
+    with torch.no_grad():  # grad mode is per thread
         return piece()

@@ -18,8 +18,8 @@ from ..kernels.products import Projection
 from .linear import Key, project, project_backward
 from .passes import InferencePass, Pass, TrainingPass
 
-#: Gradients of an op's inputs from those of its outputs, which it may overwrite. Called once. An adapted op that is
-#: told that nobody needs its inputs' gradients returns none and computes only those of its adapters.
+#: Maps the gradients of an op's outputs, which it may overwrite, to those of its inputs. Called once. With its second
+#: argument, `need_dx`, false, an adapted op computes only its adapters' gradients and returns none.
 Backward = Callable[[list[Tensor], bool], list[Tensor]]
 
 
