@@ -91,7 +91,7 @@ async function lookAt(roundId) {
 async function evidenceFor(roundId, spec) {
   const summary = await reportSummary(client, roundId);
   if (summary?.releaseDigest !== spec.digest) throw new Error(`${roundId} has no report for the digest ${spec.digest}`);
-  const { canaries } = (await readReport(options.store, summary.report)).probes;
+  const { canaries } = (await readReport(options.store, summary.report)).retention;
   return {
     before: summary.heldOut.before,
     after: summary.heldOut.after,
