@@ -34,7 +34,7 @@ describe('workflow code may not', { timeout: 120_000 }, () => {
 });
 
 /** Packages of the runner that compute; `service` is the process around them. */
-const engines = ['batched', 'jobs', 'lora', 'models', 'reference', 'rows', 'store'];
+const engines = ['batched', 'jobs', 'lora', 'models', 'reference', 'rows', 'simulated', 'store'];
 
 it.each(engines)('the engines import neither Temporal nor HTTP: %s', (folder) => {
   const path = join(repoRoot, 'gpu-runner/selkie_runner', folder);
