@@ -5,7 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { readReport, reportSummary } from './report.mjs';
+import { evidenceOf, readReport, reportSummary } from './report.mjs';
 import { decide, hasDecided } from './rule.mjs';
 
 const { values: options } = parseArgs({
@@ -91,12 +91,5 @@ async function lookAt(roundId) {
 async function evidenceFor(roundId, spec) {
   const summary = await reportSummary(client, roundId);
   if (summary?.releaseDigest !== spec.digest) throw new Error(`${roundId} has no report for the digest ${spec.digest}`);
-  const { canaries } = (await readReport(options.store, summary.report)).retention;
-  return {
-    before: summary.heldOut.before,
-    after: summary.heldOut.after,
-    questions: summary.heldOut.questions,
-    canariesLost: canaries.lost,
-    canariesAsked: canaries.rightBefore,
-  };
+  return evidenceOf(summary, await readReport(options.store, summary.report));
 }

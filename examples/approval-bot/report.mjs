@@ -32,3 +32,14 @@ export async function readReport(store, { sha256: address }) {
   if (sha256(report) !== file?.sha256) throw new Error(`${folder}/report.json was changed`);
   return JSON.parse(report.toString('utf8'));
 }
+
+/** What the rule decides by. */
+export function evidenceOf({ heldOut }, { retention: { canaries } }) {
+  return {
+    before: heldOut.before,
+    after: heldOut.after,
+    questions: heldOut.questions,
+    canariesLost: canaries.lost,
+    canariesAsked: canaries.rightBefore,
+  };
+}

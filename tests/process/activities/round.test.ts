@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { evidenceOf, readReport } from '../../../examples/approval-bot/report.mjs';
 import { canonicalDigest, textDigest, type TrainRequest } from '../../../src/contract/index.js';
 import { adapter, reward, scores, useControlRig } from '../../support/control-rig.js';
 
@@ -104,6 +105,15 @@ describe('a round', () => {
     expect(report.markdown).toContain('Canaries: 1 of 2 right before, 1 after, 1 lost');
     expect(report.markdown).toContain('Frozen set: 1 of 1 right before, 1 after, 0 lost');
     expect(report.markdown).toContain('`h2` (`whole.examine.s00.e0003: invalid_edit, no lines`)');
+
+    const read = await readReport(join(rig.folder, 'store'), report.report);
+    expect(evidenceOf(report, read)).toEqual({
+      before: 0.25,
+      after: 0.75,
+      questions: 4,
+      canariesLost: 1,
+      canariesAsked: 1,
+    });
 
     const opened = await rig.store.open(report.report);
     const full = JSON.parse(await opened.text('report.json')) as {
