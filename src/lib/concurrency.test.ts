@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { both, forEachConcurrently } from './concurrency.js';
+import { both, bothEnded, forEachConcurrently } from './concurrency.js';
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -77,5 +77,13 @@ describe('both', () => {
     const failing = both(Promise.reject(new Error('no')), other, () => void said.push('gave up'));
     await expect(failing).rejects.toThrow('no');
     expect(said).toEqual(['gave up', 'other ended']);
+  });
+});
+
+describe('bothEnded', () => {
+  it('waits for both, and throws the failure of the first one, whichever came first', async () => {
+    const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('one')), 5));
+    await expect(bothEnded(late, Promise.reject(new Error('other')))).rejects.toThrow('one');
+    expect(await bothEnded(Promise.resolve(1), Promise.resolve('two'))).toEqual([1, 'two']);
   });
 });

@@ -39,3 +39,9 @@ export async function both<A, B>(
     throw error;
   }
 }
+
+/** Both results, once both have ended. Where both failed, the failure of `one` is thrown, whichever came first. */
+export async function bothEnded<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
+}

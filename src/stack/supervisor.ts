@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { migrate } from '../ledger/index.js';
-import { both } from '../lib/concurrency.js';
+import { bothEnded } from '../lib/concurrency.js';
 import { messageOf } from '../lib/error-message.js';
 import { SupervisedChild, type ChildEvents, type ChildSpec } from './processes/child.js';
 import { StackError, UnreachableError } from './errors.js';
@@ -81,7 +81,7 @@ export class Supervisor {
 
   async #startParts(ports: Ports): Promise<Endpoints> {
     const { layout } = this;
-    const [temporal, databaseUrl] = await both(this.#startTemporal(ports), this.#startPostgres(ports));
+    const [temporal, databaseUrl] = await bothEnded(this.#startTemporal(ports), this.#startPostgres(ports));
     const inferenceUrl = this.#env['SELKIE_INFERENCE_URL'] ?? `http://127.0.0.1:${ports.inference}/v1`;
     const env = {
       ...temporal.env,
@@ -89,7 +89,7 @@ export class Supervisor {
       SELKIE_STORE: layout.store,
       SELKIE_INFERENCE_URL: inferenceUrl,
     };
-    await both(
+    await bothEnded(
       this.#startPart('runner', () => runnerSpec(layout, this.options.runner ?? {}, ports.inference, env)),
       this.#startPart('worker', () => workerSpec(layout, env, this.options.runner?.model)),
     );
@@ -182,8 +182,8 @@ export class Supervisor {
   /** Those who work first, then the servers that they need. */
   async #stopParts(): Promise<void> {
     const stop = async (name: PartName) => this.#children.get(name)?.stop();
-    await both(stop('worker'), stop('runner'));
-    await both(stop('temporal'), stop('postgres'));
+    await bothEnded(stop('worker'), stop('runner'));
+    await bothEnded(stop('temporal'), stop('postgres'));
     this.#children.clear();
   }
 }
