@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import type { Client } from '@temporalio/client';
-import { queryNames, signalNames, textDigest, workflowTypes, type GateView } from '../../../src/contract/index.js';
-import { decide } from '../../../src/cli/gate/decide.js';
-import { openGates } from '../../../src/cli/gate/view.js';
-import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../../support/play.js';
-import { describeWithTemporal, quickRound, until, useRig } from '../../support/rig.js';
+import { queryNames, signalNames, textDigest, workflowTypes, type GateView } from '../../src/contract/index.js';
+import { decide } from '../../src/cli/gate/decide.js';
+import { openGates } from '../../src/cli/gate/view.js';
+import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../support/play.js';
+import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 
 const config = { ...quickRound, sources: { train: 1, heldOut: 0 }, controls: { rawPassage: false, freshSeeds: false } };
 
