@@ -1,4 +1,4 @@
-import type { Asks, PolicyVersion, Purpose, RoundConfig, TrialSpec } from '../contract/index.js';
+import type { Asks, PolicyVersion, Purpose, RoundConfig, RoundStage, TrialSpec } from '../contract/index.js';
 import type { Arm } from '../domains/domain.js';
 import type { Trial } from '../ledger/index.js';
 import type { Selection } from '../seal/records.js';
@@ -18,6 +18,8 @@ export interface Design {
 /** Trials that are planned together and run in the same shards. */
 export interface PurposeSpec {
   name: Purpose;
+  /** where a round is when it plans these trials; absent: they run next to those of another stage */
+  stage?: RoundStage;
   arms: readonly TrialArm[];
   /** trials beyond it are recorded as skipped */
   cap?: (config: RoundConfig) => number;

@@ -57,6 +57,7 @@ export const roundDesign: Design = {
   purposes: [
     {
       name: 'edits',
+      stage: 'trials',
       cap: ({ caps }) => caps.maxEditsPerRound,
       settledBy: 'selection',
       arms: [
@@ -77,6 +78,7 @@ export const roundDesign: Design = {
     },
     {
       name: 'controls',
+      stage: 'examining',
       arms: [
         {
           documents: 'train',
@@ -109,8 +111,8 @@ export const roundDesign: Design = {
       ],
     },
     // one edit for each held-out document by each policy, which learns from what it wrote, both under the same seeds
-    { name: 'examine', settledBy: 'cross', arms: [heldOutArm('old'), heldOutArm('new')] },
-    { name: 'cross', arms: [crossArm('old'), crossArm('new')] },
+    { name: 'examine', stage: 'examining', settledBy: 'cross', arms: [heldOutArm('old'), heldOutArm('new')] },
+    { name: 'cross', stage: 'examining', arms: [crossArm('old'), crossArm('new')] },
   ],
   arms: [
     { id: 'base', label: 'base, closed book', measured: { by: 'old', asked: 'closedBook' } },

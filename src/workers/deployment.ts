@@ -2,10 +2,13 @@ import type { NativeConnection, WorkerDeploymentOptions } from '@temporalio/work
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deploymentName } from '../contract/index.js';
 import { messageOf } from '../lib/error-message.js';
+import { grpcCodeOf } from './grpc-code.js';
 
 /** gRPC's codes for a version that has not polled yet, and for a server that is busy or away. */
 const passing = [4, 5, 8, 9, 14];
 const waitMs = 300;
+/** A wait that takes longer is told once. */
+const quietMs = 15_000;
 
 /**
  * The version of a worker. Runs upgrade to the current version at their next task: a round may wait at its gate for a year,
@@ -26,27 +29,23 @@ export const deploymentOf = (buildId: string): WorkerDeploymentOptions => ({
 export async function makeCurrent(
   { connection, namespace }: { connection: NativeConnection; namespace: string },
   { buildId, identity }: { buildId: string; identity: string },
-  signal: AbortSignal,
+  { signal, warn }: { signal: AbortSignal; warn: (message: string) => void },
 ): Promise<void> {
   const request = { namespace, deploymentName, buildId, identity, ignoreMissingTaskQueues: true };
-  while (!signal.aborted) {
+  for (let waitedMs = 0; !signal.aborted; waitedMs += waitMs) {
     try {
       await connection.workflowService.setWorkerDeploymentCurrentVersion(request);
       return;
     } catch (error) {
-      if (!passing.includes(codeOf(error))) {
+      if (!passing.includes(grpcCodeOf(error))) {
         throw new Error(
           `the server does not let build ${buildId} become the current version of the deployment "${deploymentName}" ` +
             `(${messageOf(error)}): let an operator do it, and start the worker with SELKIE_ROLLOUT=manual`,
           { cause: error },
         );
       }
+      if (waitedMs === quietMs) warn(`the server does not know build ${buildId} yet: ${messageOf(error)}`);
     }
     await sleep(waitMs);
   }
-}
-
-function codeOf(error: unknown): number {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' ? code : -1;
 }

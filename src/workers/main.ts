@@ -47,7 +47,8 @@ async function main(): Promise<void> {
       const ended = runTogether(workers).finally(() => stopped.abort());
       if (settings.rollout === 'auto') {
         const version = { buildId, identity: identityOf('workflow') };
-        await makeCurrent({ connection, namespace }, version, stopped.signal).catch(async (error: unknown) => {
+        const { signal } = stopped;
+        await makeCurrent({ connection, namespace }, version, { signal, warn: say }).catch(async (error: unknown) => {
           shutDown(workers);
           await ended;
           throw error;

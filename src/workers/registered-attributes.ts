@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { grpcCodeOf } from './grpc-code.js';
 
 /** gRPC's codes for a server that is not there or does not answer in time. */
 const absent = [4, 14];
@@ -18,13 +19,8 @@ export async function registeredSearchAttributes(
     try {
       return Object.keys(await list());
     } catch (error) {
-      if (!absent.includes(codeOf(error)) || tries === mostTries) return [];
+      if (!absent.includes(grpcCodeOf(error)) || tries === mostTries) return [];
     }
     await sleep(waitMs * 2 ** (tries - 1));
   }
-}
-
-function codeOf(error: unknown): number {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' ? code : -1;
 }

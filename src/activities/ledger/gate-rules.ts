@@ -3,8 +3,8 @@ import { gateRules } from '../../governance/tenant-policy.js';
 import type { Queries } from '../../ledger/index.js';
 
 /**
- * What a gate of a round goes by: the tenant's policy of this moment, and the round's config where that is stricter.
- * @throws InvalidConfig where nobody could ever satisfy it
+ * The rules of a round's gate: the tenant's policy as it is now, and the round's config where that is stricter.
+ * @throws InvalidConfig if no set of approvers can satisfy them
  */
 export async function findGateRules({ tenantPolicies }: Queries, config: RoundConfig): Promise<GateRules> {
   const found = gateRules(config, await tenantPolicies.latest(config.tenant));

@@ -30,7 +30,7 @@ export async function openGate(
   });
 }
 
-/** A gate has the rules that the ledger finds and decides on its round's report: whoever opens it has no say in that. */
+/** The ledger sets a gate's rules and the report that it decides on. The caller can change neither. */
 async function refuseForeignRules(queries: Queries, spec: GateSpec): Promise<void> {
   const { config } = await queries.rounds.get(spec.roundId);
   const digest = (await queries.reports.get(spec.roundId))?.releaseDigest ?? 'none: there is no report';

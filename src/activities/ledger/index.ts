@@ -22,7 +22,7 @@ export function createLedgerActivities(deps: LedgerDeps): LedgerActivities {
     work: (deps: LedgerDeps, request: ActivityRequest<N>, caller: Caller) => Promise<ActivityResult<N>>,
   ) =>
     serve(name, async (request, caller) => {
-      await noteStage(deps.ledger, name, request);
+      await noteStage(deps, name, request);
       return work(deps, request, caller);
     });
   return {

@@ -47,7 +47,11 @@ describeWithTemporal('the versions of the workflow worker', () => {
       buildId,
     });
     const ended = runTogether(workers);
-    await makeCurrent(temporal(), { buildId, identity: identityOf('test') }, new AbortController().signal);
+    await makeCurrent(
+      temporal(),
+      { buildId, identity: identityOf('test') },
+      { signal: new AbortController().signal, warn: console.warn },
+    );
     return async () => {
       shutDown(workers);
       await ended;
