@@ -28,7 +28,7 @@ const config = (seed: number): RoundConfigInput => ({
   sources: { train: trials, heldOut: 0 },
   editsPerSource: 1,
   window: trials,
-  controls: { rawPassage: false, otherSource: false, freshSeeds: false },
+  controls: { rawPassage: false, merged: false, rules: false, otherSource: false, freshSeeds: false },
   seed,
   requestedBy: 'selkie bench',
 });

@@ -90,6 +90,8 @@ export const roundConfigSchema = z.strictObject({
     .prefault({}),
   /** how a trial's adapter is trained: `{ "preset": "small", "epochs": 4 }` */
   recipe: recipeChoiceSchema.default({ preset: 'small' }),
+  /** how an adapter is trained on all rows of a document: its merged edits, or the rows made by rule */
+  documentRecipe: recipeChoiceSchema.default({ preset: 'small-document' }),
   /** what the round's policy layer is trained on, and how */
   policy: z
     .strictObject({
@@ -130,6 +132,10 @@ export const roundConfigSchema = z.strictObject({
     .strictObject({
       /** also train on the passage alone */
       rawPassage: z.boolean().default(true),
+      /** also train on all edits of a document, merged */
+      merged: z.boolean().default(true),
+      /** also train on rows that are made of a document by rule, without a model */
+      rules: z.boolean().default(true),
       /** ask each chosen adapter another source's questions */
       otherSource: z.boolean().default(true),
       /** train the chosen edits again with fresh seeds before they are reported on questions B */

@@ -55,6 +55,17 @@ export const recipePresets = {
     maxSteps: 32,
     maxLength: 512,
   },
+  /** the same on all rows of a document, of which there are several times as many as in one edit */
+  'small-document': {
+    ...seal,
+    rank: 16,
+    targets: 'all-linear',
+    frozenBelow: 0.667,
+    epochs: 100,
+    batchSize: 4,
+    maxSteps: 48,
+    maxLength: 512,
+  },
   /** SEAL's supervised step on the chosen pairs */
   policy: {
     ...seal,

@@ -16,7 +16,7 @@ const longestAboutBytes = 100;
 const briefSchema = z.strictObject({
   /** position in the purpose */
   index: z.int().nonnegative(),
-  edit: z.enum(['propose', 'reuse', 'passage']),
+  edit: z.enum(['propose', 'reuse', 'passage', 'merged', 'rules']),
   about: z.string(),
 });
 
@@ -74,6 +74,10 @@ function editText(roundId: string, edit: TrialSpec['edit']): string {
       return `edit of ${edit.trialId.replace(`${roundId}.`, '')}`;
     case 'passage':
       return 'passage alone';
+    case 'merged':
+      return 'all edits, merged';
+    case 'rules':
+      return 'rows by rule';
   }
 }
 

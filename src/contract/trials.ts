@@ -59,7 +59,13 @@ export const trialSpecSchema = z.object({
     z.strictObject({ kind: z.literal('reuse'), trialId: z.string().min(1) }),
     /** the source alone; `matchedTo`: as many tokens as that purpose's edits of the source have */
     z.strictObject({ kind: z.literal('passage'), matchedTo: purposeSchema.nullable() }),
+    /** the rows of all edits of the source that a purpose proposed, merged by the domain */
+    z.strictObject({ kind: z.literal('merged'), of: purposeSchema }),
+    /** the rows that the domain makes of the source by rule: no model writes them */
+    z.strictObject({ kind: z.literal('rules') }),
   ]),
+  /** which of the round's recipes: that of one edit, or that of all rows of a document */
+  recipe: z.enum(['edit', 'document']),
   learner: policyVersionSchema,
   repeat: z.int().nonnegative(),
   trainingSeed: z.int().nonnegative(),

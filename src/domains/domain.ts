@@ -116,6 +116,10 @@ export interface DomainOf<S, I, A> {
   parseEdit(source: S, completions: string[], template: string, style: PromptStyle): ParsedEdit;
   /** the source alone: the raw-passage control */
   rawExamples(source: S, style: PromptStyle): Example[];
+  /** the training sequences that rules make of the source, without a model; none: the domain has no such rules for it */
+  ruleExamples(source: S, style: PromptStyle): Example[];
+  /** one training set of the training sequences of a source's edits: what several say is there once */
+  mergeExamples(edits: Example[][]): Example[];
 
   /** @param source null for a retention item */
   ask(source: S | null, item: I, arm: Arm, style: PromptStyle): Asked;
@@ -146,6 +150,7 @@ export function defineDomain<S, I, A>(
     proposal: (source, ...rest) => domain.proposal(sourceOf(source), ...rest),
     parseEdit: (source, ...rest) => domain.parseEdit(sourceOf(source), ...rest),
     rawExamples: (source, style) => domain.rawExamples(sourceOf(source), style),
+    ruleExamples: (source, style) => domain.ruleExamples(sourceOf(source), style),
     ask: (source, item, ...rest) => domain.ask(source === null ? null : sourceOf(source), itemOf(item), ...rest),
     grade: (item, answer) => domain.grade(itemOf(item), schemas.answer.parse(answer)),
   };

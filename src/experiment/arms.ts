@@ -1,5 +1,6 @@
 import type { Source } from '../domains/domain.js';
 import { compare, meanBySource, meanOf, type BySource, type Comparison } from './by-source.js';
+import { canariesLostBy } from './counts.js';
 import type { Contrast, ReportArm } from './design.js';
 import type { Evidence } from './evidence.js';
 
@@ -9,6 +10,8 @@ export interface ArmNumber {
   mean: number | null;
   /** how many documents it is the mean of: two arms of different documents do not compare */
   documents: number;
+  /** of those that the learners knew: how many the adapters still answer right; null where none was asked */
+  canaries: { asked: number; kept: number } | null;
 }
 
 export interface ContrastNumber extends Omit<Contrast, 'arm' | 'against'>, Comparison {}
@@ -27,7 +30,13 @@ export function armNumbers(evidence: Evidence): ArmNumbers {
   const values = new Map(design.arms.map((arm) => [arm.id, measure(arm, evidence)]));
   const of = (id: string): BySource => values.get(id) ?? new Map<string, number>();
   return {
-    arms: design.arms.map(({ id, label }) => ({ id, label, mean: meanOf(of(id)), documents: of(id).size })),
+    arms: design.arms.map((arm) => ({
+      id: arm.id,
+      label: arm.label,
+      mean: meanOf(of(arm.id)),
+      documents: of(arm.id).size,
+      canaries: canariesKept(arm, evidence),
+    })),
     contrasts: design.contrasts.map(({ arm, against, ...contrast }) => ({
       ...contrast,
       ...compare(of(arm), of(against)),
@@ -40,6 +49,12 @@ function measure({ id, measured }: ReportArm, evidence: Evidence): BySource {
   const { questions } = measured;
   const byAdapter = meanBySource(measured.trials(evidence), evidence.component, (evaluation) => evaluation[questions]);
   return questions === 'otherSource' ? byAskedSource(evidence.train, byAdapter) : byAdapter;
+}
+
+function canariesKept({ measured }: ReportArm, evidence: Evidence): ArmNumber['canaries'] {
+  if (!('trials' in measured)) return null;
+  const { asked, lost } = canariesLostBy(measured.trials(evidence));
+  return asked === 0 ? null : { asked, kept: asked - lost };
 }
 
 /** An adapter's answers on another document's questions belong to that document: the next one, as the ledger has it. */

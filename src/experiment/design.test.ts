@@ -144,8 +144,8 @@ describe('another design', () => {
     } as Partial<Evidence> as Evidence;
     const { arms, contrasts } = armNumbers(evidence);
     expect(arms).toEqual([
-      { id: 'read', label: 'new policy, document in the prompt', mean: 0.5, documents: 1 },
-      { id: 'taught', label: 'taught', mean: 0.75, documents: 2 },
+      { id: 'read', label: 'new policy, document in the prompt', mean: 0.5, documents: 1, canaries: null },
+      { id: 'taught', label: 'taught', mean: 0.75, documents: 2, canaries: null },
     ]);
     expect(contrasts).toMatchObject([{ id: 'taughtOverRead', arm: 1, against: 0.5, gain: { estimate: 0.5 } }]);
   });

@@ -30,7 +30,8 @@ export interface PurposeSpec {
 /** What a training is made from, and what its adapter is asked. */
 export interface TrialArm {
   documents: 'train' | 'heldOut';
-  edit: ProposedEdit | PassageEdit | ReusedEdit;
+  edit: ProposedEdit | PassageEdit | MergedEdits | RuleRows | ReusedEdit;
+  recipe?: TrialSpec['recipe'];
   learner: PolicyVersion;
   repeat: number;
   trainingSeed: (config: RoundConfig, training: PlannedTraining) => number;
@@ -51,6 +52,17 @@ export interface PassageEdit {
   kind: 'passage';
   /** trained on as many tokens as that purpose's edits of the document have */
   matchedTo: Purpose | null;
+}
+
+/** All edits of a document that a purpose proposed. */
+export interface MergedEdits {
+  kind: 'merged';
+  of: Purpose;
+}
+
+/** Rows that the domain makes of a document without a model. */
+export interface RuleRows {
+  kind: 'rules';
 }
 
 /** An edit that a trial of purpose `of` proposed. */

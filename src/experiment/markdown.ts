@@ -54,10 +54,11 @@ function armTable({ component, arms, contrasts }: RoundReport): string[] {
       .map(({ label, gain }) => `${label}: ${intervalText(gain)}`)
       .join('; ');
   return [
-    `| questions B, which chose nothing | ${component} | documents | difference on the same documents |`,
-    '|---|---|---|---|',
+    `| questions B, which chose nothing | ${component} | documents | canaries kept | difference on the same documents |`,
+    '|---|---|---|---|---|',
     ...arms.map(
-      ({ id, label, mean, documents }) => `| ${label} | ${percent(mean)} | ${documents} | ${differences(id)} |`,
+      ({ id, label, mean, documents, canaries }) =>
+        `| ${label} | ${percent(mean)} | ${documents} | ${canaries === null ? '' : percent(canaries.kept / canaries.asked)} | ${differences(id)} |`,
     ),
   ];
 }

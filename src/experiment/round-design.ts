@@ -1,7 +1,7 @@
-import type { Asks, RoundConfig } from '../contract/index.js';
+import type { Asks, RoundConfig, TrialSpec } from '../contract/index.js';
 import type { Trial } from '../ledger/index.js';
 import { deriveSeed } from '../seal/keys.js';
-import type { Design, PlanInput, RecordedTrials } from './design.js';
+import type { Design, MergedEdits, PlanInput, RecordedTrials, RuleRows, TrialArm } from './design.js';
 
 /**
  * Seeds never depend on a round's id: the same work has the same seed, so that it is found in the caches, and old and new
@@ -46,6 +46,20 @@ const crossArm = (writer: 'old' | 'new') => ({
   runs: ({ hasNew }: PlanInput) => hasNew,
 });
 
+/** Trained on all that there is for a document, not on one edit. */
+function documentArm(edit: MergedEdits | RuleRows, control: 'merged' | 'rules'): TrialArm {
+  return {
+    documents: 'train',
+    edit,
+    recipe: 'document',
+    learner: 'old',
+    repeat: 0,
+    trainingSeed: (config, { sourceId }) => seeds.training(config, sourceId, edit.kind),
+    asks: () => asks({ splits: ['B'], canaries: true }),
+    runs: ({ config }) => config.controls[control],
+  };
+}
+
 function reusedSeed(_: RoundConfig, { reused }: { reused: { trainingSeed: number } | null }): number {
   if (reused === null) throw new RangeError('only a reused edit has a seed to reuse');
   return reused.trainingSeed;
@@ -89,6 +103,8 @@ export const roundDesign: Design = {
           asks: () => asks({}),
           runs: ({ config }) => config.controls.rawPassage,
         },
+        documentArm({ kind: 'merged', of: 'edits' }, 'merged'),
+        documentArm({ kind: 'rules' }, 'rules'),
       ],
     },
     {
@@ -105,7 +121,7 @@ export const roundDesign: Design = {
             config.controls.freshSeeds
               ? seeds.training(config, training.sourceId, 'confirm', 1)
               : reusedSeed(config, training),
-          asks: ({ controls }) => asks({ splits: ['B'], otherSource: controls.otherSource }),
+          asks: ({ controls }) => asks({ splits: ['B'], otherSource: controls.otherSource, canaries: true }),
           runs: ({ config: { controls } }) => controls.freshSeeds || controls.otherSource,
         },
       ],
@@ -120,12 +136,18 @@ export const roundDesign: Design = {
     {
       id: 'rawPassage',
       label: 'trained on the raw passage',
-      measured: { trials: ({ trials }) => trials['controls'] ?? [], questions: 'b' },
+      measured: { trials: controlsOf('passage'), questions: 'b' },
     },
+    { id: 'rules', label: 'trained on rows made by rule', measured: { trials: controlsOf('rules'), questions: 'b' } },
     {
       id: 'selfEditMean',
       label: 'trained on a self-edit, mean of all',
       measured: { trials: ({ trials }) => trials['edits'] ?? [], questions: 'b' },
+    },
+    {
+      id: 'merged',
+      label: 'trained on all self-edits, merged',
+      measured: { trials: controlsOf('merged'), questions: 'b' },
     },
     { id: 'chosenOnB', label: 'trained on the chosen self-edit', measured: { trials: chosen, questions: 'b' } },
     {
@@ -136,7 +158,11 @@ export const roundDesign: Design = {
   ],
   contrasts: [
     { id: 'rawPassage', arm: 'rawPassage', against: 'base', label: 'over base', shownAt: 'rawPassage' },
+    { id: 'rules', arm: 'rules', against: 'base', label: 'over base', shownAt: 'rules' },
     { id: 'selfEditMean', arm: 'selfEditMean', against: 'base', label: 'over base', shownAt: 'selfEditMean' },
+    { id: 'merged', arm: 'merged', against: 'base', label: 'over base', shownAt: 'merged' },
+    // whether the model's writing adds anything to what rules make of the document
+    { id: 'mergedOverRules', arm: 'merged', against: 'rules', label: 'over rules', shownAt: 'merged' },
     { id: 'chosenOnB', arm: 'chosenOnB', against: 'base', label: 'over base', shownAt: 'chosenOnB' },
     // the same questions, asked of the adapter that learnt their document and of one that did not
     {
@@ -155,4 +181,9 @@ function chosen({ trials, selection }: RecordedTrials): Trial[] {
   if (confirmed.length > 0) return confirmed;
   const ids = new Set(selection?.chosen.map(({ trialId }) => trialId));
   return (trials['edits'] ?? []).filter(({ spec }) => ids.has(spec.trialId));
+}
+
+/** The control trials of one kind of edit. */
+function controlsOf(kind: TrialSpec['edit']['kind']): (recorded: RecordedTrials) => Trial[] {
+  return ({ trials }) => (trials['controls'] ?? []).filter(({ spec }) => spec.edit.kind === kind);
 }

@@ -14,7 +14,7 @@ import type { PlannedTrial, Trial } from '../ledger/index.js';
 import type { PlanInput, PurposeSpec, ReusedEdit, TrialArm } from './design.js';
 
 /** A trial before it has a place in its purpose. */
-export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'learner' | 'repeat' | 'trainingSeed' | 'asks'>;
+export type Draft = Pick<TrialSpec, 'sourceId' | 'edit' | 'recipe' | 'learner' | 'repeat' | 'trainingSeed' | 'asks'>;
 
 /** What a plan follows from, as the ledger has it. */
 export interface PlanReader {
@@ -55,6 +55,7 @@ async function draftArm(arm: TrialArm, round: PlanInput, ledger: PlanReader): Pr
   const { edit, learner, repeat } = arm;
   const training = (sourceId: string, candidate: number, reused: TrialSpec | null) => ({
     sourceId,
+    recipe: arm.recipe ?? 'edit',
     learner,
     repeat,
     trainingSeed: arm.trainingSeed(config, { sourceId, candidate, reused }),
@@ -68,11 +69,11 @@ async function draftArm(arm: TrialArm, round: PlanInput, ledger: PlanReader): Pr
     }));
   }
   const sourceIds = await ledger.sourceIds(arm.documents);
-  if (edit.kind === 'passage') {
+  if (edit.kind !== 'propose') {
     return sourceIds.map((sourceId, place) => ({
       candidate: 0,
       place,
-      draft: { ...training(sourceId, 0, null), edit: { kind: 'passage', matchedTo: edit.matchedTo } },
+      draft: { ...training(sourceId, 0, null), edit },
     }));
   }
   return range(edit.candidates(config)).flatMap((candidate) =>

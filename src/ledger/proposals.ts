@@ -122,6 +122,19 @@ export class Proposals {
     );
   }
 
+  /** The edits of a source whose trials of a purpose were scored, in the order of their plan: none that a screen stopped. */
+  async scored({ roundId, sourceId, purpose }: Omit<SiblingQuery, 'before' | 'writer'>): Promise<TrialProposal[]> {
+    return rows(
+      this.db,
+      trialProposalSchema,
+      `select ${columns}, t.trial_id as "trialId", t.position as index
+       from trials t join proposals p using (proposal_key)
+       where t.round_id = $1 and t.source_id = $2 and t.purpose = $3 and t.outcome = 'scored'
+       order by t.position`,
+      [roundId, sourceId, purpose],
+    );
+  }
+
   /** What these trials trained on, in no order; nothing for a trial without a proposal. */
   async ofTrials(trialIds: string[]): Promise<TrialProposal[]> {
     return rows(

@@ -6,7 +6,11 @@ import { openGates } from '../../src/cli/gate/view.js';
 import { decisionOn, fresh, openGateOf, resultOf, statusOf } from '../support/play.js';
 import { describeWithTemporal, quickRound, until, useRig } from '../support/rig.js';
 
-const config = { ...quickRound, sources: { train: 1, heldOut: 0 }, controls: { rawPassage: false, freshSeeds: false } };
+const config = {
+  ...quickRound,
+  sources: { train: 1, heldOut: 0 },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false },
+};
 
 describeWithTemporal('a gate among many', () => {
   const rig = useRig();

@@ -9,7 +9,7 @@ const round = {
   ...quickRound,
   sources: { train: 1, heldOut: 0 },
   editsPerSource: 2,
-  controls: { rawPassage: false, freshSeeds: false, otherSource: false },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false, otherSource: false },
 };
 /** Each its own tenant: the first release of one would leave the others nothing to compare with. */
 const ofTenant = (n: number) => ({

@@ -345,6 +345,7 @@ export class FakeLedger {
         purpose === 'controls'
           ? { kind: 'passage', matchedTo: 'edits' }
           : { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+      recipe: 'edit',
       learner: 'old',
       repeat: 0,
       trainingSeed: position,

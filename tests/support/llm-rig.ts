@@ -138,6 +138,7 @@ export class LlmRig {
       index,
       sourceId: 'seals',
       edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 5 },
+      recipe: 'edit',
       learner: 'old',
       repeat: 0,
       trainingSeed: 11,

@@ -121,6 +121,14 @@ it('a campaign whose trials fail in many ways', () =>
       failing('Diverged'),
       ...Array.from({ length: 20 }, () => usual.trainAdapter),
     );
-    const config = { rounds: 2, round: { ...round, controls: { rawPassage: false }, window: 1, maxFailedFraction: 1 } };
+    const config = {
+      rounds: 2,
+      round: {
+        ...round,
+        controls: { rawPassage: false, merged: false, rules: false },
+        window: 1,
+        maxFailedFraction: 1,
+      },
+    };
     await resultOf(await rig.start(workflowTypes.campaign, 'demo.campaign', config));
   }));

@@ -46,6 +46,8 @@ export const scriptedDomain = defineDomain(
       };
     },
     rawExamples: ({ text }) => [{ text }],
+    ruleExamples: ({ text }) => [{ text }],
+    mergeExamples: (edits) => [...new Map(edits.flat().map((example) => [JSON.stringify(example), example])).values()],
     ask: (source, { question, answer }, arm) => ({
       prompt: chat(arm === 'inContext' ? `${source?.text ?? ''} ${question}` : `Briefly: ${question}`),
       sampling: { maxTokens: 24, temperature: 0 },

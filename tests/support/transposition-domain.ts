@@ -61,6 +61,8 @@ export const transpositionDomain = defineDomain(
         : { ok: true, examples: pairs.map(exampleOf), directives: {}, proposed: null, clamps: [] };
     },
     rawExamples: ({ shown }) => [exampleOf(shown)],
+    ruleExamples: ({ shown }) => [exampleOf(shown), exampleOf({ input: shown.output, output: shown.input })],
+    mergeExamples: (edits) => edits.flat(),
     ask: (source, { input, output }, arm) => ({
       prompt: text(
         `${arm === 'inContext' && source !== null ? `${pairText(source.shown)}\n\n` : ''}${promptOf(input)}`,

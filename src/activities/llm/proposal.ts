@@ -15,7 +15,7 @@ import { runOf, type LlmRun, type RoundRun } from './deps.js';
 import { publishTraining } from './training.js';
 import { knownPrompts, write } from './writing.js';
 
-/** What a trial trains on. `proposal` is null for the passage alone. */
+/** What a trial trains on. `proposal` is null where it is not what one completion says. */
 type Edit =
   | { ok: true; proposal: Proposal | null; examples: Example[]; directives: Directives }
   | { ok: false; proposal: Proposal | null; reason: string };
@@ -56,9 +56,13 @@ async function resolveEdit(run: RoundRun, round: PreparedRound, spec: TrialSpec,
   switch (edit.kind) {
     case 'passage':
       return passage(run, round, source, edit.matchedTo);
+    case 'merged':
+      return merged(run, round, source, edit.of);
+    case 'rules':
+      return rules(run, round, source);
     case 'reuse': {
       const other = await run.ledger.trials.get(edit.trialId);
-      if (other.spec.edit.kind === 'passage') return passage(run, round, source, other.spec.edit.matchedTo);
+      if (other.spec.edit.kind !== 'propose') return resolveEdit(run, round, other.spec, source);
       const proposal = other.proposalKey === null ? null : await run.ledger.proposals.get(other.proposalKey);
       return proposal === null
         ? { ok: false, proposal, reason: `trial ${edit.trialId}, whose edit was to be used again, proposed none` }
@@ -79,12 +83,35 @@ async function passage(
   const examples = domain.rawExamples(source.content, config.promptStyle);
   if (matchedTo === null) return { ok: true, proposal: null, examples, directives: {} };
   const siblings = { roundId, sourceId: source.sourceId, purpose: matchedTo, before: null, writer: null };
-  const edits = (await ledger.proposals.siblings(siblings)).flatMap((edit) =>
-    edit.examples === null ? [] : [edit.examples],
-  );
+  const edits = examplesOf(await ledger.proposals.siblings(siblings));
   const epochs = matchedEpochs(resolveRecipe(config.recipe), examples, edits);
   return { ok: true, proposal: null, examples, directives: epochs === null ? {} : { epochs } };
 }
+
+/** Directives are of one edit, and say nothing of the rows of several. */
+async function merged(
+  { domain, ledger }: RoundRun,
+  { roundId }: PreparedRound,
+  source: Source,
+  of: Purpose,
+): Promise<Edit> {
+  const scored = await ledger.proposals.scored({ roundId, sourceId: source.sourceId, purpose: of });
+  const examples = domain.mergeExamples(examplesOf(scored));
+  if (examples.length === 0) return { ok: false, proposal: null, reason: `no edit of ${source.sourceId} was scored` };
+  return { ok: true, proposal: null, examples, directives: {} };
+}
+
+function rules({ domain }: RoundRun, { config }: PreparedRound, source: Source): Edit {
+  const examples = domain.ruleExamples(source.content, config.promptStyle);
+  if (examples.length === 0) {
+    return { ok: false, proposal: null, reason: `the rules of ${domain.id} make no row of ${source.sourceId}` };
+  }
+  return { ok: true, proposal: null, examples, directives: {} };
+}
+
+/** The training sequences of each usable edit. */
+const examplesOf = (edits: Proposal[]): Example[][] =>
+  edits.flatMap(({ examples }) => (examples === null ? [] : [examples]));
 
 function usable(proposal: Proposal): Edit {
   const { examples, directivesUsed, invalidReason } = proposal;

@@ -5,9 +5,15 @@ import { applyDirectives, capSteps } from '../../seal/directives.js';
 import { trainingKey } from '../../seal/keys.js';
 import type { LlmDeps } from './deps.js';
 
-/** The round's recipe as the edit wants it, held to the round's cap on steps. */
-export function recipeOf({ config }: PreparedRound, directives: Directives, examples: number) {
-  return capSteps(applyDirectives(resolveRecipe(config.recipe), directives), examples, config.caps.maxStepsPerTrial);
+/** The round's recipe for the trial, as the edit wants it, held to the round's cap on steps. */
+export function recipeOf(
+  { config }: PreparedRound,
+  { recipe }: Pick<TrialSpec, 'recipe'>,
+  directives: Directives,
+  examples: number,
+) {
+  const chosen = resolveRecipe(recipe === 'document' ? config.documentRecipe : config.recipe);
+  return capSteps(applyDirectives(chosen, directives), examples, config.caps.maxStepsPerTrial);
 }
 
 /** Publishes the examples as a dataset and says how they are to be trained; `clamps` is what the round's cap changed. */
@@ -18,7 +24,7 @@ export async function publishTraining(
   { examples, directives }: { examples: Example[]; directives: Directives },
 ): Promise<{ training: TrainRequest; clamps: Clamp[] }> {
   const learner = modelOf(round, spec.learner);
-  const { recipe, clamps } = recipeOf(round, directives, examples.length);
+  const { recipe, clamps } = recipeOf(round, spec, directives, examples.length);
   const dataset = await store.put(mediaTypes.dataset, {
     'data.jsonl': examples.map((example) => `${JSON.stringify(example)}\n`).join(''),
   });

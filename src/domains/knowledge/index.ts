@@ -3,7 +3,9 @@ import { gradeAnswer, graderVersion } from '../../seal/grading.js';
 import { defineDomain } from '../domain.js';
 import { ask } from './ask.js';
 import { parseEdit, passageExample } from './edits.js';
+import { mergeExamples } from './merge.js';
 import { readRetention } from './retention.js';
+import { ruleExamples } from './rules.js';
 import { passageSchema, questionSchema } from './schema.js';
 import { readSources } from './sources.js';
 import { proposal, templates } from './templates.js';
@@ -26,6 +28,8 @@ export const knowledgeDomain = defineDomain(
     proposal,
     parseEdit,
     rawExamples: (passage) => [passageExample(passage)],
+    ruleExamples,
+    mergeExamples,
     ask,
     readAnswer: (completion) => completion.trim(),
     grade: ({ answer: reference, otherAnswers, question }, answer) => {

@@ -84,7 +84,8 @@ async function trainPolicyAndConfirm(round: RoundContext, chosen: number): Promi
 }
 
 async function runControls(round: RoundContext): Promise<void> {
-  if (round.config.controls.rawPassage) await runUnlessStopped(round, 'controls');
+  const { rawPassage, merged, rules } = round.config.controls;
+  if (rawPassage || merged || rules) await runUnlessStopped(round, 'controls');
 }
 
 const confirms = ({ config: { controls } }: RoundContext, chosen: number): boolean =>

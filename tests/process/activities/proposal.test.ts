@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { roundConfigSchema, servedName } from '../../../src/contract/index.js';
+import { emptyResult, resolveRecipe, roundConfigSchema, servedName } from '../../../src/contract/index.js';
 import { type FakeQuestion } from '../../support/fake-model-server.js';
 import { inActivity, useLlmRig } from '../../support/llm-rig.js';
 
@@ -98,6 +98,50 @@ describe('proposeSelfEdit', () => {
     );
     expect(none).toMatchObject({ status: 'invalid', reason: expect.stringContaining('proposed none') as string });
     expect(rig.generations()).toBe(1);
+  });
+
+  it('merges the edits of a document that were scored, and none that a screen stopped', async () => {
+    const { roundId } = await rig.prepareRound();
+    const edits = ['Seals swim.', 'Seals swim.\nSeals bark.', 'Seals fly.'];
+    const scored = ['scored', 'scored', 'screened_out'] as const;
+    for (const [index, edit] of edits.entries()) {
+      const trialId = await rig.planTrial(roundId, {
+        index,
+        edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: index },
+      });
+      rig.server.answer = writing(edit);
+      await inActivity(() => rig.llm.proposeSelfEdit({ trialId }));
+      await rig.ledger.trials.record(emptyResult(trialId, scored[index] ?? 'scored', ''), 0, null);
+    }
+    const document = { purpose: 'controls', recipe: 'document', index: 1 } as const;
+    const merged = await rig.planTrial(roundId, { ...document, edit: { kind: 'merged', of: 'edits' } });
+    const proposed = await inActivity(() => rig.llm.proposeSelfEdit({ trialId: merged }));
+    const { config } = await rig.ledger.rounds.prepared(roundId);
+    expect(proposed).toMatchObject({
+      status: 'proposed',
+      examples: 3,
+      training: { recipe: { batchSize: resolveRecipe(config.documentRecipe).batchSize } },
+    });
+    const other = await rig.planTrial(roundId, {
+      ...document,
+      index: 2,
+      sourceId: 'otters',
+      edit: { kind: 'merged', of: 'edits' },
+    });
+    expect(await inActivity(() => rig.llm.proposeSelfEdit({ trialId: other }))).toMatchObject({
+      status: 'invalid',
+      reason: 'no edit of otters was scored',
+    });
+  });
+
+  it('takes the rows that the domain makes by rule, without asking anybody', async () => {
+    const { roundId } = await rig.prepareRound();
+    const rules = { purpose: 'controls', recipe: 'document', edit: { kind: 'rules' } } as const;
+    const proposed = await inActivity(async () =>
+      rig.llm.proposeSelfEdit({ trialId: await rig.planTrial(roundId, rules) }),
+    );
+    expect(proposed).toMatchObject({ status: 'proposed', examples: 1 });
+    expect(rig.generations()).toBe(0);
   });
 
   it('has a policy write through its adapter, probed against the base', async () => {

@@ -59,13 +59,30 @@ describe('a round', () => {
     const d2 = 'question 2 on d2?';
     await rig.answer(roundId, 'old', [d2, 'c1', 'f1'], ['question 2 on d1?', 'question 3 on d1?', d2]);
     await rig.answer(roundId, 'new', ['c2', 'f1']);
-    const [passage1, passage2] = await rig.planned(roundId, 'controls');
+    const [passage1, merged1, rules1, passage2, merged2, rules2] = await rig.planned(roundId, 'controls');
     const [confirm1, confirm2] = await rig.planned(roundId, 'confirm');
     const [h1old, h1new, h2old, h2new] = await rig.planned(roundId, 'examine');
-    if (!passage1 || !passage2 || !confirm1 || !confirm2 || !h1old || !h1new || !h2old || !h2new)
+    if (
+      !passage1 ||
+      !merged1 ||
+      !rules1 ||
+      !passage2 ||
+      !merged2 ||
+      !rules2 ||
+      !confirm1 ||
+      !confirm2 ||
+      !h1old ||
+      !h1new ||
+      !h2old ||
+      !h2new
+    )
       throw new Error('plan');
     await rig.score(passage1, 0, 0.5);
     await rig.fail(passage2, 'infra_failure', 'lost');
+    await rig.score(merged1, 0, 1, { canaries: { asked: 4, lost: 1 } });
+    await rig.score(merged2, 0, 0.5, { canaries: { asked: 4, lost: 2 } });
+    await rig.score(rules1, 0, 0.5);
+    await rig.fail(rules2, 'invalid_edit', 'no row');
     await rig.score(confirm1, 0, 0.5, { otherSource: scores(0) });
     await rig.score(confirm2, 0, 1, { otherSource: scores(0.5) });
     await rig.score(h1old, 0.5, 0);
@@ -87,7 +104,9 @@ describe('a round', () => {
       base: 0.25,
       inContext: 0.75,
       rawPassage: 0.5, // of d1 alone
+      rules: 0.5, // of d1 alone
       selfEditMean: 0.625, // d1: mean of 0.5 and 1; d2: 0.5
+      merged: 0.75,
       chosenOnB: 0.75,
       otherSourceControl: 0.25,
     });
@@ -99,9 +118,14 @@ describe('a round', () => {
       cells: { oldOld: 0.25, oldNew: 0.5, newOld: 0.25, newNew: 0.75 },
     });
     expect(report.trials).toEqual({ scored: 3, invalid_edit: 1 });
-    // 3 + 1 edits, 1 passage and a failure, 2 confirmed, 3 examined and a failure, 2 crossed: 11 × 2 s + 3 × 1 s; policy 10 s
-    expect(report.deviceSeconds).toBe(35);
-    expect(report.markdown).toContain('| trained on the chosen self-edit | 75.0 % | 2 | over base: +50.0 points');
+    // 3 + 1 edits, 1 passage, 2 merged, 1 by rule and 2 failures, 2 confirmed, 3 examined and a failure, 2 crossed:
+    // 14 × 2 s + 4 × 1 s; policy 10 s
+    expect(report.deviceSeconds).toBe(42);
+    expect(report.markdown).toContain('| trained on the chosen self-edit | 75.0 % | 2 |  | over base: +50.0 points');
+    expect(report.markdown).toContain(
+      '| trained on all self-edits, merged | 75.0 % | 2 | 62.5 % | over base: +50.0 points',
+    );
+    expect(report.markdown).toContain('over rules: +50.0 points (1 document, too few for an interval)');
     expect(report.markdown).toContain('Canaries: 1 of 2 right before, 1 after, 1 lost');
     expect(report.markdown).toContain('Frozen set: 1 of 1 right before, 1 after, 0 lost');
     expect(report.markdown).toContain('`h2` (`whole.examine.s00.e0003: invalid_edit, no lines`)');
@@ -124,7 +148,7 @@ describe('a round', () => {
     const gainOf = (id: string) => full.contrasts.find((contrast) => contrast.id === id)?.gain;
     expect(gainOf('rawPassage')).toMatchObject({ estimate: 0.5, clusters: 1 });
     expect(gainOf('ownOverOther')).toMatchObject({ estimate: 0.5, clusters: 2 });
-    expect(full.trials).toHaveLength(14);
+    expect(full.trials).toHaveLength(18);
     expect(Object.keys(full)).toEqual(Object.keys(full).sort());
     expect(report.releaseDigest).toBe(
       canonicalDigest({

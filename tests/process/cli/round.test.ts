@@ -14,7 +14,7 @@ import { failing } from '../../support/scripted-activities.js';
 const shortRound = {
   ...quickRound,
   sources: { train: 1, heldOut: 0 },
-  controls: { rawPassage: false, freshSeeds: false },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false },
 } satisfies RoundConfigInput;
 
 let out: string;

@@ -24,6 +24,7 @@ const spec: TrialSpec = {
   index: 0,
   sourceId: 'doc',
   edit: { kind: 'passage', matchedTo: null },
+  recipe: 'edit',
   learner: 'old',
   repeat: 0,
   trainingSeed: 1,

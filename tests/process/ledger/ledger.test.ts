@@ -34,6 +34,7 @@ function spec(roundId: string, index: number): TrialSpec {
     index,
     sourceId: 'doc',
     edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: index },
+    recipe: 'edit',
     learner: 'old',
     repeat: 0,
     trainingSeed: index,

@@ -21,7 +21,7 @@ const round = (model: string, more: RoundConfigInput = {}): RoundConfigInput => 
   model,
   sources: { train: 1, heldOut: 0 },
   editsPerSource: 1,
-  controls: { rawPassage: false },
+  controls: { rawPassage: false, merged: false, rules: false },
   reward: { measure: 'match' },
   profiles: { retryInitialSeconds: 0.1 },
   ...more,

@@ -19,7 +19,11 @@ import { decisionOn, fresh, openGateOf, resultOf } from '../../support/play.js';
 import { describeWithTemporal, quickRound, Rig } from '../../support/rig.js';
 import type { ScriptedActivities } from '../../support/scripted-activities.js';
 
-const round = { ...quickRound, sources: { train: 1, heldOut: 0 }, controls: { rawPassage: false, freshSeeds: false } };
+const round = {
+  ...quickRound,
+  sources: { train: 1, heldOut: 0 },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false },
+};
 const among = (names: readonly ActivityName[], name: ActivityName): boolean => names.includes(name);
 
 describeWithTemporal('the versions of the workflow worker', () => {

@@ -17,7 +17,7 @@ import { describeWithTemporal, quickRound, until, useRig } from '../../support/r
 const shortRound = {
   ...quickRound,
   sources: { train: 1, heldOut: 0 },
-  controls: { rawPassage: false, freshSeeds: false },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false },
 } satisfies RoundConfigInput;
 
 describeWithTemporal('the release gate', () => {

@@ -71,7 +71,7 @@ describeWithTemporal('hostile messages', () => {
     const round = {
       ...quickRound,
       sources: { train: 1, heldOut: 0 },
-      controls: { rawPassage: false, freshSeeds: false, otherSource: false },
+      controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false, otherSource: false },
       gate: { deadlineSeconds: 300, approvers: ['ann'] },
       profiles: { ...quickRound.profiles, heartbeatSeconds: 300 },
     };

@@ -53,7 +53,11 @@ describeWithTemporal('malformed messages', () => {
 
   it('are counted and shown by the round and by its gate, and change nothing', async () => {
     const { ledger, scripted } = fresh();
-    const config = { ...quickRound, sources: { train: 1, heldOut: 0 }, controls: { rawPassage: false } };
+    const config = {
+      ...quickRound,
+      sources: { train: 1, heldOut: 0 },
+      controls: { rawPassage: false, merged: false, rules: false },
+    };
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'hostile', config);
       const gate = await openGateOf(round, ledger);

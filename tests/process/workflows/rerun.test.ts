@@ -16,7 +16,7 @@ import { describeWithTemporal, quickRound, until, useRig } from '../../support/r
 const config = {
   ...quickRound,
   sources: { train: 1, heldOut: 0 },
-  controls: { rawPassage: false, freshSeeds: false, otherSource: false },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false, otherSource: false },
 } satisfies RoundConfigInput;
 
 describeWithTemporal('a round that ended at its gate', () => {

@@ -125,7 +125,7 @@ describeWithTemporal('a round', () => {
 
   it('waits for a runner as long as there is none', async () => {
     const { scripted } = fresh();
-    const config = { ...quickRound, controls: { rawPassage: false } };
+    const config = { ...quickRound, controls: { rawPassage: false, merged: false, rules: false } };
     scripted.always('proposeSelfEdit', () => ({ status: 'invalid', editDigest: null, reason: '' }));
     const round = await rig.serving(
       scripted,

@@ -10,7 +10,7 @@ import { failing } from '../../support/scripted-activities.js';
 const longRound = {
   ...quickRound,
   sources: { train: 4, heldOut: 0 },
-  controls: { rawPassage: false, freshSeeds: false },
+  controls: { rawPassage: false, merged: false, rules: false, freshSeeds: false },
   window: 2,
   gate: { deadlineSeconds: 1 },
 };
@@ -133,7 +133,7 @@ describeWithTemporal('control of a round', () => {
       return ledger.answers.closeRound(request);
     });
     await rig.serving(scripted, async () => {
-      const config = { ...longRound, controls: { rawPassage: false, freshSeeds: true } };
+      const config = { ...longRound, controls: { rawPassage: false, merged: false, rules: false, freshSeeds: true } };
       await expect(resultOf(await rig.start(workflowTypes.round, id, config))).rejects.toMatchObject({
         cause: { type: 'CorruptArtifact' },
       });

@@ -29,6 +29,7 @@ const specOf = (trialId: string): TrialSpec => ({
   index: 1,
   sourceId: 'doc-1',
   edit: { kind: 'propose', writer: 'old', template: 'self-qa', seed: 1 },
+  recipe: 'edit',
   learner: 'old',
   repeat: 0,
   trainingSeed: 1,
