@@ -18,12 +18,21 @@ Row_contra = TypeVar("Row_contra", contravariant=True)
 Out = TypeVar("Out")
 
 
+class TemplateRefused(ValueError):
+    """The model's chat template does not take the conversation: its roles, their order, or a variable."""
+
+
 class Tokenizer(Protocol):
     """Text to token ids and back. Any thread."""
 
     @property
     def vocabulary(self) -> int:
         """Every token id is below this."""
+        ...
+
+    @property
+    def longest_token(self) -> int:
+        """No token has more characters of a text."""
         ...
 
     def encode(self, text: str, *, special_tokens: bool) -> list[int]:
@@ -34,8 +43,21 @@ class Tokenizer(Protocol):
         """The text of token ids."""
         ...
 
-    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str | None:
-        """A conversation in the model's chat template; None where the model has none."""
+    def token_bytes(self, token: int) -> bytes:
+        """The UTF-8 of one token, which may be a part of a character."""
+        ...
+
+    def render(
+        self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool, variables: Mapping[str, object]
+    ) -> str | None:
+        """A conversation in the model's chat template; None where the model has none.
+
+        Args:
+            variables: what the template reads besides the messages.
+
+        Raises:
+            TemplateRefused: the template does not take the conversation or a variable.
+        """
         ...
 
 

@@ -13,11 +13,15 @@ _LONGEST_SECONDS: Final = 60
 
 
 class Busy(RuntimeError):
-    """Too many rows are in hand for more to be admitted."""
+    """Too many rows wait or are computed for more to be admitted."""
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRows(ValueError):
+    """One request asks for more rows than are ever admitted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Waiting:
 
 
 class Admission:
-    """Counts the rows that HTTP has in hand, waiting or under way, and refuses those beyond a bound."""
+    """Counts the rows that HTTP waits for, and refuses those beyond a bound."""
 
     def __init__(self, max_rows: int, waiting_since: Callable[[], Sequence[float]]) -> None:
         """Admit `max_rows`; `waiting_since` gives when each waiting row came, the oldest first."""
@@ -39,12 +43,18 @@ class Admission:
 
     @contextmanager
     def admit(self, rows: int) -> Generator[None]:
-        """Count rows while they are answered. A request is admitted whatever its size when no other is in hand.
+        """Count rows while they are answered.
 
         Raises:
             Busy: with these there would be too many.
+            TooManyRows: these alone are too many.
         """
-        if self._rows and self._rows + rows > self._max_rows:
+        if rows > self._max_rows:
+            raise TooManyRows(
+                f"the request asks for {rows} answers, and at most {self._max_rows} are computed at once; send"
+                " fewer prompts or a smaller n"
+            )
+        if self._rows + rows > self._max_rows:
             oldest = math.ceil(self.waiting().oldest_seconds)
             raise Busy(
                 f"{self._rows} answers are in hand, and {rows} more would be over {self._max_rows}. Ask again later.",

@@ -108,6 +108,15 @@ class ServingOptions:
             "N",
         ),
     )
+    max_body_mib: int = field(
+        default=8,
+        metadata=_set_by(
+            "size of a request's body; a larger one gets status 413 (default: %(default)s)",
+            _positive,
+            "MIB",
+            name="max-body",
+        ),
+    )
     max_adapters: int = field(
         default=64, metadata=_set_by("adapters on the device (default: %(default)s)", _positive, "N")
     )

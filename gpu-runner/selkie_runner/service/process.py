@@ -61,7 +61,10 @@ async def _serve(options: Options, backend: Backend, listener: socket.socket, st
     trainings = TrainingManager(backend.runner, options.work, backend.trainer)
     server = _Server(
         uvicorn.Config(
-            create_app(backend.runner), log_config=None, access_log=False, timeout_graceful_shutdown=_HTTP_GRACE_SECONDS
+            create_app(backend.runner, options.serving),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_HTTP_GRACE_SECONDS,
         )
     )
     http = asyncio.create_task(server.serve([listener]))

@@ -1,11 +1,9 @@
 """The ports over a model that PyTorch computes."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-
-from transformers import PreTrainedTokenizerBase
 
 from ..batched import FrozenAdapters, FrozenBase, InferenceEngine, adapter_dtype
 from ..errors import InvalidTraining
@@ -16,6 +14,7 @@ from ..reference.decoding import decode, score
 from ..store.artifacts import ArtifactStore
 from .admission import Admission
 from .device.loop import DeviceLoop
+from .huggingface_tokenizer import HuggingFaceTokenizer
 from .inference.continuous import ContinuousBatcher, FrozenHost
 from .inference.per_adapter import PerAdapterBatcher
 from .inference.served_adapters import ServedAdapters
@@ -37,33 +36,6 @@ class TorchRunner(Runner):
 
     loaded: LoadedModel
     base: FrozenBase | None
-
-
-class HuggingFaceTokenizer:
-    """The `Tokenizer` port over one of transformers."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._tokenizer = tokenizer
-
-    @property
-    def vocabulary(self) -> int:
-        return len(self._tokenizer)
-
-    def encode(self, text: str, *, special_tokens: bool) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=special_tokens))
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens)))
-
-    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str | None:
-        if self._tokenizer.chat_template is None:
-            return None
-        conversation = [dict(message) for message in messages]
-        return str(
-            self._tokenizer.apply_chat_template(
-                conversation, add_generation_prompt=add_generation_prompt, tokenize=False
-            )
-        )
 
 
 def assemble(

@@ -24,21 +24,27 @@ class PieceTokenizer:
         # a leading 1 keeps zero bytes; below 2^53, so that JavaScript holds every id
         return 2 << 40
 
+    @property
+    def longest_token(self) -> int:
+        return 5
+
     def encode(self, text: str, *, special_tokens: bool) -> list[int]:
         del special_tokens  # it has none
         return [int.from_bytes(b"\1" + piece, "big") for piece in _PIECE.findall(text.encode())]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return b"".join(_bytes(token) for token in tokens).decode(errors="replace")
+        return b"".join(map(self.token_bytes, tokens)).decode(errors="replace")
 
-    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str | None:
+    def token_bytes(self, token: int) -> bytes:
+        whole = token.to_bytes((token.bit_length() + 7) // 8, "big")
+        return whole[1:]
+
+    def render(
+        self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool, variables: Mapping[str, object]
+    ) -> str | None:
+        del variables  # its template reads none
         written = "".join(f"<|{message['role']}|>\n{message['content']}\n" for message in messages)
         return written + (_ASSISTANT if add_generation_prompt else "")
-
-
-def _bytes(token: int) -> bytes:
-    whole = token.to_bytes((token.bit_length() + 7) // 8, "big")
-    return whole[1:]
 
 
 @dataclass(frozen=True)

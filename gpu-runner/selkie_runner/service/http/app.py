@@ -3,37 +3,39 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.exceptions import HTTPException
 
-from ...errors import EngineError, OutOfMemory
 from ...ports import ServedAdapter
-from ..admission import Busy
-from ..inference.served_adapters import AdapterExists, AdapterNotFound, AdapterOutside
+from ..inference.served_adapters import AdapterExists, AdapterNotFound
+from ..options import ServingOptions
 from ..runner import Runner
-from ..stopping import DeviceStopped
-from .completions import BadRequest, Json, chat, chat_tokens, complete, text_tokens
+from .body_limit import BodyLimit
+from .completions import chat, complete
+from .errors import answer_errors
 from .openai import (
     ChatRequest,
     CompletionRequest,
     LoadAdapterRequest,
-    TokenizeChatRequest,
+    TokenizeRequest,
     TokenizeTextRequest,
     UnloadAdapterRequest,
 )
+from .prompts import conversation_tokens, text_tokens
 
-_CLIENT_CLOSED_REQUEST = 499
+Json = dict[str, Any]
+
+#: nginx's; nobody reads it
+_CLIENT_CLOSED_REQUEST: Final = 499
 
 
-def create_app(runner: Runner) -> FastAPI:
+def create_app(runner: Runner, options: ServingOptions | None = None) -> FastAPI:
     """The server's routes over one runner."""
     app = FastAPI(title="selkie gpu-runner", docs_url=None, redoc_url=None)
-    _answer_errors(app)
+    app.add_middleware(BodyLimit, max_bytes=(options or ServingOptions()).max_body_mib * 2**20)
+    answer_errors(app)
     started = int(time.time())
 
     @app.get("/health")
@@ -58,12 +60,12 @@ def create_app(runner: Runner) -> FastAPI:
 
     @app.get("/v1/models")
     async def models() -> Json:
-        base = _card(runner, runner.model.name, started, str(runner.model.path), None)
-        adapters = [
-            _card(runner, adapter.name, adapter.created, str(adapter.path), runner.model.name)
-            for adapter in runner.adapters.all()
-        ]
-        return {"object": "list", "data": [base, *adapters]}
+        cards = [_card(runner, adapter, started) for adapter in (None, *runner.adapters.all())]
+        return {"object": "list", "data": cards}
+
+    @app.get("/v1/models/{name:path}")
+    async def model(name: str) -> Json:
+        return _card(runner, _adapter(runner, name), started)
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
@@ -76,14 +78,12 @@ def create_app(runner: Runner) -> FastAPI:
             return await _while_connected(request, chat(runner, _adapter(runner, body.model), body))
 
     @app.post("/tokenize")
-    async def tokenize(body: TokenizeTextRequest | TokenizeChatRequest) -> Json:
+    async def tokenize(body: TokenizeRequest) -> Json:
         _adapter(runner, body.model)
         if isinstance(body, TokenizeTextRequest):
-            tokens = await asyncio.to_thread(text_tokens, runner, body.prompt, body.add_special_tokens)
+            tokens = await asyncio.to_thread(text_tokens, runner.model, body.prompt, body.add_special_tokens)
         else:
-            tokens = await asyncio.to_thread(
-                chat_tokens, runner, body.messages, body.add_generation_prompt, body.add_special_tokens
-            )
+            tokens = await asyncio.to_thread(conversation_tokens, runner.model, body, body.add_special_tokens)
         return {"count": len(tokens), "max_model_len": runner.model.max_length, "tokens": tokens}
 
     @app.post("/v1/load_lora_adapter")
@@ -111,24 +111,25 @@ def _adapter(runner: Runner, model: str | None) -> ServedAdapter | None:
         raise AdapterNotFound(f"The model `{model}` does not exist.") from error
 
 
-def _card(runner: Runner, name: str, created: int, root: str, parent: str | None) -> Json:
+def _card(runner: Runner, adapter: ServedAdapter | None, started: int) -> Json:
+    base = runner.model
     return {
-        "id": name,
+        "id": base.name if adapter is None else adapter.name,
         "object": "model",
-        "created": created,
+        "created": started if adapter is None else adapter.created,
         "owned_by": "selkie",
-        "root": root,
-        "parent": parent,
-        "max_model_len": runner.model.max_length,
+        "root": str(base.path if adapter is None else adapter.path),
+        "parent": None if adapter is None else base.name,
+        "max_model_len": base.max_length,
     }
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Json]) -> Response:
-    """Answer with the work's result; give the work up when the client has gone, so that the device is free."""
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """Answer with what the work gives; give the work up when the client has gone, so that the device is free."""
     task, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return JSONResponse(task.result()) if task.done() else Response(status_code=_CLIENT_CLOSED_REQUEST)
+        return task.result() if task.done() else Response(status_code=_CLIENT_CLOSED_REQUEST)
     finally:
         task.cancel()
         gone.cancel()
@@ -138,53 +139,3 @@ async def _disconnected(request: Request) -> None:
     """Return when the client has gone; to be asked after the body was read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _error(
-    status: int, kind: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": status}}, status, headers)
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """Every error as vLLM's error object; what no handler knows is a 500 of the same shape."""
-
-    async def invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        listed = "; ".join(
-            # pydantic's own word before ours
-            f"{_where(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()[:10]
-        )
-        return _error(400, HTTPStatus.BAD_REQUEST.phrase, listed, _where(error.errors()[0]["loc"]))
-
-    async def http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _error(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
-
-    async def busy(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Busy)
-        headers = {"Retry-After": str(error.retry_after_seconds)}
-        return _error(429, HTTPStatus(429).phrase, str(error), headers=headers)
-
-    def answering(status: int, kind: str) -> Any:
-        async def answer(_: Request, error: Exception) -> Response:
-            return _error(status, kind, str(error) or type(error).__name__)
-
-        return answer
-
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Busy, busy)
-    app.add_exception_handler(BadRequest, answering(400, "BadRequestError"))
-    app.add_exception_handler(AdapterExists, answering(400, "InvalidUserInput"))
-    app.add_exception_handler(AdapterOutside, answering(400, "InvalidUserInput"))
-    app.add_exception_handler(AdapterNotFound, answering(404, "NotFoundError"))
-    app.add_exception_handler(EngineError, answering(400, "BadRequestError"))
-    app.add_exception_handler(OutOfMemory, answering(503, "ServiceUnavailableError"))
-    app.add_exception_handler(DeviceStopped, answering(503, "ServiceUnavailableError"))
-    app.add_exception_handler(Exception, answering(500, "InternalServerError"))
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if part != "body") or "body"

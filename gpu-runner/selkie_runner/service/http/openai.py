@@ -2,25 +2,42 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-#: settings of other servers that may be sent with a value that changes nothing
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "best_of": (1,),
-    "frequency_penalty": (0,),
-    "logit_bias": ({},),
-    "min_p": (0,),
-    "presence_penalty": (0,),
-    "repetition_penalty": (1,),
-    "suffix": ("",),
-    "top_k": (-1, 0),
-}
+from .parameters import refusals
 
+#: each is looked for in an answer after every token
+_MAX_STOPS: Final = 32
+_MAX_STOP_CHARACTERS: Final = 1024
+_MAX_N: Final = 128
+
+
+def _named(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not have a NUL character")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_named)]
 TokenId = Annotated[int, Field(ge=0)]
 TopLogprobs = Annotated[int, Field(ge=0, le=20)]
+Stop = Annotated[str, Field(max_length=_MAX_STOP_CHARACTERS)]
 
 
-class _Request(BaseModel):
+class _Checked(BaseModel):
+    """A request whose texts are Unicode."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_lone_surrogates(cls, data: Any) -> Any:
+        """JSON can write what no tokenizer and no file system takes."""
+        if isinstance(data, dict):
+            for name, value in data.items():  # pyright: ignore[reportUnknownVariableType]
+                _check_unicode(str(name), value)  # pyright: ignore[reportUnknownArgumentType]
+        return data  # pyright: ignore[reportUnknownVariableType]
+
+
+class _Request(_Checked):
     model_config = ConfigDict(extra="allow")
 
     #: the base where absent
@@ -28,31 +45,46 @@ class _Request(BaseModel):
 
     @model_validator(mode="after")
     def _refuse_what_is_not_honoured(self) -> "_Request":
-        unknown = [
-            name
-            for name, value in (self.model_extra or {}).items()
-            if value is not None and value not in _NEUTRAL.get(name, ())
-        ]
-        if unknown:
-            raise ValueError(f"this server does not support {', '.join(sorted(unknown))}")
+        refused = refusals(self.model_extra or {})
+        if refused:
+            raise ValueError("; ".join(refused))
         return self
 
 
-class _Generation(_Request):
-    n: Annotated[int, Field(ge=1, le=128)] = 1
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=100)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    stop: str | list[str] | None = None
-    stream: Literal[False] | None = None
-    user: str | None = None
+class StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _say_that_nothing_streams(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("stream"):  # pyright: ignore[reportUnknownMemberType]
-            raise ValueError("this server does not stream; send stream: false")
-        return data
+    include_usage: bool = False
+    #: vLLM's: usage so far in every event
+    continuous_usage_stats: Literal[False] = False
+    #: OpenAI's padding against traffic analysis; none is sent
+    include_obfuscation: bool = False
+
+
+class _Generation(_Request):
+    n: Annotated[int, Field(ge=1, le=_MAX_N)] = 1
+    best_of: int | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=_MAX_STOPS)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    @model_validator(mode="after")
+    def _answers_are_all_given(self) -> "_Generation":
+        if self.best_of is not None and self.best_of != self.n:
+            raise ValueError("best_of: this server gives every answer that it samples; send n alone")
+        if self.stream:
+            raise ValueError("stream: this server does not stream")
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("stream_options: only for stream: true")
+        return self
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with its usage."""
+        return self.stream_options is not None and self.stream_options.include_usage
 
     def stops(self) -> tuple[str, ...]:
         """The stop strings, without empty ones, which would end every answer at once."""
@@ -80,10 +112,10 @@ class CompletionRequest(_Generation):
         return self
 
     def rows(self) -> int:
-        """Answers, and prompts whose own log-probabilities are asked."""
+        """Answers, and prompts whose own log-probabilities are asked; a prompt that is only repeated counts too."""
         answers = 0 if self.max_tokens == 0 else self.n
         scores = 1 if self.echo and self.logprobs is not None else 0
-        return len(self.prompts()) * (answers + scores)
+        return len(self.prompts()) * max(1, answers + scores)
 
     def prompts(self) -> list[str] | list[list[int]]:
         """The prompts, one or several, as texts or as token ids."""
@@ -94,28 +126,60 @@ class CompletionRequest(_Generation):
         return self.prompt  # pyright: ignore[reportReturnType]
 
 
-class TextPart(BaseModel):
-    type: Literal["text"]
-    text: str
-
-
 class ChatMessage(BaseModel):
+    """A message. Fields of an earlier answer may come back empty, as clients send them."""
+
+    model_config = ConfigDict(extra="allow")
+
     role: str
-    content: str | list[TextPart]
+    content: str | list[dict[str, Any]] | None = None
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _is_text(self) -> "ChatMessage":
+        filled = sorted(name for name, value in (self.model_extra or {}).items() if value not in (None, [], ""))
+        if filled:
+            raise ValueError(f"this server reads no {', '.join(filled)} in a message")
+        for part in self.content if isinstance(self.content, list) else ():
+            if part.get("type") != "text" or not isinstance(part.get("text"), str):
+                raise ValueError(f"this server reads text only, and a part is of type {part.get('type')}")
+        return self
 
     def plain(self) -> dict[str, str]:
         """As the chat template takes it."""
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": self.role, "content": text}
+        parts = [{"text": self.content or ""}] if not isinstance(self.content, list) else self.content
+        named = {} if self.name is None else {"name": self.name}
+        return {"role": self.role, "content": "".join(part["text"] for part in parts), **named}
 
 
-class ChatRequest(_Generation):
+class Conversation(BaseModel):
+    """Messages, and how the model's chat template writes them."""
+
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    add_generation_prompt: bool = True
+    #: variables of the model's template, such as Qwen3's `enable_thinking`
+    chat_template_kwargs: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+
+    def template_variables(self) -> dict[str, Any]:
+        """What the template is given besides the messages."""
+        effort = {} if self.reasoning_effort is None else {"reasoning_effort": self.reasoning_effort}
+        return {**effort, **(self.chat_template_kwargs or {})}
+
+
+class ChatRequest(Conversation, _Generation):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    logprobs: bool = False
+    logprobs: bool | None = None
     top_logprobs: TopLogprobs | None = None
-    add_generation_prompt: bool = True
+    add_special_tokens: bool = False
+    echo: Literal[False] | None = None
+
+    @model_validator(mode="after")
+    def _likeliest_tokens_come_with_logprobs(self) -> "ChatRequest":
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs: only for logprobs: true")
+        return self
 
 
 class TokenizeTextRequest(_Request):
@@ -123,17 +187,41 @@ class TokenizeTextRequest(_Request):
     add_special_tokens: bool = True
 
 
-class TokenizeChatRequest(_Request):
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    add_generation_prompt: bool = True
+class TokenizeChatRequest(Conversation, _Request):
     add_special_tokens: bool = False
 
 
-class LoadAdapterRequest(BaseModel):
-    lora_name: Annotated[str, Field(min_length=1)]
-    lora_path: Annotated[str, Field(min_length=1)]
+def _kind(data: Any) -> str:
+    return "chat" if isinstance(data, dict) and "messages" in data else "text"
+
+
+#: told apart first, so that an error is of one of them
+TokenizeRequest = Annotated[
+    Annotated[TokenizeTextRequest, Tag("text")] | Annotated[TokenizeChatRequest, Tag("chat")], Discriminator(_kind)
+]
+
+
+class LoadAdapterRequest(_Checked):
+    lora_name: Name
+    lora_path: Name
     load_inplace: bool = False
 
 
-class UnloadAdapterRequest(BaseModel):
-    lora_name: Annotated[str, Field(min_length=1)]
+class UnloadAdapterRequest(_Checked):
+    lora_name: Name
+
+
+def _check_unicode(name: str, value: Any) -> None:
+    """Raise where a text in a JSON value has a lone surrogate."""
+    rest = [value]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, str):
+            try:
+                part.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"{name}: is not Unicode text: a lone surrogate at character {error.start}") from error
+        elif isinstance(part, dict):
+            rest += [*part, *part.values()]  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(part, list) and part and not isinstance(part[0], int):
+            rest += part

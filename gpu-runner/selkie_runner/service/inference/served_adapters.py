@@ -115,11 +115,15 @@ class ServedAdapters:
                 self._drop_unused(adapter.key)
 
     def _folder(self, path: str) -> Path:
-        folder = Path(path).resolve()
+        try:
+            folder = Path(path).resolve()
+            exists = folder.is_dir()
+        except (OSError, RuntimeError) as error:  # a name that is too long, links that go in a circle
+            raise AdapterNotFound(f"No adapter can be at '{path}': {error}") from error
         if not any(folder.is_relative_to(root) for root in self._roots):
             roots = ", ".join(map(str, self._roots))
             raise AdapterOutside(f"lora_path '{path}' is outside {roots}, the only place this server loads from.")
-        if not folder.is_dir():
+        if not exists:
             raise AdapterNotFound(f"No adapter found for '{path}'.")
         if folder.parent.parent == self._store.root.resolve() / "sha256":
             self._store.open(folder.name)  # an artifact's bytes must be those of its address

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,12 @@ import httpx
 import pytest
 
 from selkie_runner.service import admission as admission_module
-from selkie_runner.service.admission import Admission, Busy
+from selkie_runner.service.admission import Admission, Busy, TooManyRows
 from selkie_runner.service.device.cpu_share import CpuSharing
-from selkie_runner.service.http import app as http_module
-from selkie_runner.service.http import completions as completions_module
 from selkie_runner.service.http.app import create_app
-from selkie_runner.service.http.completions import text_tokens
+from selkie_runner.service.huggingface_tokenizer import HuggingFaceTokenizer
 from selkie_runner.service.torch_runner import TorchRunner
-from support.service import running
+from support.service import running, tiny_model
 
 BODY = {"prompt": "seal", "max_tokens": 200, "temperature": 1.0}
 
@@ -115,48 +113,77 @@ def test_a_client_that_goes_frees_its_rows_at_once(tmp_path: Path, batched: bool
                 await answered
                 await until_waiting(runner, 0)
         # as far as HTTP goes nothing is in hand, and the device lets go at its next step
-        with runner.admission.admit(8):
+        with runner.admission.admit(64):
             pass
         busy = -1.0
         while busy != (busy := runner.device.busy_seconds["decode"]):
             await asyncio.sleep(0.05)
 
-    with running(tmp_path, batched=batched, max_rows=8) as runner:
+    with running(tmp_path, batched=batched, max_rows=64) as runner:
         asyncio.run(asyncio.wait_for(scenario(runner), 30))
 
 
+CHAT = {"messages": [{"role": "user", "content": "Where?"}]}
+
+
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "work"),
     [
-        ("/v1/completions", {**BODY, "max_tokens": 2}),
-        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 2}),
-        ("/tokenize", {"prompt": "seal"}),
+        ("/v1/completions", {**BODY, "max_tokens": 2}, "encode"),
+        ("/v1/completions", {"prompt": [70, 71], "max_tokens": 2}, "decode"),
+        ("/v1/completions", {**BODY, "max_tokens": 2, "logprobs": 1}, "token_bytes"),
+        ("/v1/chat/completions", {**CHAT, "max_tokens": 2}, "render"),
+        ("/v1/chat/completions", {**CHAT, "max_tokens": 2, "logprobs": True}, "token_bytes"),
+        ("/tokenize", {"prompt": "seal"}, "encode"),
+        ("/tokenize", CHAT, "render"),
     ],
     ids=str,
 )
-def test_a_text_that_takes_long_to_read_holds_up_no_heartbeat(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+def test_work_on_a_long_text_holds_up_no_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], work: str
 ):
-    reading, let_go = threading.Event(), threading.Event()
+    """While a thread works on a request's text, the event loop turns; heartbeats live on it."""
+    turned = threading.Event()
+    usual: Callable[..., Any] = getattr(HuggingFaceTokenizer, work)
 
-    def slow(runner: TorchRunner, text: str, add_special_tokens: bool) -> list[int]:
-        reading.set()
-        assert let_go.wait(30)
-        return text_tokens(runner, text, add_special_tokens)
+    def slow(*arguments: Any, **named: Any) -> Any:
+        working.set()
+        # where the loop itself works on the text, nothing ever sets this
+        assert turned.wait(5)
+        return usual(*arguments, **named)
 
     async def scenario(runner: TorchRunner) -> None:
         async with client_of(runner) as client:
             asked = asyncio.create_task(client.post(path, json=body))
-            while not reading.is_set():
+            while not working.is_set():
                 await asyncio.sleep(0.005)
-            assert (await client.get("/health")).status_code == 200
-            let_go.set()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            turned.set()
             assert (await asked).status_code == 200
 
-    monkeypatch.setattr(completions_module, "text_tokens", slow)
-    monkeypatch.setattr(http_module, "text_tokens", slow)
+    working = threading.Event()
+    monkeypatch.setattr(HuggingFaceTokenizer, work, slow)
     with running(tmp_path) as runner:
         asyncio.run(asyncio.wait_for(scenario(runner), 60))
+
+
+def test_tokenizing_leaves_python_to_the_event_loop():
+    """It is no use on another thread if it holds the interpreter."""
+    tokenizer = HuggingFaceTokenizer(tiny_model().tokenizer)
+    text = "The selkie swam north. " * 20_000
+
+    async def turns_meanwhile() -> int:
+        reading = asyncio.create_task(asyncio.to_thread(tokenizer.encode, text, special_tokens=True))
+        turns = 0
+        while not reading.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert len(await reading) == len(text)
+        return turns
+
+    # where it held the interpreter, the loop would turn a few times before and after
+    assert asyncio.run(turns_meanwhile()) > 100
 
 
 class AsgiClient:
@@ -205,11 +232,11 @@ def test_the_delay_is_what_the_oldest_has_waited(monkeypatch: pytest.MonkeyPatch
     assert busy.value.retry_after_seconds == after
 
 
-def test_a_request_that_is_larger_than_the_bound_is_taken_alone():
+def test_a_request_that_is_larger_than_the_bound_is_refused_for_good():
     admission = Admission(4, lambda: [])
-    with admission.admit(100), pytest.raises(Busy), admission.admit(1):
+    with pytest.raises(TooManyRows), admission.admit(5):
         pass
-    with admission.admit(3), pytest.raises(Busy), admission.admit(100):
+    with admission.admit(3), pytest.raises(Busy), admission.admit(2):
         pass
     with pytest.raises(ZeroDivisionError), admission.admit(4):
         raise ZeroDivisionError
