@@ -115,12 +115,18 @@ class RecipePayload(Contract):
     frozen_below: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class ReplayPayload(Contract):
+    dataset: ArtifactRefPayload
+    ratio: Annotated[float, Field(gt=0, le=4)]
+
+
 class TrainRequest(Contract):
     training_key: Sha256
     base: Text
     base_digest: Sha256
     stack: Annotated[list[AdapterRef], Field(max_length=8)]
     dataset: ArtifactRefPayload
+    replay: ReplayPayload | None = None
     recipe: RecipePayload
     seed: Annotated[int, Field(ge=0, le=2**48)]
     tenant: Text
@@ -173,9 +179,15 @@ class TextExample(WeightedExample):
     text: Text
 
 
+class ExampleTeacher(Contract):
+    prompt: Text
+    label_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class CompletionExample(WeightedExample):
     prompt: str
     completion: Text
+    teacher: ExampleTeacher | None = None
 
 
 class Message(Contract):

@@ -92,6 +92,11 @@ export const roundConfigSchema = z.strictObject({
   recipe: recipeChoiceSchema.default({ preset: 'small' }),
   /** how an adapter is trained on all rows of a document: its merged edits, or the rows made by rule */
   documentRecipe: recipeChoiceSchema.default({ preset: 'small-document' }),
+  /**
+   * rows of general questions, with the learner's own answers as targets, that are trained on for each row of a document under
+   * `documentRecipe`, so that the adapter forgets less; 0: none
+   */
+  replay: z.number().min(0).max(4).default(0.5),
   /** what the round's policy layer is trained on, and how */
   policy: z
     .strictObject({

@@ -46,6 +46,7 @@ describe('a training', () => {
       baseDigest: string;
       stack: AdapterRef[];
       dataset: ArtifactRef;
+      replay?: { dataset: ArtifactRef; ratio: number } | null | undefined;
       recipe: Recipe;
       seed: number;
       tenant: string;

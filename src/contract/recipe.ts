@@ -99,9 +99,17 @@ export const messageSchema = z.strictObject({ role: z.enum(['system', 'user', 'a
 export type Message = z.infer<typeof messageSchema>;
 /** Multiplies the loss of its line; 1 where it is absent. */
 const weight = z.number().optional();
+/**
+ * The learner's own predictions, with another prompt than the line's, are what the completion is trained towards: the document
+ * before a question, or the line's own prompt, which keeps what the learner knows. `labelShare`: the share of the completion's own
+ * tokens in each target.
+ */
+const teacher = z
+  .strictObject({ prompt: z.string().min(1), labelShare: z.number().min(0).max(1).optional() })
+  .nullish();
 export const exampleSchema = z.union([
   z.strictObject({ text: z.string().min(1), weight }),
-  z.strictObject({ prompt: z.string(), completion: z.string().min(1), weight }),
+  z.strictObject({ prompt: z.string(), completion: z.string().min(1), weight, teacher }),
   z.strictObject({ messages: z.array(messageSchema).min(2), weight }),
 ]);
 export type Example = z.infer<typeof exampleSchema>;

@@ -4,12 +4,14 @@ import { recipeSchema } from './recipe.js';
 
 /** One training on the gpu-runner: a new layer above `stack` on the frozen base. */
 export const trainRequestSchema = z.strictObject({
-  /** digest over base, stack, dataset, recipe and seed, and nothing else: what makes a training the same training */
+  /** digest over base, stack, dataset, replay, recipe and seed, and nothing else: what makes a training the same training */
   trainingKey: sha256Schema,
   base: z.string().min(1),
   baseDigest: sha256Schema,
   stack: modelRefSchema.shape.stack,
   dataset: artifactRefSchema,
+  /** rows of a second dataset, `ratio` of them for each row of the first; they add no steps */
+  replay: z.strictObject({ dataset: artifactRefSchema, ratio: z.number().positive().max(4) }).nullish(),
   recipe: recipeSchema,
   seed: z
     .int()

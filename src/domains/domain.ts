@@ -111,6 +111,12 @@ export interface DomainOf<S, I, A> {
   /** what an item asks, as text: an edit that holds it teaches to the test */
   itemText(item: I): string;
 
+  /**
+   * Text prompts that no source is about. What the learner answers to them is replayed in trainings on whole documents, so that
+   * it is not forgotten; none: nothing is replayed.
+   */
+  readonly replayPrompts: readonly string[];
+
   proposal(source: S, template: string, style: PromptStyle): ProposalStep[];
   /** the training sequences of an edit: what it says, after the source itself where that helps */
   parseEdit(source: S, completions: string[], template: string, style: PromptStyle): ParsedEdit;

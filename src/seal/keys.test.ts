@@ -39,7 +39,14 @@ describe('modelDigest', () => {
 
 describe('the other keys', () => {
   it('change with each part', () => {
-    const training = { baseDigest: sha('0'), stack: [], datasetSha256: sha('1'), recipe: recipePresets.small, seed: 1 };
+    const training = {
+      baseDigest: sha('0'),
+      stack: [],
+      datasetSha256: sha('1'),
+      replay: null,
+      recipe: recipePresets.small,
+      seed: 1,
+    };
     const proposal = {
       writer: base,
       source: { title: 't', text: 'x' },
@@ -56,6 +63,8 @@ describe('the other keys', () => {
       trainingKey({ ...training, seed: 2 }),
       trainingKey({ ...training, stack: [adapter('1')] }),
       trainingKey({ ...training, datasetSha256: sha('2') }),
+      trainingKey({ ...training, replay: { sha256: sha('2'), ratio: 0.5 } }),
+      trainingKey({ ...training, replay: { sha256: sha('2'), ratio: 1 } }),
       trainingKey({ ...training, recipe: recipePresets.seal }),
       proposalKey(proposal),
       proposalKey({ ...proposal, seed: 2 }),

@@ -26,11 +26,12 @@ export const itemDigest = (item: {
   sampling: { maxTokens: number; temperature: number; stop?: string[] };
 }): string => canonicalDigest(item);
 
-/** A training: base, stack, dataset, recipe and seed. */
+/** A training: base, stack, dataset, what is replayed, recipe and seed. */
 export const trainingKey = (training: {
   baseDigest: string;
   stack: ModelRef['stack'];
   datasetSha256: string;
+  replay: { sha256: string; ratio: number } | null;
   recipe: Recipe;
   seed: number;
 }): string =>
@@ -38,6 +39,7 @@ export const trainingKey = (training: {
     base: training.baseDigest,
     layers: layersOf(training.stack),
     dataset: training.datasetSha256,
+    ...(training.replay === null ? {} : { replay: training.replay }),
     recipe: training.recipe,
     seed: training.seed,
   });
@@ -69,7 +71,7 @@ export const proposalKey = (proposal: {
 export const completionKey = (completion: {
   writer: ModelRef;
   prompt: Prompt;
-  sampling: RoundConfig['sampling'] & { seed: number };
+  sampling: RoundConfig['sampling'] & { seed: number; stop?: string[] };
 }): string =>
   canonicalDigest({
     writer: modelDigest(completion.writer),

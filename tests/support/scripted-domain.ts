@@ -26,6 +26,7 @@ export const scriptedDomain = defineDomain(
     label: ({ title }) => title,
     sourceText: ({ text }) => text,
     itemText: ({ question }) => question,
+    replayPrompts: ['Capital of Italy?'],
     proposal: ({ title }, template) => {
       const write = {
         name: 'write',

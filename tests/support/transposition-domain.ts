@@ -53,6 +53,7 @@ export const transpositionDomain = defineDomain(
     label: ({ shown }) => `${shown.input.length} × ${shown.input[0]?.length ?? 0}`,
     sourceText: ({ shown }) => pairText(shown),
     itemText: ({ input }) => gridText(input),
+    replayPrompts: [],
     proposal: ({ shown }) => [{ name: 'pairs', prompt: text(`More pairs like this one:\n\n${pairText(shown)}\n\n`) }],
     parseEdit: (_, completions) => {
       const pairs = completions.flatMap((completion) => completion.split('\n\n')).flatMap(readPair);

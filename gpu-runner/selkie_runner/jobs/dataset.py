@@ -8,6 +8,7 @@
 
 Two more fields are optional in any line. `weight`, by default 1, multiplies its loss and may be negative. `softTargets`
 holds, for each learnt token (the end token included), the labels that it is to predict: `[[id, probability], …]`.
+A line with a completion may name a `teacher` instead, `{"prompt": …, "labelShare": 0…1}`: see `jobs.teacher`.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..errors import InvalidDataset
 from .soft_targets import SoftTarget, parse_soft_targets, parse_weight
+from .teacher import Teacher, parse_teacher
 
 FILE = "data.jsonl"
 
@@ -37,12 +39,14 @@ class Row:
         first_target: the tokens from here on are learnt, those before it are only read.
         weight: multiplies the loss.
         soft_targets: one per learnt token, or None where each is to be predicted as it is.
+        teacher: whose predictions an engine makes the soft targets of before the first step; None for no teacher.
     """
 
     ids: tuple[int, ...]
     first_target: int
     weight: float = 1.0
     soft_targets: tuple[SoftTarget, ...] | None = None
+    teacher: Teacher | None = None
 
     @property
     def predicted_soft_targets(self) -> tuple[SoftTarget, ...] | None:
@@ -108,10 +112,12 @@ def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int,
     Raises:
         ValueError: the example is none of the three kinds, an optional field is malformed, or nothing to learn is left.
     """
-    weight, soft_targets = 1.0, None
+    weight, soft_targets, teacher = 1.0, None, None
     if isinstance(example, dict):
         example = dict(cast(dict[str, object], example))
         weight, soft_targets = parse_weight(example.pop("weight", 1.0)), example.pop("softTargets", None)
+        if (said := example.pop("teacher", None)) is not None:
+            teacher = _teacher(said, example, tokenizer)
     match example:
         case {"text": str(text), **rest} if text and not rest:
             read, learnt = [], _ids(tokenizer, text, special=True)
@@ -132,9 +138,21 @@ def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int,
             " raise the recipe's maxLength or shorten the prompt"
         )
     ids = tuple((read + learnt)[:max_length])
+    if teacher is not None and soft_targets is not None:
+        raise ValueError("a line has softTargets or a teacher, not both")
     if soft_targets is not None:
         soft_targets = parse_soft_targets(soft_targets, len(learnt), len(tokenizer))[: len(ids) - len(read)]
-    return Row(ids, len(read), weight, soft_targets)
+    return Row(ids, len(read), weight, soft_targets, teacher)
+
+
+def _teacher(said: object, example: dict[str, object], tokenizer: PreTrainedTokenizerBase) -> Teacher:
+    prompt, label_share = parse_teacher(said)
+    if "completion" not in example:
+        raise ValueError("only a line with a completion has a teacher")
+    ids = _ids(tokenizer, prompt, special=True)
+    if not ids:
+        raise ValueError("the teacher's prompt is empty")
+    return Teacher(tuple(ids), label_share)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:

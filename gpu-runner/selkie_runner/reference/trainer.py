@@ -21,6 +21,7 @@ from ..jobs.dataset import Row
 from ..jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
 from ..jobs.schedule import learning_rate, total_steps
 from ..jobs.sources import row_source
+from ..jobs.teacher import check_teachers, most_likely, read_by_teacher, taught
 from ..lora.layer_numbers import layer_number
 from ..lora.peft_folder import write_trained
 from ..lora.peft_host import snapshot
@@ -54,6 +55,7 @@ def train_solo(
     recipe = job.recipe
     _check(model, recipe)
     source = row_source(job, model)
+    check_teachers(source.rows, recipe, model.max_length)
     steps = total_steps(source, recipe)
     with _mounted(model, job) as (active, layer):
         parameters = model.adapters.parameters(layer)
@@ -64,9 +66,15 @@ def train_solo(
         begun = saved = start.step if start else 0
         loss = start.loss if start else None
         yield TrainingProgress("preparing", begun, steps, loss, saved)
+        rows = list(source.rows)
+        for index, row in enumerate(rows):
+            if row.teacher is not None:
+                model.adapters.activate(active[:-1])
+                rows[index] = _taught(model, row)
+                yield TrainingProgress("preparing", begun, steps, loss, saved)
         for step in range(begun, steps):
             model.adapters.activate(active, trainable=layer)
-            batch = _batch([source.rows[row] for row in source.draw(step)], model, recipe)
+            batch = _batch([rows[row] for row in source.draw(step)], model, recipe)
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, recipe)
             with memory_errors(f"training step {step + 1} of {steps}"):
                 loss = _step(model, batch, optimizer, recipe.max_grad_norm, step + 1)
@@ -135,6 +143,14 @@ def _mounted(model: LoadedModel, job: TrainingJob) -> Generator[tuple[list[str],
     finally:
         for name in reversed(mounted):
             model.adapters.unload(name)
+
+
+@torch.no_grad()
+def _taught(model: LoadedModel, row: Row) -> Row:
+    """The row with the targets that its teacher, the active adapters on the base, predicts."""
+    with memory_errors("reading a row as its teacher does"):
+        logits = model.model(**packed([read_by_teacher(row)], model.device).inputs, use_cache=False).logits
+    return taught(row, most_likely(logits[0]))
 
 
 def _batch(rows: list[Row], model: LoadedModel, recipe: Recipe) -> Batch:

@@ -89,7 +89,7 @@ function requestOf({ config, old }: PreparedRound, dataset: TrainRequest['datase
   };
   return {
     ...training,
-    trainingKey: trainingKey({ ...training, datasetSha256: dataset.sha256 }),
+    trainingKey: trainingKey({ ...training, datasetSha256: dataset.sha256, replay: null }),
     base: old.base,
     dataset,
     tenant: config.tenant,

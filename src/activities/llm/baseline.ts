@@ -4,6 +4,7 @@ import { inSplit, questionsOf, type Question } from '../../domains/questions.js'
 import { modelOf, type PreparedRound } from '../../ledger/index.js';
 import { answerQuestions } from './answers.js';
 import { forEachConcurrently } from '../../lib/concurrency.js';
+import { answerReplay } from './replay.js';
 import { runOf, type LlmRun, type RoundRun } from './deps.js';
 
 /** Passages that are counted at once. */
@@ -12,7 +13,7 @@ const openPassages = 16;
 /**
  * What the learner answers before any training, for some of the round's documents: every question from memory, canaries and
  * the frozen set with the first of them; and of the old policy also the training documents' questions B with the document
- * before it, and how long their passages are.
+ * before it, how long their passages are, and with the first of them what it answers to replay prompts.
  */
 export async function measureBaseline(
   llm: LlmRun,
@@ -33,6 +34,7 @@ export async function measureBaseline(
   const { asked } = await answerQuestions(run, modelOf(round, learner), questions, `baseline of the ${learner} policy`);
   if (learner === 'old') {
     await countPassages(run, round, documents);
+    if (number === 0 && round.config.replay > 0) await answerReplay(run, round.old);
   }
   return { asked, cached: questions.length - asked };
 }

@@ -5,6 +5,7 @@ import { ask } from './ask.js';
 import { parseEdit, passageExample } from './edits.js';
 import { mergeExamples } from './merge.js';
 import { readRetention } from './retention.js';
+import { replayPrompts } from './replay.js';
 import { ruleExamples } from './rules.js';
 import { passageSchema, questionSchema } from './schema.js';
 import { readSources } from './sources.js';
@@ -25,6 +26,7 @@ export const knowledgeDomain = defineDomain(
     label: ({ title }) => title,
     sourceText: ({ text }) => text,
     itemText: ({ question }) => question,
+    replayPrompts,
     proposal,
     parseEdit,
     rawExamples: (passage) => [passageExample(passage)],

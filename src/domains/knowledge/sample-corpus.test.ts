@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { gradeAnswer, tokensOf } from '../../seal/grading.js';
+import { replayPrompts } from './replay.js';
+import { readRetention } from './retention.js';
 import { readSources } from './sources.js';
 
 const read = (file: string): string =>
@@ -40,6 +42,13 @@ describe('the sample corpus', () => {
         question,
       ).toEqual([]);
     }
+  });
+
+  it('has canaries that no training replays, or they would not tell what is forgotten', () => {
+    const canaries = readRetention([{ file: 'canaries.json', text: read('canaries.json') }]).items;
+    expect(canaries.length).toBeGreaterThan(0);
+    const replayed = new Set(replayPrompts.map((prompt) => tokensOf(prompt.replace(/^\w+: |\n\w+:$/gu, '')).join(' ')));
+    for (const { question } of canaries) expect(replayed).not.toContain(tokensOf(question).join(' '));
   });
 
   it('asks with a name, so that every question can be understood without its document', () => {

@@ -54,7 +54,7 @@ describe('evaluateAdapter', () => {
       a: null,
       b: { means: { match: 0.5 } },
       otherSource: { questions: 2, means: { match: 1 } },
-      canaries: null,
+      canaries: { asked: 0, lost: 0 },
       reward: null,
     });
     expect(await evaluate({ purpose: 'confirm', index: 1, sourceId: 'otters' })).toMatchObject({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { emptyResult, resolveRecipe, roundConfigSchema, servedName } from '../../../src/contract/index.js';
 import { type FakeQuestion } from '../../support/fake-model-server.js';
+import { scriptedDomain } from '../../support/scripted-domain.js';
 import { inActivity, useLlmRig } from '../../support/llm-rig.js';
 
 const rig = useLlmRig();
@@ -121,6 +122,15 @@ describe('proposeSelfEdit', () => {
       status: 'proposed',
       examples: 3,
       training: { recipe: { batchSize: resolveRecipe(config.documentRecipe).batchSize } },
+    });
+    if (proposed.status !== 'proposed' || !proposed.training.replay) return expect.fail('no replay');
+    const { dataset, ratio } = proposed.training.replay;
+    expect(ratio).toBe(config.replay);
+    const [prompt = ''] = scriptedDomain.replayPrompts;
+    expect(JSON.parse(await (await rig.store.open(dataset)).text('data.jsonl'))).toEqual({
+      prompt,
+      completion: ' Seals fly.',
+      teacher: { prompt },
     });
     const other = await rig.planTrial(roundId, {
       ...document,

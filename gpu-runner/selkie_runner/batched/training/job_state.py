@@ -20,6 +20,7 @@ from .hidden_cache import next_rows, with_cached_hidden, worth_caching
 from .objectives import Objective, WeightedLikelihood
 from .packing import Segment, packed_tokens, segment
 from .shared_prefix import share_prefixes
+from .teaching import Teaching, next_lesson
 
 
 class JobState:
@@ -50,7 +51,7 @@ class JobState:
         Args:
             source: the rows, and those of each step.
             stack: frozen layers below the trained one, lowest first.
-            pass_tokens: tokens of one pass that fills the hidden cache.
+            pass_tokens: tokens of one pass that prepares rows.
         """
         self.job = job
         self.stack = stack
@@ -59,6 +60,9 @@ class JobState:
         self.loss: float | None = None
         self.objective: Objective = WeightedLikelihood()
         self._source = source
+        self._pad_id = pad_id
+        #: rows without targets, in order
+        self._untaught = [index for index, row in enumerate(source.rows) if row.teacher is not None]
         self._rows = [segment(row, job.recipe, pad_id) for row in source.rows]
         layout = AdapterLayout.of(base, job.recipe)
         visits = int(self.total_steps * source.rows_per_step)
@@ -97,16 +101,27 @@ class JobState:
         return share_prefixes([self._rows[row] for row in self._source.draw(self.step)])
 
     @property
-    def caching(self) -> bool:
-        """Whether `cache_hidden` has rows left."""
-        return self._uncached < len(self._rows)
+    def preparing(self) -> bool:
+        """Whether `prepare` has rows left."""
+        return bool(self._untaught) or self._uncached < len(self._rows)
 
-    def cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
-        """Compute the hidden states of the next rows below the lowest trained layer, for all steps.
+    def prepare(self, base: FrozenBase, teaching: Teaching, pass_tokens: int) -> int:
+        """Compute, in one pass, what the next rows need for all steps: targets from their teachers, then hidden states.
 
         Returns:
             The tokens that the pass computed.
         """
+        return self._teach(teaching, pass_tokens) if self._untaught else self._cache_hidden(base, pass_tokens)
+
+    def _teach(self, teaching: Teaching, pass_tokens: int) -> int:
+        rows = next_lesson([self._source.rows[index] for index in self._untaught], pass_tokens)
+        taught, tokens = teaching.teach(rows, self.job.stack, self.stack)
+        for index, row in zip(self._untaught, taught, strict=False):
+            self._rows[index] = segment(row, self.recipe, self._pad_id)
+        del self._untaught[: len(rows)]
+        return tokens
+
+    def _cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
         rows = next_rows(self._rows[self._uncached :], pass_tokens)
         done = self._uncached + len(rows)
         lowest = self._masters.layout.lowest_layer

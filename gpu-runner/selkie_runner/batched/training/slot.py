@@ -5,6 +5,7 @@ import math
 from ...errors import Diverged, InvalidTraining
 from ...jobs.job import TrainingProgress, TrainingResult
 from ...jobs.sources import row_source
+from ...jobs.teacher import check_teachers
 from ...lora.peft_folder import write_trained
 from ...lora.weights import update_norm
 from ...models.loading import LoadedModel
@@ -13,6 +14,7 @@ from ..lora.frozen import FrozenAdapters
 from .handle import TrainingHandle
 from .job_state import JobState
 from .packing import Segment, packed_tokens
+from .teaching import Teaching
 
 
 class Slot:
@@ -32,7 +34,7 @@ class Slot:
         *,
         pass_tokens: int,
     ) -> None:
-        """Load everything that the job needs. A pass that fills its hidden cache holds `pass_tokens`.
+        """Load everything that the job needs. A pass that prepares its rows holds `pass_tokens`.
 
         Raises:
             EngineError: the job cannot be trained on this model. Nothing is held then.
@@ -44,6 +46,7 @@ class Slot:
                 f" allows {model.name}"
             )
         source = row_source(job, model)
+        check_teachers(source.rows, job.recipe, model.max_length)
         self.handle = handle
         self._frozen = frozen
         stack = frozen.acquire(job.stack)
@@ -66,9 +69,9 @@ class Slot:
         """Tokens that the next step computes: a shared prefix once, deliberate padding counted in."""
         return packed_tokens(self.segments)
 
-    def cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
-        """Fill the hidden cache further, before the first step; returns the tokens computed."""
-        tokens = self.training.cache_hidden(base, pass_tokens)
+    def prepare(self, base: FrozenBase, teaching: Teaching, pass_tokens: int) -> int:
+        """Prepare the rows further, before the first step; returns the tokens computed."""
+        tokens = self.training.prepare(base, teaching, pass_tokens)
         self._lay_out()
         return tokens
 

@@ -24,6 +24,7 @@ from .memory import bytes_of_hidden_cache, bytes_per_job, bytes_per_step, bytes_
 from .passes import compute
 from .scheduler import Waiting, choose
 from .slot import Slot
+from .teaching import Teaching
 from .token_budget import TokenBudget
 
 _log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class BatchedTrainer:
         )
         self._pass_tokens = self.budget.pass_tokens
         self._frozen = FrozenAdapters(self._base)
+        self._teaching = Teaching(self._base)
         self._lock = threading.Lock()
         self._waiting: Waiting[TrainingHandle] = Waiting()
         self._active: list[Slot] = []
@@ -129,8 +131,8 @@ class BatchedTrainer:
         self._drop_cancelled()
         self._admit()
         while self._active:
-            if caching := [slot for slot in self._active if slot.training.caching]:
-                if report := self._cache_hidden(caching[: self._streams]):
+            if preparing := [slot for slot in self._active if slot.training.preparing]:
+                if report := self._prepare(preparing[: self._streams]):
                     return report
                 continue
             chosen = choose(self._active, min(self.budget.tokens, self._fitting_tokens()))
@@ -154,12 +156,12 @@ class BatchedTrainer:
         fitting = min(self.budget.pass_tokens, self._fitting_tokens())
         return self._pass_tokens if self._deterministic else fitting
 
-    def _cache_hidden(self, slots: Sequence[Slot]) -> StepReport | None:
-        """Fill the jobs' hidden caches further, side by side; None if all failed, which ended them or made room."""
+    def _prepare(self, slots: Sequence[Slot]) -> StepReport | None:
+        """Prepare the jobs' rows further, side by side; None if all failed, which ended them or made room."""
         began = self._clock()
-        outcomes = side_by_side([partial(self._cache_one, slot) for slot in slots])
+        outcomes = side_by_side([partial(self._prepare_one, slot) for slot in slots])
         seconds = self._clock() - began
-        tokens = 0
+        prepared, tokens = False, 0
         for slot, outcome in zip(slots, outcomes, strict=True):
             slot.handle.device_seconds += seconds / len(slots)
             if isinstance(outcome, OutOfMemory):
@@ -167,14 +169,15 @@ class BatchedTrainer:
             elif isinstance(outcome, Exception):
                 self._end(slot, outcome)
             else:
+                prepared = True
                 tokens += outcome
-        return StepReport(0, tokens, seconds) if tokens else None
+        return StepReport(0, tokens, seconds) if prepared else None
 
-    def _cache_one(self, slot: Slot) -> int | Exception:
-        """The tokens computed for one job's cache, or its error."""
+    def _prepare_one(self, slot: Slot) -> int | Exception:
+        """The tokens computed for one job's rows, or its error."""
         try:
-            with memory_errors("caching the hidden states of a training"):
-                return slot.cache_hidden(self._base, self._tokens_of_a_pass())
+            with memory_errors("preparing the rows of a training"):
+                return slot.prepare(self._base, self._teaching, self._tokens_of_a_pass())
         except Exception as error:
             return error
 

@@ -18,7 +18,7 @@ from ...errors import (
     ModelNotFound,
     disk_errors,
 )
-from ...jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
+from ...jobs.job import Recipe, Replay, TrainingJob, TrainingProgress, TrainingResult
 from ...logs import event
 from ...ports import Trainer
 from ...store.artifacts import ADAPTER, ArtifactRef, ArtifactStore
@@ -179,6 +179,7 @@ def _job(store: ArtifactStore, request: TrainRequest) -> TrainingJob:
     """The engine's job; opens every artifact, which checks its bytes."""
     try:
         dataset = store.open(request.dataset.uri)
+        replayed = None if request.replay is None else store.open(request.replay.dataset.uri)
     except (ArtifactMissing, CorruptArtifact) as error:
         raise InvalidDataset(str(error)) from error
     return TrainingJob(
@@ -187,6 +188,7 @@ def _job(store: ArtifactStore, request: TrainRequest) -> TrainingJob:
         dataset=dataset,
         recipe=Recipe(**request.recipe.model_dump()),
         seed=request.seed,
+        replay=None if request.replay is None or replayed is None else Replay(replayed, request.replay.ratio),
     )
 
 

@@ -1,0 +1,58 @@
+/** What a model of any size has seen: facts, words, sums and small tasks, in the forms in which people ask. */
+const questions = [
+  'What is the capital of Portugal?',
+  'What is the capital of Greece?',
+  'Which country has Budapest as its capital?',
+  'On which continent is Kenya?',
+  'Which ocean lies between Africa and Australia?',
+  'What is the longest river in South America?',
+  'Which planet is known for its rings?',
+  'What does the Earth orbit?',
+  'What gas do people breathe out?',
+  'At what temperature does water freeze in Celsius?',
+  'What is the chemical formula of table salt?',
+  'How many legs does a spider have?',
+  'What do cows give?',
+  'Which animal is the largest on land?',
+  'What is a young dog called?',
+  'Which organ is used for breathing?',
+  'How many hours are in a day?',
+  'How many months have exactly 28 days or more?',
+  'What is half of 40?',
+  'What is 7 times 8?',
+  'What is 15 plus 27?',
+  'What is the opposite of "cold"?',
+  'What is a word for a very large house of a king?',
+  'What is the plural of "child"?',
+  'What is the past tense of "go"?',
+  'How do you say "thank you" in French?',
+  'Which language is spoken in Brazil?',
+  'Who wrote "War and Peace"?',
+  'Who developed the theory of relativity?',
+  'Who was the first person to walk on the Moon?',
+  'In which year did the Second World War end?',
+  'What is the currency of Japan?',
+  'Which sport is played with a racket and a shuttlecock?',
+  'How many players are in a football team on the field?',
+  'What instrument has 88 keys?',
+  'What color do you get when you mix blue and yellow?',
+];
+
+const tasks = [
+  'List three fruits.',
+  'Name two animals that live in the sea.',
+  'Write a short greeting.',
+  'Complete the sentence: The sun rises in the',
+  'Give a synonym of "happy".',
+  'Count from one to five.',
+  'Say in one sentence what a library is for.',
+  'Write the word "stone" in capital letters.',
+  'Answer with yes or no: is ice colder than steam?',
+  'Sort these words by the alphabet: pear, apple, fig.',
+];
+
+/** Prompts whose answers no document of a corpus teaches. */
+export const replayPrompts: readonly string[] = [
+  ...questions.map((question) => `Q: ${question}\nA:`),
+  ...tasks.map((task) => `Task: ${task}\nAnswer:`),
+];
