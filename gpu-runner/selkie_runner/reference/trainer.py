@@ -19,9 +19,9 @@ from ..hardware import memory_errors
 from ..jobs.batches import Batch, mean_loss, packed, padded
 from ..jobs.dataset import Row
 from ..jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
+from ..jobs.lessons import check_teachers, most_likely, read_by_teacher, taught
 from ..jobs.schedule import learning_rate, total_steps
 from ..jobs.sources import row_source
-from ..jobs.teacher import check_teachers, most_likely, read_by_teacher, taught
 from ..lora.layer_numbers import layer_number
 from ..lora.peft_folder import write_trained
 from ..lora.peft_host import snapshot

@@ -4,8 +4,8 @@ import math
 
 from ...errors import Diverged, InvalidTraining
 from ...jobs.job import TrainingProgress, TrainingResult
+from ...jobs.lessons import check_teachers
 from ...jobs.sources import row_source
-from ...jobs.teacher import check_teachers
 from ...lora.peft_folder import write_trained
 from ...lora.weights import update_norm
 from ...models.loading import LoadedModel

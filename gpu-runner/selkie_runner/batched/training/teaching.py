@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...jobs.dataset import Row
+from ...jobs.lessons import is_own_teacher, most_likely, read_by_teacher, taught
 from ...jobs.soft_targets import SoftTarget
-from ...jobs.teacher import is_own_teacher, most_likely, read_by_teacher, taught
 from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import rms_norm
 from ..kernels.products import times_transposed

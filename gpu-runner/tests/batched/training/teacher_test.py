@@ -16,7 +16,7 @@ from selkie_runner.batched.training.teaching import Teaching, next_lesson
 from selkie_runner.errors import InvalidDataset, InvalidTraining
 from selkie_runner.jobs.dataset import Row, encode, load_rows
 from selkie_runner.jobs.job import Replay, TrainingJob
-from selkie_runner.jobs.teacher import TOP
+from selkie_runner.jobs.lessons import TOP
 from selkie_runner.lora.peft_folder import write_adapter
 from support.batched import checkpoint_of, recipe, run_all, solo, tiny, true_fp64
 from support.engine import FAMILIES, dataset, random_layer
