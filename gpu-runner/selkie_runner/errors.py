@@ -40,6 +40,12 @@ class InvalidTraining(EngineError, ValueError):
     error_type = "InvalidRequest"
 
 
+class UnsupportedSampling(EngineError, ValueError):
+    """The engine cannot honour a sampling parameter of the row; the message names it."""
+
+    error_type = "InvalidRequest"
+
+
 class ModelNotFound(EngineError, LookupError):
     """The model is not in the registry, or its source is not on this machine."""
 

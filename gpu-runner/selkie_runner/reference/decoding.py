@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..errors import Diverged
 from ..hardware import memory_errors
 from ..rows.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
-from ..rows.sampling import Completion, StopConditions, append_tokens, token_logprobs
+from ..rows.sampler import Sampler, not_finite
+from ..rows.sampling import token_logprobs
 
 #: positions whose logits are held at once while scoring
 _SCORED_POSITIONS: Final = 2048
@@ -29,18 +31,18 @@ def decode(
     *,
     activate: Callable[[], None],
     wanted: Callable[[int], bool] = lambda _: True,
-) -> Generator[list[tuple[int, DecodedRow]], None, None]:
-    """Decode rows together; yields, after each token step, the rows that it finished, as (position in `rows`, answer).
+) -> Generator[list[tuple[int, DecodedRow | Diverged]], None, None]:
+    """Decode rows together; yields, after each step, the rows that it finished, as (position in `rows`, outcome).
 
     Equal prompts are read once. A row for which `wanted(position)` turns false is dropped at the next step.
     """
-    endings = StopConditions(model, tokenizer)
-    answers = {position: Completion.begin(row) for position, row in enumerate(rows)}
+    sampler = Sampler(model, tokenizer)
+    answers = {position: sampler.begin(row) for position, row in enumerate(rows)}
     state = _Batch(model, [row.prompt for row in rows], activate)
     while answers:
-        append_tokens(list(answers.values()), state.logits)
-        found = {position: endings.finished(answer) for position, answer in answers.items()}
-        yield [(position, done) for position, done in found.items() if done is not None]
+        outcomes = sampler.extend(list(answers.values()), state.logits)
+        found = dict(zip(answers, outcomes, strict=True))
+        yield [(position, outcome) for position, outcome in found.items() if outcome is not None]
         kept = [position for position in answers if found[position] is None and wanted(position)]
         if len(kept) < len(answers):
             slots = {position: slot for slot, position in enumerate(answers)}
@@ -56,8 +58,8 @@ def score(
     *,
     activate: Callable[[], None],
     wanted: Callable[[int], bool] = lambda _: True,
-) -> Generator[list[tuple[int, ScoredRow]], None, None]:
-    """Log-probabilities of given tokens; yields, after each forward pass, the rows it covered with their positions."""
+) -> Generator[list[tuple[int, ScoredRow | Diverged]], None, None]:
+    """Log-probabilities of given tokens; yields, after each forward pass, its rows as (position in `rows`, outcome)."""
     waiting = sorted(range(len(rows)), key=lambda position: len(rows[position].tokens))
     while waiting := [position for position in waiting if wanted(position)]:
         count = 1
@@ -142,7 +144,7 @@ def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
 
 @memory_errors("scoring")
 @torch.no_grad()
-def _score_together(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[ScoredRow]:
+def _score_together(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[ScoredRow | Diverged]:
     width = max(len(row.tokens) for row in rows)
     padded = [row.tokens + (0,) * (width - len(row.tokens)) for row in rows]
     real = [[1] * len(row.tokens) + [0] * (width - len(row.tokens)) for row in rows]
@@ -151,9 +153,13 @@ def _score_together(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[Sc
         attention_mask=torch.tensor(real, device=model.device),
         use_cache=False,
     ).logits
-    scored: list[ScoredRow] = []
+    scored: list[ScoredRow | Diverged] = []
     for slot, row in enumerate(rows):
         follows = _wide(logits[slot, row.start - 1 : len(row.tokens) - 1])
+        if not bool(follows.amax(-1).isfinite().all()):
+            scored.append(not_finite())
+            continue
         unasked: list[TokenLogprob | None] = [None] * row.start
-        scored.append([*unasked, *token_logprobs(follows, row.tokens[row.start :], row.top_logprobs)])
+        targets = torch.tensor(row.tokens[row.start :], device=follows.device)
+        scored.append([*unasked, *token_logprobs(follows, targets, row.top_logprobs)])
     return scored

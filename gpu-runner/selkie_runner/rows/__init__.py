@@ -1,5 +1,5 @@
-"""Rows that are generated or scored: what is asked (`rows`), and how an answer grows (`sampling`)."""
+"""Rows that are generated or scored: what is asked (`rows`), and how an answer grows (`answers`)."""
 
-from .rows import DecodedRow, DecodeRow, FinishReason, ScoredRow, ScoreRow, TokenLogprob
+from .rows import AnswerDelta, DecodedRow, DecodeRow, FinishReason, ScoredRow, ScoreRow, TokenLogprob
 
-__all__ = ["DecodeRow", "DecodedRow", "FinishReason", "ScoreRow", "ScoredRow", "TokenLogprob"]
+__all__ = ["AnswerDelta", "DecodeRow", "DecodedRow", "FinishReason", "ScoreRow", "ScoredRow", "TokenLogprob"]

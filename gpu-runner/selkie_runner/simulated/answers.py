@@ -1,12 +1,14 @@
 """The `Generator` and `Scorer` ports without a model: answers and log-probabilities are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from ..errors import UnsupportedSampling
 from ..ports import ServedAdapter
-from ..rows.rows import DecodedRow, DecodeRow, FinishReason, ScoredRow, ScoreRow, TokenLogprob
+from ..rows.detokenizer import Detokenizer
+from ..rows.rows import AnswerDelta, DecodedRow, DecodeRow, FinishReason, ScoredRow, ScoreRow, TokenLogprob
 from .adapter import SimulatedAdapter, read_adapter
 from .draws import normal, uniform
 from .knowledge import Knowledge
@@ -16,12 +18,23 @@ _WRONG: Final = "I do not know."
 #: nats by which knowing an answer raises the log-probability of each of its tokens
 _KNOWN_NATS: Final = 1.5
 _LIKELIEST: Final = -1e-3
+_CHANGE_LOGITS: Final = (
+    "logit_bias",
+    "min_tokens",
+    "ignore_eos",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+)
 #: tokens before one that its log-probability depends on
 _CONTEXT: Final = 4
 
 
 class SimulatedGenerator:
-    """Answers questions as `Knowledge` draws it, and writes edits from a passage's own sentences."""
+    """Answers questions as `Knowledge` draws it, and writes edits from a passage's own sentences.
+
+    An answer counts as the likeliest: temperature and filters leave it. What would change logits is refused.
+    """
 
     def __init__(self, knowledge: Knowledge, tokenizer: PieceTokenizer) -> None:
         self._knowledge = knowledge
@@ -29,7 +42,9 @@ class SimulatedGenerator:
         self._model = _Probabilities(knowledge, tokenizer)
 
     async def answer(self, adapter: ServedAdapter | None, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
-        """See `Answering`."""
+        """See `Answering`; raises `UnsupportedSampling` for a parameter that would change logits."""
+        for row in rows:
+            _check(row)
         return [self._answer(_of(adapter), row) for row in rows]
 
     def _answer(self, adapter: SimulatedAdapter | None, row: DecodeRow) -> DecodedRow:
@@ -50,7 +65,17 @@ class SimulatedGenerator:
         if row.top_logprobs is not None:
             whole = (*row.prompt, *tokens)
             logprobs = [self._model.logprob(adapter, whole, at) for at in range(len(row.prompt), len(whole))]
+        if row.on_delta is not None:
+            self._deliver(tokens, logprobs, row.on_delta)
         return DecodedRow(tokens, self._tokenizer.decode(tokens), reason, stop_reason, logprobs)
+
+    def _deliver(
+        self, tokens: Sequence[int], logprobs: Sequence[TokenLogprob], on_delta: Callable[[AnswerDelta], None]
+    ) -> None:
+        text = Detokenizer(self._tokenizer.decode, ())
+        for at, token in enumerate(tokens):
+            part = text.add([token]) + (text.flush() if at + 1 == len(tokens) else "")
+            on_delta(AnswerDelta(part, (token,), tuple(logprobs[at : at + 1])))
 
 
 class SimulatedScorer:
@@ -96,6 +121,13 @@ class _Probabilities:
         given = answer_to(self._knowledge, adapter, asked, asked.question)
         scored = words_of(self._tokenizer.decode(row.tokens[row.start :]))
         return given is not None and set(scored) <= set(words_of(given))
+
+
+def _check(row: DecodeRow) -> None:
+    plain = DecodeRow(row.prompt, row.max_tokens)
+    changed = [name for name in _CHANGE_LOGITS if getattr(row, name) != getattr(plain, name)]
+    if changed:
+        raise UnsupportedSampling(f"the simulated engine has no logits to change by {', '.join(changed)}")
 
 
 def answer_to(knowledge: Knowledge, adapter: SimulatedAdapter | None, asked: Asked, question: str) -> str | None:

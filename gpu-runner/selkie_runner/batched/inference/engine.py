@@ -17,7 +17,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ...errors import Diverged
 from ...hardware import available_bytes, memory_errors
 from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
-from ...rows.sampling import StopConditions, append_tokens, token_logprobs
+from ...rows.sampler import Sampler, not_finite
+from ...rows.sampling import token_logprobs
 from ..base import MAX_LOGITS, FrozenBase
 from ..kernels.elementwise import statistics_dtype
 from ..kernels.products import times_transposed
@@ -26,7 +27,7 @@ from .block_store import BLOCK
 from .forward import ForwardRow, HiddenStates, forward
 from .kv_cache import KVCache
 from .prefix_cache import Prefix, PrefixCache
-from .request import Request, not_finite
+from .request import Request
 
 #: prompt tokens per pass; few on a CPU, where a training step waits for the pass to end
 _PROMPT_TOKENS = {"cpu": 256, "cuda": 8192}
@@ -72,7 +73,7 @@ class InferenceEngine:
         if prefix_cache_bytes is None:
             prefix_cache_bytes = min(_MAX_PREFIX_CACHE_BYTES, available // _PREFIX_CACHE_SHARE)
         self._base = base
-        self._stop_conditions = StopConditions(model, tokenizer, ends=ends)
+        self._sampler = Sampler(model, tokenizer, ends=ends)
         self._max_rows = rows
         self._prompt_tokens = prompt_tokens or _PROMPT_TOKENS.get(base.device.type, 256)
         self._kv_cache = KVCache(base, available // _KV_CACHE_SHARE)
@@ -97,13 +98,14 @@ class InferenceEngine:
     def generate(self, rows: Sequence[DecodeRow], adapter: AdapterSource = BASE) -> list[Future[DecodedRow]]:
         """Queue rows to answer. Each future gets its row's answer or error."""
         futures: list[Future[DecodedRow]] = [Future() for _ in rows]
-        self._queue([Request.of(row, adapter, future) for row, future in zip(rows, futures, strict=True)])
+        answers = map(self._sampler.begin, rows)
+        self._queue([Request.answering(*one, adapter) for one in zip(answers, futures, strict=True)])
         return futures
 
     def score(self, rows: Sequence[ScoreRow], adapter: AdapterSource = BASE) -> list[Future[ScoredRow]]:
         """Queue rows to score. Each future gets its row's log-probabilities or error."""
         futures: list[Future[ScoredRow]] = [Future() for _ in rows]
-        self._queue([Request.of(row, adapter, future) for row, future in zip(rows, futures, strict=True)])
+        self._queue([Request.scoring(*one, adapter) for one in zip(rows, futures, strict=True)])
         return futures
 
     @torch.no_grad()
@@ -232,21 +234,11 @@ class InferenceEngine:
 
     def _extend_answers(self, slots: Sequence[int], states: Sequence[Tensor]) -> dict[int, _Outcome]:
         """Append a token to the answers in these slots; returns the outcomes of those that are finished."""
-        if not slots:
-            return {}
-        logits = self._logits(torch.cat(list(states)))
-        finite = logits.amax(-1).isfinite().tolist()
-        finished: dict[int, _Outcome] = {
-            slot: not_finite() for slot, good in zip(slots, finite, strict=True) if not good
-        }
         answers = {slot: answer for slot in slots if (answer := self._active[slot].answer) is not None}
-        good = [at for at, slot in enumerate(slots) if slot not in finished]
-        append_tokens([answers[slots[at]] for at in good], logits if len(good) == len(slots) else logits[good])
-        for at in good:
-            done = self._stop_conditions.finished(answers[slots[at]])
-            if done is not None:
-                finished[slots[at]] = done
-        return finished
+        if not answers:
+            return {}
+        outcomes = self._sampler.extend(list(answers.values()), self._logits(torch.cat(list(states))))
+        return {slot: outcome for slot, outcome in zip(answers, outcomes, strict=True) if outcome is not None}
 
     def _scores(self, row: ScoreRow, states: Tensor) -> ScoredRow | Diverged:
         scores: list[TokenLogprob] = []
@@ -257,7 +249,7 @@ class InferenceEngine:
             if not bool(logits.isfinite().all()):
                 return not_finite()
             targets = row.tokens[row.start + first : row.start + first + chunk.shape[0]]
-            scores += token_logprobs(logits, targets, row.top_logprobs)
+            scores += token_logprobs(logits, torch.tensor(targets, device=logits.device), row.top_logprobs)
         return [*([None] * row.start), *scores]
 
     def _logits(self, states: Tensor) -> Tensor:

@@ -6,9 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import Diverged
 from ...rows import DecodeRow, ScoreRow
-from ...rows.sampling import Completion
+from ...rows.completion import Completion
 from ..lora.frozen import FrozenAdapter
 from .adapter_source import AdapterSource
 from .forward import ForwardRow
@@ -36,9 +35,12 @@ class Request:
     _held: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def of(cls, row: DecodeRow | ScoreRow, adapter: AdapterSource, future: Future[Any]) -> "Request":
-        if isinstance(row, DecodeRow):
-            return cls(row, Prompt(adapter, row.prompt, len(row.prompt) - 1), future, Completion.begin(row))
+    def answering(cls, answer: Completion, future: Future[Any], adapter: AdapterSource) -> "Request":
+        row = answer.row
+        return cls(row, Prompt(adapter, row.prompt, len(row.prompt) - 1), future, answer)
+
+    @classmethod
+    def scoring(cls, row: ScoreRow, future: Future[Any], adapter: AdapterSource) -> "Request":
         # nothing is predicted after the last token of a score
         return cls(row, Prompt(adapter, row.tokens[:-1], row.start - 1), future, None)
 
@@ -84,8 +86,3 @@ class Request:
         self.release_adapter()
         if not self.future.done():
             self.resolve(error)
-
-
-def not_finite() -> Diverged:
-    """The error of a row whose logits are not finite."""
-    return Diverged("the model computes no finite numbers with this adapter")

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
+from ...errors import EngineError
 from ...logs import event
 from ...ports import ServedAdapter
 from ..device.loop import DeviceLoop
@@ -32,11 +33,11 @@ _GATHER_SECONDS: Final = 0.01
 
 
 class Work(Protocol[Row_contra, Out_co]):
-    """`decode` or `score`, bound to a model: yields (position, answer) of the rows that each step finished."""
+    """`decode` or `score`, bound to a model: yields (position, outcome) of the rows that each step finished."""
 
     def __call__(
         self, rows: Sequence[Row_contra], *, activate: Callable[[], None], wanted: Callable[[int], bool]
-    ) -> Generator[Sequence[tuple[int, Out_co]], None, None]: ...
+    ) -> Generator[Sequence[tuple[int, Out_co | EngineError]], None, None]: ...
 
 
 @dataclass
@@ -125,9 +126,11 @@ class PerAdapterBatcher(Generic[Row, Out]):
             wanted=lambda position: not items[position].future.cancelled(),
         )
         for finished in steps:
-            for position, out in finished:
-                if items[position].future.set_running_or_notify_cancel():
-                    items[position].future.set_result(out)
+            for position, outcome in finished:
+                if isinstance(outcome, EngineError):
+                    _fail([items[position]], outcome)
+                elif items[position].future.set_running_or_notify_cancel():
+                    items[position].future.set_result(outcome)
             yield
 
     def _take(self, adapter: ServedAdapter | None) -> list[_Item[Row, Out]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from selkie_runner.batched.inference.adapter_source import BASE, ResidentAdapter
 from selkie_runner.errors import Diverged, InvalidAdapter
 from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
-from selkie_runner.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
+from selkie_runner.rows import AnswerDelta, DecodedRow, DecodeRow, ScoredRow, ScoreRow
 from support.batched import random_layer, tiny, true_fp64, view_of
 from support.engine import ALL_FAMILIES
 
@@ -59,7 +60,7 @@ class Base:
     def ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.model.tokenizer.encode(text))
 
-    def reference(self, row: DecodeRow | ScoreRow, adapter: int) -> DecodedRow | ScoredRow:
+    def reference(self, row: DecodeRow | ScoreRow, adapter: int) -> DecodedRow | ScoredRow | Diverged:
         """The answer to one row alone."""
         model = self.model
 
@@ -90,8 +91,9 @@ def answers(engine: InferenceEngine, futures: Sequence[Future[Any]]) -> list[Any
     return [future.result(0) for future in futures]
 
 
-def assert_same(found: Any, wanted: DecodedRow | ScoredRow) -> None:
+def assert_same(found: Any, wanted: DecodedRow | ScoredRow | Diverged) -> None:
     """Equal tokens, and log-probabilities equal to rounding in fp64."""
+    assert not isinstance(wanted, Diverged)
     if isinstance(wanted, DecodedRow):
         assert (found.tokens, found.text, found.finish_reason) == (wanted.tokens, wanted.text, wanted.finish_reason)
         found, wanted = found.logprobs, list(wanted.logprobs)
@@ -136,6 +138,35 @@ def test_any_mix_of_rows_and_adapters_answers_as_each_alone(
             engine.step()
     for (row, adapter, _), found in zip(mix, answers(engine, futures), strict=True):
         assert_same(found, base.reference(row, adapter))
+
+
+def test_sampling_parameters_mean_what_they_mean_in_the_reference(base: Base):
+    prompt = base.ids(TEXTS[2])
+    parameters: list[dict[str, Any]] = [
+        {"repetition_penalty": 1.5, "stop": ("zz",)},
+        {"presence_penalty": 0.7, "frequency_penalty": 0.4},
+        {"logit_bias": ((9, 40.0),), "min_tokens": 4},
+        {"temperature": 0.9, "top_k": 7, "min_p": 0.05, "seed": 3},
+    ]
+    rows = [DecodeRow(prompt, 8, top_logprobs=1, **given) for given in parameters]
+    engine = base.engine()
+    for row, found in zip(rows, answers(engine, engine.generate(rows, base.sources[1])), strict=True):
+        assert_same(found, base.reference(row, 1))
+
+
+def test_an_answer_is_delivered_as_it_grows(base: Base):
+    engine = base.engine()
+    deltas: list[AnswerDelta] = []
+    row = DecodeRow(base.ids(TEXTS[2]), 6, temperature=0.8, seed=2, top_logprobs=1, on_delta=deltas.append)
+    [future] = engine.generate([row], base.sources[1])
+    while engine.step():
+        assert len(deltas) <= 6
+        assert future.done() == (len(deltas) == 6)
+    answer = future.result(0)
+    assert "".join(delta.text for delta in deltas) == answer.text
+    assert [token for delta in deltas for token in delta.tokens] == answer.tokens
+    assert [logprob for delta in deltas for logprob in delta.logprobs] == answer.logprobs
+    assert_same(answer, base.reference(replace(row, on_delta=None), 1))
 
 
 def test_what_prompts_share_is_computed_once(base: Base):

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 import torch
 
+from selkie_runner.errors import Diverged
 from selkie_runner.models.loading import LoadedModel
 from selkie_runner.reference.decoding import decode, score
 from selkie_runner.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
+from selkie_runner.rows.sampler import Sampler
 from support.service import tiny_model
+
+Out = TypeVar("Out")
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +27,22 @@ def ids(model: LoadedModel, text: str) -> tuple[int, ...]:
 
 
 def decoded(model: LoadedModel, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
-    found: dict[int, DecodedRow] = {}
+    found: dict[int, DecodedRow | Diverged] = {}
     for finished in decode(model.model, model.tokenizer, rows, activate=lambda: None):
         found.update(finished)
-    return [found[position] for position in range(len(rows))]
+    return [_good(found[position]) for position in range(len(rows))]
 
 
 def scored(model: LoadedModel, rows: Sequence[ScoreRow]) -> list[ScoredRow]:
-    found: dict[int, ScoredRow] = {}
+    found: dict[int, ScoredRow | Diverged] = {}
     for finished in score(model.model, rows, activate=lambda: None):
         found.update(finished)
-    return [found[position] for position in range(len(rows))]
+    return [_good(found[position]) for position in range(len(rows))]
+
+
+def _good(outcome: Out | Diverged) -> Out:
+    assert not isinstance(outcome, Diverged)
+    return outcome
 
 
 def forward(model: LoadedModel, tokens: Sequence[int]) -> torch.Tensor:
@@ -133,6 +143,61 @@ def test_end_token_ends_the_answer_and_is_not_in_its_text(model: LoadedModel):
         model.model.generation_config.eos_token_id = ordinary
     assert ended.tokens == free.tokens[: free.tokens.index(free.tokens[2]) + 1]
     assert ended.finish_reason == "stop"
+    assert ended.text == model.tokenizer.decode(ended.tokens[:-1])
+
+
+PARAMETERS: list[dict[str, Any]] = [
+    {"presence_penalty": -60.0},
+    {"repetition_penalty": 1.8},
+    {"logit_bias": ((17, 60.0),)},
+    {"temperature": 1.0, "top_k": 5, "min_p": 0.01, "seed": 4},
+    {"temperature": 1.0, "seed": 4, "repetition_penalty": 1.3},
+]
+
+
+def test_each_parameter_counts_for_its_own_row_only(model: LoadedModel):
+    prompt = ids(model, "The selkie swam north.")
+    rows = [DecodeRow(prompt, max_tokens=12), *(DecodeRow(prompt, max_tokens=12, **given) for given in PARAMETERS)]
+    together = [answer.tokens for answer in decoded(model, rows)]
+    assert together == [decoded(model, [row])[0].tokens for row in rows]
+    assert len(set(map(tuple, together))) == len(rows)
+
+
+def test_no_end_token_comes_before_min_tokens(model: LoadedModel):
+    prompt = ids(model, "The selkie swam north.")
+    end: Any = model.tokenizer.eos_token_id
+    likes_to_end = DecodeRow(prompt, 8, logit_bias=((end, 100.0),))
+    rows = [likes_to_end, replace(likes_to_end, min_tokens=3), replace(likes_to_end, ignore_eos=True)]
+    assert [len(answer.tokens) for answer in decoded(model, rows)] == [1, 4, 8]
+
+
+def test_a_row_of_infinite_logits_fails_alone(model: LoadedModel):
+    rows = [DecodeRow(ids(model, text), max_tokens=4) for text in TEXTS[:2]]
+    expected = decoded(model, rows[:1])
+    sampler = Sampler(model.model, model.tokenizer)
+    answers = [sampler.begin(row) for row in rows]
+    logits = forward(model, rows[0].prompt)[-1:].repeat(2, 1)
+    for bad in (torch.nan, torch.inf):
+        logits[1, 5] = bad
+        first, second = sampler.extend(answers, logits)
+        assert first is None
+        assert isinstance(second, Diverged)
+    assert answers[0].tokens[0] == expected[0].tokens[0]
+    assert not answers[1].tokens
+
+
+def test_a_broken_adapter_answers_and_scores_nothing(model: LoadedModel):
+    norm: torch.Tensor = model.model.model.norm.weight
+    ordinary = norm.detach().clone()
+    prompt = ids(model, "The selkie swam north.")
+    try:
+        norm.data[3] = torch.nan
+        [[(_, answer)]] = decode(model.model, model.tokenizer, [DecodeRow(prompt, 4)], activate=lambda: None)
+        [[(_, scores)]] = score(model.model, [ScoreRow(prompt)], activate=lambda: None)
+    finally:
+        norm.data.copy_(ordinary)
+    assert isinstance(answer, Diverged)
+    assert isinstance(scores, Diverged)
 
 
 def test_unwanted_rows_are_dropped(model: LoadedModel):
