@@ -109,6 +109,46 @@ def test_a_given_budget_stays_until_memory_runs_out() -> None:
     assert budget.tokens == 64
 
 
+def steps_until(budget: TokenBudget, wanted: int) -> int:
+    """Good steps until the budget holds `wanted` tokens."""
+    for steps in range(1, 100_000):
+        budget.timed(budget.tokens, 1.0)
+        if budget.tokens == wanted:
+            return steps
+    raise AssertionError(f"the budget stays at {budget.tokens}")
+
+
+def test_a_halved_budget_recovers_and_waits_longer_after_each_failure() -> None:
+    budget = TokenBudget(1024, fixed=True, pass_tokens=4096)
+    waits: list[int] = []
+    for _ in range(3):
+        budget.timed(1024, 1.0)
+        assert budget.shrink()
+        assert (budget.tokens, budget.pass_tokens) == (512, 2048)
+        waits.append(steps_until(budget, 1024))
+        assert budget.pass_tokens == 4096
+    assert waits == sorted(set(waits))
+
+
+def test_halvings_at_one_failure_are_undone_one_after_the_other() -> None:
+    budget = TokenBudget(1024, fixed=True)
+    while budget.shrink():
+        pass
+    assert budget.tokens == 64
+    steps = [steps_until(budget, wanted) for wanted in (128, 256, 512, 1024)]
+    assert len(set(steps)) == 1
+
+
+def test_the_search_starts_again_where_the_machine_has_become_faster() -> None:
+    budget = TokenBudget(64, fixed=False)
+    for _ in range(20):
+        budget.timed(budget.tokens, budget.tokens / 1000)
+    assert budget.tokens == 64
+    for _ in range(2000):
+        budget.timed(budget.tokens, 0.001 * max(budget.tokens, 256))
+    assert budget.tokens == 256
+
+
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str) -> None:
     model = tiny(family, torch.float32)
