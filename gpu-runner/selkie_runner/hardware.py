@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -58,6 +59,19 @@ def _cpu_field(*names: str) -> str:
     )
 
 
+#: what failed allocations have in their messages where torch raises a plain `RuntimeError`
+_ALLOCATION_FAILURES: Final = (
+    "DefaultCPUAllocator",
+    "std::bad_alloc",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    # oneDNN names no reason; the shapes of a pass are ones that it has primitives for
+    "could not create a primitive",
+    "could not create a memory object",
+)
+
+
 @contextmanager
 def memory_errors(doing: str) -> Generator[None]:
     """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
@@ -66,7 +80,6 @@ def memory_errors(doing: str) -> Generator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise OutOfMemory(f"out of memory while {doing}: {error}") from error
     except RuntimeError as error:
-        # the CPU allocator has no exception type of its own
-        if "DefaultCPUAllocator" not in str(error):
+        if not any(failure in str(error) for failure in _ALLOCATION_FAILURES):
             raise
         raise OutOfMemory(f"out of memory while {doing}: {error}") from error

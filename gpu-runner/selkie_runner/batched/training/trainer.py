@@ -139,11 +139,11 @@ class BatchedTrainer:
             began = self._clock()
             try:
                 measured = self._compute(chosen)
-            except OutOfMemory as error:
-                self._make_room(chosen, error)
             except Exception as error:
-                self._single_out(chosen, error)
-            else:
+                if isinstance(error, OutOfMemory) and self._shrink():
+                    continue
+                chosen, measured = self._compute_apart(chosen, error)
+            if chosen:
                 return self._conclude(chosen, measured, began)
         return None
 
@@ -165,7 +165,7 @@ class BatchedTrainer:
         for slot, outcome in zip(slots, outcomes, strict=True):
             slot.handle.device_seconds += seconds / len(slots)
             if isinstance(outcome, OutOfMemory):
-                self._make_room([slot], outcome)
+                self._make_room(slot, outcome)
             elif isinstance(outcome, Exception):
                 self._end(slot, outcome)
             else:
@@ -260,22 +260,42 @@ class BatchedTrainer:
         free = available_bytes(self._base.device) - bytes_per_step(self._base) * self._streams
         return max(1, free // bytes_per_token(self._base))
 
-    def _make_room(self, chosen: Sequence[Slot], error: OutOfMemory) -> None:
-        if self.budget.shrink():
-            _log.warning("out of memory: a step now holds %d tokens", self.budget.tokens)
-        else:
-            self._end(max(chosen, key=lambda slot: slot.next_tokens), error)
+    def _shrink(self) -> bool:
+        """Make later steps hold fewer tokens; false where they hold the fewest already."""
+        if not self.budget.shrink():
+            return False
+        _log.warning("a step now holds %d tokens, a pass %d", self.budget.tokens, self.budget.pass_tokens)
+        return True
 
-    def _single_out(self, chosen: Sequence[Slot], error: Exception) -> None:
-        """After a step failed for an unknown reason: end the jobs that also fail alone."""
+    def _make_room(self, slot: Slot, error: OutOfMemory) -> None:
+        """After a job found no memory alone: take it again in smaller passes, or end it."""
+        if not self._shrink():
+            self._end(slot, error)
+
+    def _compute_apart(self, chosen: Sequence[Slot], error: Exception) -> tuple[list[Slot], list[tuple[float, float]]]:
+        """After a step failed: compute each job alone, and end those that also fail alone.
+
+        Where none does, the jobs are too much only together, and later steps hold fewer tokens.
+
+        Returns:
+            The jobs that passed, and their (loss, gradient norm).
+        """
         if len(chosen) == 1:
             self._end(chosen[0], error)
-            return
-        _log.warning("a step of %d jobs failed, trying each alone", len(chosen), exc_info=error)
+            return [], []
+        _log.warning("a step of %d jobs failed; each is computed alone", len(chosen), exc_info=error)
+        passed: list[Slot] = []
+        measured: list[tuple[float, float]] = []
         for slot in chosen:
             try:
-                self._compute([slot])
-            except OutOfMemory:
-                continue  # the next step finds room
-            except Exception as alone:
-                self._end(slot, alone)
+                [alone] = self._compute([slot])
+            except OutOfMemory as no_room:
+                self._make_room(slot, no_room)
+            except Exception as defect:
+                self._end(slot, defect)
+            else:
+                passed.append(slot)
+                measured.append(alone)
+        if len(passed) == len(chosen):
+            self._shrink()
+        return passed, measured

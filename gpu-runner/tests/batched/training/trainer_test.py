@@ -248,6 +248,49 @@ def test_a_job_that_never_fits_fails_alone(base: LoadedModel, tmp_path: Path, mo
         handles[1].future.result()
 
 
+def refusing_company(
+    forward_backward: Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor], error: Exception
+) -> Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor]:
+    """The real pass, but for a fault that only passes of several jobs meet."""
+
+    def faulty_pass(decoder: FrozenBase, plan: StepPlan, terms: list[LoraTerm]) -> torch.Tensor:
+        if len(plan.spans) > 1:
+            raise error
+        return forward_backward(decoder, plan, terms)
+
+    return faulty_pass
+
+
+@pytest.mark.parametrize("message", ["no kernel for this launch", "CUBLAS_STATUS_ALLOC_FAILED when calling"])
+def test_jobs_that_fail_only_together_are_computed_apart(
+    message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with true_fp64():
+        model = tiny("llama-tiny")
+        jobs = jobs_in(tmp_path, MIX[:3])
+        for i, job in enumerate(jobs):
+            solo(model, job, tmp_path / f"solo{i}")
+        fault = refusing_company(passes.forward_backward, RuntimeError(message))
+        monkeypatch.setattr(passes, "forward_backward", fault)
+        engine = BatchedTrainer(model, token_budget=500)
+        for i, handle in enumerate(run_all(engine, jobs, tmp_path / "together")):
+            assert handle.future.result().steps > 0
+            found, wanted = checkpoint_of(handle.work_dir), checkpoint_of(tmp_path / f"solo{i}")
+            assert largest_difference(found, wanted) < 1e-9
+    assert engine.budget.tokens < 500
+
+
+def test_jobs_that_fail_together_and_find_no_memory_alone_end(
+    base: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_fits = scarce(passes.forward_backward, limit=0)
+    fault = RuntimeError("no kernel for this launch")
+    monkeypatch.setattr(passes, "forward_backward", refusing_company(nothing_fits, fault))
+    for handle in run_all(BatchedTrainer(base, token_budget=500), jobs_in(tmp_path, MIX[:3]), tmp_path / "work"):
+        with pytest.raises(OutOfMemory):
+            handle.future.result()
+
+
 def scarce(
     forward_backward: Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor], limit: int
 ) -> Callable[[FrozenBase, StepPlan, list[LoraTerm]], torch.Tensor]:
