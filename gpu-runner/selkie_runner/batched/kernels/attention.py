@@ -7,6 +7,10 @@ a row that is not finite cannot reach another.
 A row may continue another row, its prefix, which several rows can share. Its queries see the prefix's keys before its
 own, and its part of the gradients of the prefix's keys and values is added to theirs.
 
+Memory is linear in a row's length: the probabilities of rows longer than `RECOMPUTE_ABOVE` are not kept, and those of
+a row with more than `MAX_RECOMPUTED_SCORES` are computed for a block of its queries at a time, forward and backward. A
+block computes no key that lies behind its last query.
+
 Written out rather than left to `scaled_dot_product_attention`: for the short rows of self-edits its backward pass on a
 CPU takes 4 times as long in fp32 and 50 times in bf16. Scores, softmax and its gradient are computed in at least fp32;
 the other products take operands of the pass's dtype, as FlashAttention's do.
@@ -20,10 +24,14 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-#: for longer rows the backward pass computes the probabilities again
+#: keys of a row; for longer rows the backward pass computes the probabilities again
 RECOMPUTE_ABOVE = 512
 #: scores of a bucket that are held at once
 MAX_SCORES = 2**25
+#: the same for longer rows, few enough that the backward pass takes less memory than the logits do
+MAX_RECOMPUTED_SCORES = 2**23
+#: queries of a block at least
+MIN_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Bucket:
         keys: the prefix's length + `queries`.
         start: the first query's position in the padded layout (not counted in heads).
         keys_start: the first key's position there.
-        mask: [1 or rows, 1, queries, keys] added to the scores: 0, or -inf where a query does not see a key.
+        key_mask: [rows, 1, 1, keys] added to the scores: -inf for a key that no query sees; None where there is none.
     """
 
     rows: int
@@ -59,7 +67,7 @@ class Bucket:
     keys: int
     start: int
     keys_start: int
-    mask: Tensor
+    key_mask: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class AttentionPlan:
     group, position). `gather_*` say which packed vector a padded place takes (the row's last one on padding),
     `scatter_*` which padded place holds a packed vector as its own row has it, `padding_q` which padded places are
     padding.
+
+    `causal` [N, N] is -inf above the diagonal and 0 elsewhere; a block of n queries uses its first n rows and columns.
     """
 
     buckets: tuple[Bucket, ...]
@@ -93,6 +103,7 @@ class AttentionPlan:
     gather_kv: Tensor
     scatter_kv: Tensor
     shared: tuple[SharedPrefix, ...]
+    causal: Tensor
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,9 @@ def plan_attention(rows: Sequence[PackedRow], *, heads: int, kv_heads: int, devi
         for member, places in zip(members, kv_index[:, :before], strict=True):
             if (prefix := rows[member].prefix) is not None:
                 read_again.setdefault(prefix, []).append(places.reshape(-1))
-        own_keys = torch.tensor([rows[i].keys for i in members]) if limited else None
-        buckets.append(Bucket(count, size, keys, start, keys_start, _mask(size, before, own_keys).to(device)))
+        own_keys = torch.tensor([before + rows[i].keys for i in members], device=device) if limited else None
+        key_mask = None if own_keys is None else _key_mask(own_keys, keys)
+        buckets.append(Bucket(count, size, keys, start, keys_start, key_mask))
         start += count * size
         keys_start += count * keys
 
@@ -173,6 +185,7 @@ def plan_attention(rows: Sequence[PackedRow], *, heads: int, kv_heads: int, devi
             SharedPrefix(slice(starts[prefix], starts[prefix] + rows[prefix].length), torch.stack(places).to(device))
             for prefix, places in read_again.items()
         ),
+        causal=_causal(max(_block_queries(bucket, heads) for bucket in buckets), device),
     )
 
 
@@ -188,14 +201,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan) -> tuple[Tensor
     out = torch.empty_like(padded_q, dtype=v.dtype)
     kept: list[Tensor | None] = []
     for bucket in plan.buckets:
-        keep = bucket.keys <= RECOMPUTE_ABOVE
+        keep = bucket.keys <= RECOMPUTE_ABOVE and _block_queries(bucket, plan.heads) == bucket.queries
         parts: list[Tensor] = []
         for chunk in _chunks(bucket, plan):
-            bq, bk, bv, bo = chunk.q(padded_q), chunk.kv(padded_k), chunk.kv(padded_v), chunk.q(out)
-            probabilities = _probabilities(bq, bk, chunk.mask, plan).to(v.dtype)
-            torch.bmm(probabilities, bv, out=bo)
-            parts.append(probabilities)
-        kept.append(torch.cat(parts) if keep and len(parts) > 1 else parts[0] if keep else None)
+            bq, bk, bv = chunk.q(padded_q), chunk.kv(padded_k), chunk.kv(padded_v)
+            probabilities = _probabilities(bq, bk, chunk, plan).to(v.dtype)
+            _multiply(probabilities, bv, chunk.place_of_q(out))
+            if keep:
+                parts.append(probabilities)
+        kept.append(torch.cat(parts) if len(parts) > 1 else parts[0] if parts else None)
     return out.index_select(0, plan.scatter_q).view(q.shape), SavedAttention(padded_q, padded_k, padded_v, kept)
 
 
@@ -212,22 +226,26 @@ def attend_backward(d_out: Tensor, saved: SavedAttention, plan: AttentionPlan) -
     for bucket, kept in zip(plan.buckets, saved.probabilities, strict=True):
         for chunk in _chunks(bucket, plan):
             bq, bk, bv, bo = chunk.q(saved.q), chunk.kv(saved.k), chunk.kv(saved.v), chunk.q(padded)
-            p = _probabilities(bq, bk, chunk.mask, plan) if kept is None else kept[chunk.batch]
-            _multiply(p.to(narrow).transpose(1, 2), bo, chunk.kv(dv))
+            p = _probabilities(bq, bk, chunk, plan) if kept is None else kept[chunk.batch]
+            _multiply(p.to(narrow).transpose(1, 2), bo, chunk.kv(dv), add=not chunk.is_last)
             d_scores = torch.bmm(bo, bv.transpose(1, 2)).to(bq.dtype)
             d_scores = torch.ops.aten._softmax_backward_data(d_scores, p.to(bq.dtype), -1, bq.dtype)
             d_scores = d_scores.mul_(head_dim**-0.5).to(narrow)
-            _multiply(d_scores, bk.to(narrow), chunk.q(dq))
-            _multiply(d_scores.transpose(1, 2), bq.to(narrow), chunk.kv(dk))
+            _multiply(d_scores, bk.to(narrow), chunk.place_of_q(dq))
+            _multiply(d_scores.transpose(1, 2), bq.to(narrow), chunk.kv(dk), add=not chunk.is_last)
     return dq.index_select(0, plan.scatter_q).view(d_out.shape), _packed_keys(dk, plan), _packed_keys(dv, plan)
 
 
-def _multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """The batched product of two tensors of one dtype, into one that may have another."""
-    if a.dtype == out.dtype:
+def _multiply(a: Tensor, b: Tensor, out: Tensor, *, add: bool = False) -> None:
+    """The batched product of two tensors of one dtype into `out`, which may have another, or an axis for each head."""
+    if a.dtype == out.dtype and out.dim() == a.dim() and not add:
         torch.bmm(a, b, out=out)
+        return
+    product = torch.bmm(a, b).view(out.shape)
+    if add:
+        out.add_(product)
     else:
-        out.copy_(torch.bmm(a, b))
+        out.copy_(product)
 
 
 def _packed_keys(padded: Tensor, plan: AttentionPlan) -> Tensor:
@@ -242,54 +260,95 @@ def _packed_keys(padded: Tensor, plan: AttentionPlan) -> Tensor:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some rows of a bucket: few enough that their scores fit `MAX_SCORES`."""
+    """Some rows of a bucket with all their queries, or a block of one row's: few enough for the limit on scores."""
 
     first: int
     rows: int
+    first_query: int
+    queries: int
     bucket: Bucket
     heads: int
     kv_heads: int
 
     @property
-    def mask(self) -> Tensor:
-        mask = self.bucket.mask
-        return mask if mask.shape[0] == 1 else mask[self.first : self.first + self.rows]
+    def is_last(self) -> bool:
+        """Whether it holds its rows' last queries, which see all keys."""
+        return self.first_query + self.queries == self.bucket.queries
+
+    @property
+    def keys(self) -> int:
+        """The number of leading keys that its queries may see."""
+        return self.bucket.keys - self.bucket.queries + self.first_query + self.queries
+
+    @property
+    def key_mask(self) -> Tensor | None:
+        mask = self.bucket.key_mask
+        return None if mask is None else mask[self.first : self.first + self.rows, ..., : self.keys]
 
     @property
     def batch(self) -> slice:
         """Its share of the bucket's [rows * kv heads]."""
         return slice(self.first * self.kv_heads, (self.first + self.rows) * self.kv_heads)
 
-    def q(self, padded: Tensor) -> Tensor:
-        """[rows * kv heads, heads per group * queries, D] of a padded query-shaped tensor."""
+    def place_of_q(self, padded: Tensor) -> Tensor:
+        """Its view of a padded query-shaped tensor.
+
+        [rows * kv heads, heads per group * queries, D], in a block [rows * kv heads, heads per group, queries, D].
+        """
         start, length = self.bucket.start, self.bucket.queries
         piece = padded.narrow(0, (start + self.first * length) * self.heads, self.rows * length * self.heads)
-        return piece.view(self.rows * self.kv_heads, -1, padded.shape[-1])
+        if self.queries == length:
+            return piece.view(self.rows * self.kv_heads, -1, padded.shape[-1])
+        by_head = piece.view(self.rows * self.kv_heads, -1, length, padded.shape[-1])
+        return by_head.narrow(2, self.first_query, self.queries)
+
+    def q(self, padded: Tensor) -> Tensor:
+        """[rows * kv heads, heads per group * queries, D] of a padded query-shaped tensor."""
+        return self.place_of_q(padded).reshape(self.rows * self.kv_heads, -1, padded.shape[-1])
 
     def kv(self, padded: Tensor) -> Tensor:
         """[rows * kv heads, keys, D] of a padded key-shaped tensor."""
         start, length = self.bucket.keys_start, self.bucket.keys
         piece = padded.narrow(0, (start + self.first * length) * self.kv_heads, self.rows * length * self.kv_heads)
-        return piece.view(self.rows * self.kv_heads, length, padded.shape[-1])
+        return piece.view(self.rows * self.kv_heads, length, padded.shape[-1])[:, : self.keys]
 
 
 def _chunks(bucket: Bucket, plan: AttentionPlan) -> Iterator[_Chunk]:
-    at_once = max(1, MAX_SCORES // (plan.heads * bucket.queries * bucket.keys))
+    """A row's last block comes first: it has a gradient for every key, and the others add theirs."""
+    block = _block_queries(bucket, plan.heads)
+    at_once = max(1, _score_limit(bucket) // (plan.heads * bucket.queries * bucket.keys))
     for first in range(0, bucket.rows, at_once):
-        yield _Chunk(first, min(at_once, bucket.rows - first), bucket, plan.heads, plan.kv_heads)
+        rows = min(at_once, bucket.rows - first)
+        for end in range(bucket.queries, 0, -block):
+            start = max(0, end - block)
+            yield _Chunk(first, rows, start, end - start, bucket, plan.heads, plan.kv_heads)
 
 
-def _probabilities(q: Tensor, k: Tensor, mask: Tensor, plan: AttentionPlan) -> Tensor:
+def _block_queries(bucket: Bucket, heads: int) -> int:
+    """Queries of a row that are computed at once."""
+    return min(bucket.queries, max(MIN_BLOCK, _score_limit(bucket) // (heads * bucket.keys)))
+
+
+def _score_limit(bucket: Bucket) -> int:
+    return MAX_SCORES if bucket.keys <= RECOMPUTE_ABOVE else MAX_RECOMPUTED_SCORES
+
+
+def _probabilities(q: Tensor, k: Tensor, chunk: _Chunk, plan: AttentionPlan) -> Tensor:
     scores = torch.bmm(q, k.transpose(1, 2)).mul_(q.shape[-1] ** -0.5)
-    by_row = scores.view(-1, plan.heads, *mask.shape[-2:])
-    by_row.add_(mask)
+    by_row = scores.view(-1, plan.heads, chunk.queries, chunk.keys)
+    # the keys before those of the queries themselves are seen by all of them
+    own = by_row[..., chunk.keys - chunk.queries :]
+    own.add_(plan.causal[: chunk.queries, : chunk.queries])
+    if chunk.key_mask is not None:
+        by_row.add_(chunk.key_mask)
     return torch.softmax(scores, -1)
 
 
-def _mask(length: int, before: int, keys: Tensor | None) -> Tensor:
-    """0 where position i may see its row's j <= i and the prefix, -inf elsewhere; with `keys` [rows] only j < keys."""
-    mask = torch.full((1, 1, length, before + length), -math.inf).triu(before + 1)
-    if keys is None:
-        return mask
-    unseen = torch.arange(-before, length) >= keys[:, None]
-    return mask.masked_fill(unseen[:, None, None, :], -math.inf)
+def _causal(queries: int, device: torch.device) -> Tensor:
+    return torch.full((queries, queries), -math.inf, device=device).triu_(1)
+
+
+def _key_mask(seen: Tensor, keys: int) -> Tensor:
+    """[rows, 1, 1, keys]: 0 for the first `seen` [rows] keys of each row, -inf for the others."""
+    unseen = torch.arange(keys, device=seen.device) >= seen[:, None]
+    return torch.zeros(unseen.shape, device=seen.device).masked_fill_(unseen, -math.inf)[:, None, None, :]

@@ -38,8 +38,11 @@ class Op(ABC):
         """The outputs of a pass that nothing is trained in."""
 
     @abstractmethod
-    def saved_bytes(self, narrow: int, wide: int) -> int:
-        """Bytes per token that `forward` holds at most; an element has `narrow` in the pass, `wide` in statistics."""
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
+        """Bytes per token of a row with `keys` keys that `forward` holds.
+
+        An element has `narrow` bytes in the pass, `wide` in statistics.
+        """
 
 
 class TokenwiseOp(Op):
@@ -68,7 +71,7 @@ class Norm(TokenwiseOp):
 
         return [y], backward
 
-    def saved_bytes(self, narrow: int, wide: int) -> int:
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
         return self.weight.shape[0] * narrow
 
 
@@ -98,7 +101,7 @@ class HeadNorm(TokenwiseOp):
 
         return [normed_q.view(q_shape), normed_k.view(k_shape), v], backward
 
-    def saved_bytes(self, narrow: int, wide: int) -> int:
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
         heads = self.heads + self.kv_heads
         return heads * (self.q_weight.shape[0] * narrow + wide)
 
@@ -121,7 +124,7 @@ class Project(TokenwiseOp):
 
         return outputs, backward
 
-    def saved_bytes(self, narrow: int, wide: int) -> int:
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
         return self.projections[0].weight.shape[1] * narrow
 
 
@@ -157,8 +160,9 @@ class Attention(Op):
         write_cached(v, values, step.attention)
         return [attend_cached(q, keys, values, step.attention).view(v.shape[0], -1)]
 
-    def saved_bytes(self, narrow: int, wide: int) -> int:
-        return self.heads * RECOMPUTE_ABOVE * narrow + (self.heads + 2 * self.kv_heads) * self.head_dim * wide
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
+        probabilities = self.heads * keys * narrow if keys <= RECOMPUTE_ABOVE else 0
+        return probabilities + (self.heads + 2 * self.kv_heads) * self.head_dim * wide
 
     def _heads(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = inputs
@@ -180,5 +184,5 @@ class SwiGlu(TokenwiseOp):
 
         return [swiglu(gate, up)], backward
 
-    def saved_bytes(self, narrow: int, wide: int) -> int:
+    def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
         return 2 * self.width * narrow

@@ -1,6 +1,7 @@
 """How much memory a step takes, and how many tokens fit: the model behind admission."""
 
 from ..base import MAX_LOGITS, FrozenBase
+from ..kernels.attention import RECOMPUTE_ABOVE
 from ..kernels.elementwise import statistics_dtype
 from ..lora.layout import AdapterLayout
 
@@ -8,10 +9,13 @@ from ..lora.layout import AdapterLayout
 MAX_CACHED_TOKENS = 16384
 
 
-def bytes_per_token(base: FrozenBase) -> int:
-    """Activations of one packed token, with every linear trained and rows as long as probabilities are kept for."""
+def bytes_per_token(base: FrozenBase, keys: int = RECOMPUTE_ABOVE) -> int:
+    """Activations of one packed token of a row with `keys` keys, with every linear trained.
+
+    By default the number of keys that takes the most: the probabilities of longer rows are not kept.
+    """
     wide = statistics_dtype(base.dtype)
-    kept = [op.saved_bytes(base.dtype.itemsize, wide.itemsize) for layer in base.layers for op in layer.ops]
+    kept = [op.saved_bytes(keys, base.dtype.itemsize, wide.itemsize) for layer in base.layers for op in layer.ops]
     # the backward pass of an op takes at most about twice what the op kept, and frees that at once
     return sum(kept) + 2 * max(kept)
 
@@ -32,7 +36,10 @@ def bytes_of_hidden_cache(base: FrozenBase, layout: AdapterLayout) -> int:
 
 
 def bytes_per_step(base: FrozenBase) -> int:
-    """Bytes that every pass takes on top: a chunk of logits, their exponentials, and both in the pass's dtype."""
+    """Bytes that every pass takes on top: a chunk of logits, their exponentials, and both in the pass's dtype.
+
+    The scores of long rows, a block at a time, take less, and are not held at the same time.
+    """
     wide = statistics_dtype(base.dtype)
     if wide == base.dtype and base.device.type == "cpu":
         return MAX_LOGITS * wide.itemsize  # all three are one

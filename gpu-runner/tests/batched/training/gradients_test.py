@@ -75,9 +75,12 @@ def test_any_mix_of_jobs_has_the_gradients_of_each_alone(
                 assert all(not gradient.any() for gradient in gradients.values())
 
 
+@pytest.mark.parametrize("scores", [attention.MAX_RECOMPUTED_SCORES, 4 * 310 * 40])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_rows_too_long_to_keep_their_probabilities(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_too_long_to_keep_their_probabilities(family: str, scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", 256)
+    # the smaller number makes blocks of 38 and of 40 queries
+    monkeypatch.setattr(attention, "MAX_RECOMPUTED_SCORES", scores)
     with true_fp64():
         model = tiny(family)
         decoder = FrozenBase.share(model.model)
@@ -89,8 +92,14 @@ def test_rows_too_long_to_keep_their_probabilities(family: str, monkeypatch: pyt
         assert relative(gradients, wanted) < 1e-10
 
 
+@pytest.mark.parametrize("kept", [0, 512])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family: str) -> None:
+def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(
+    family: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", kept)
+    # rows that are not kept are computed in blocks of 16 queries
+    monkeypatch.setattr(attention, "MAX_RECOMPUTED_SCORES", 1)
     with true_fp64():
         model = tiny(family)
         decoder = FrozenBase.share(model.model)
@@ -116,6 +125,7 @@ def test_padding_that_carries_a_loss_is_the_padded_batch_of_the_reference(family
 @pytest.mark.parametrize("family", FAMILIES)
 def test_bf16_is_near_fp32(family: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "RECOMPUTE_ABOVE", kept)
+    monkeypatch.setattr(attention, "MAX_RECOMPUTED_SCORES", 1)
     model = tiny(family, torch.float32)
     exact, rounded = FrozenBase.share(model.model), FrozenBase.share(model.model, torch.bfloat16)
     job = ([], random_layer(exact, 8, 8.0, "all-linear", 1, size=0.05), [row(30), row(50)])
@@ -123,8 +133,11 @@ def test_bf16_is_near_fp32(family: str, kept: int, monkeypatch: pytest.MonkeyPat
     ((near_loss, near),) = engine_gradients(rounded, [job])
     assert near_loss == pytest.approx(loss, rel=2e-2)
     for name, gradient in gradients.items():
-        cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), near[name].float().flatten(), dim=0)
+        found = near[name].float()
+        cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), found.flatten(), dim=0)
         assert cosine > 0.99, name
+        # a wrong factor keeps the direction
+        assert found.norm().item() == pytest.approx(gradient.norm().item(), rel=2e-2), name
 
 
 def test_products_with_frozen_weights_see_real_tokens_only() -> None:

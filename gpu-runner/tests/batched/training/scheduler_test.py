@@ -1,5 +1,6 @@
 """Who is next, how large a step is, and what memory it takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,27 +152,36 @@ def test_the_search_starts_again_where_the_machine_has_become_faster() -> None:
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_the_memory_model_covers_what_a_step_takes_and_not_much_more(family: str) -> None:
-    model = tiny(family, torch.float32)
-    decoder = FrozenBase.share(model.model)
+    decoder = FrozenBase.share(tiny(family, torch.float32).model)
+    row = Segment(tuple(range(3, 259)), 200, 256)
+    one, eight, sixteen = (peak_bytes(decoder, [row] * rows) for rows in (1, 8, 16))
+    per_token = (sixteen - eight) / (8 * 256)
+    assert 0.5 * bytes_per_token(decoder) < per_token < bytes_per_token(decoder)
+    assert one < bytes_per_step(decoder)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_memory_of_a_long_row_is_linear_in_its_length(padded: bool) -> None:
+    decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
+    length = 3072
+    row = Segment((7,) * length, length - 8, length - 4 if padded else length)
+    assert peak_bytes(decoder, [row]) < length * bytes_per_token(decoder, length) + bytes_per_step(decoder)
+
+
+def peak_bytes(decoder: FrozenBase, rows: Sequence[Segment]) -> int:
+    """The most that one pass holds at once, its plan included."""
     layer = view_of(decoder, random_layer(decoder, 4, 8.0, "all-linear", 1), torch.float32)
     gradients = layer.layout.view(torch.empty_like(layer.flat))
-
-    def peak(rows: int) -> int:
-        plan = plan_step([[Segment(tuple(range(3, 259)), 200, 256)] * rows], decoder)
-        term = LoraTerm(plan.spans[0], layer, 2.0, gradients)
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-            forward_backward(decoder, plan, [term])
-        held = highest = 0
-        recorded: Any = profile.profiler
-        for event in recorded.kineto_results.events():
-            if event.name() == "[memory]":
-                held += event.nbytes()
-                highest = max(highest, held)
-        return highest
-
-    per_token = (peak(16) - peak(8)) / (8 * 256)
-    assert 0.5 * bytes_per_token(decoder) < per_token < bytes_per_token(decoder)
-    assert peak(1) < bytes_per_step(decoder)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        plan = plan_step([rows], decoder)
+        forward_backward(decoder, plan, [LoraTerm(plan.spans[0], layer, 2.0, gradients)])
+    held = highest = 0
+    recorded: Any = profile.profiler
+    for event in recorded.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            highest = max(highest, held)
+    return highest
 
 
 def test_a_job_takes_masters_gradient_and_both_moments() -> None:
