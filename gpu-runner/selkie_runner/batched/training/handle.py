@@ -14,6 +14,7 @@ class TrainingHandle:
         future: becomes the result, an `EngineError`, or `CancelledError`.
         progress: replaced as a whole. `total_steps` is 0 while it waits for a slot.
         device_seconds: its share, by tokens, of the seconds of its steps.
+        longest_row: tokens of its longest row; 0 until its dataset is read.
     """
 
     def __init__(self, job: TrainingJob, tenant: str, work_dir: Path, checkpoint_every_steps: int) -> None:
@@ -24,6 +25,7 @@ class TrainingHandle:
         self.future: Future[TrainingResult] = Future()
         self.progress = TrainingProgress("preparing", 0, 0, None, 0)
         self.device_seconds = 0.0
+        self.longest_row = 0
         self._cancelled = threading.Event()
         self._keep = False
         # marked as running, so that `Future.cancel` cannot bypass the slot

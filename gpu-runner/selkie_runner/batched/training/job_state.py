@@ -27,6 +27,7 @@ class JobState:
     """The trained layer of a job, its AdamW, clip, schedule and step counter; shares nothing with other jobs.
 
     Attributes:
+        longest_row: tokens of the longest row, its padding included.
         step: finished optimizer steps.
         loss: of the last step.
         objective: the loss as a function of the targets' log-probabilities.
@@ -64,6 +65,7 @@ class JobState:
         #: rows without targets, in order
         self._untaught = [index for index, row in enumerate(source.rows) if row.teacher is not None]
         self._rows = [segment(row, job.recipe, pad_id) for row in source.rows]
+        self.longest_row = max(len(row.ids) for row in self._rows)
         layout = AdapterLayout.of(base, job.recipe)
         visits = int(self.total_steps * source.rows_per_step)
         #: index of the first row without cached hidden states

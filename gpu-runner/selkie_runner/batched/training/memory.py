@@ -9,13 +9,14 @@ from ..lora.layout import AdapterLayout
 MAX_CACHED_TOKENS = 16384
 
 
-def bytes_per_token(base: FrozenBase, keys: int = RECOMPUTE_ABOVE) -> int:
-    """Activations of one packed token of a row with `keys` keys, with every linear trained.
+def bytes_per_token(base: FrozenBase, *, keys: int = RECOMPUTE_ABOVE, lowest_layer: int = 0) -> int:
+    """Activations of one packed token of a row with `keys` keys, with every linear trained from `lowest_layer` on.
 
     By default the number of keys that takes the most: the probabilities of longer rows are not kept.
     """
     wide = statistics_dtype(base.dtype)
-    kept = [op.saved_bytes(keys, base.dtype.itemsize, wide.itemsize) for layer in base.layers for op in layer.ops]
+    ops = [op for layer in base.layers[lowest_layer:] for op in layer.ops]
+    kept = [op.saved_bytes(keys, base.dtype.itemsize, wide.itemsize) for op in ops]
     # the backward pass of an op takes at most about twice what the op kept, and frees that at once
     return sum(kept) + 2 * max(kept)
 

@@ -56,6 +56,7 @@ class Slot:
         except BaseException:
             frozen.release(job.stack)
             raise
+        handle.longest_row = self.training.longest_row
         self.last_step = -1
         self._began_at = self._saved = self.training.step
         self._lay_out()

@@ -36,7 +36,7 @@ _MAX_STEP_SECONDS = 1.25
 #: tokens of a single job's step that are computed in one pass
 _MAX_PASS_TOKENS = {"cpu": 1024, "cuda": 8192}
 
-#: a job is admitted only if a step of `_RESERVED_TOKENS` still fits
+#: a job joins others only if a step of this many tokens still fits; alone it is refused only for a longer row
 _RESERVED_TOKENS = 512
 
 
@@ -236,25 +236,50 @@ class BatchedTrainer:
                 handle = self._waiting.next(slot.tenant for slot in self._active)
             if handle is None:
                 return
-            if self._active and not self._fits(handle.job):
-                with self._lock:
-                    self._waiting.put_back(handle.tenant, handle)
-                return
             try:
-                with memory_errors("loading the adapters of a training"):
-                    slot = Slot(handle, self._model, self._base, self._frozen, pass_tokens=self._tokens_of_a_pass())
+                slot = self._load(handle) if not self._active or self._fits(handle) else None
             except Exception as error:
                 handle.future.set_exception(error)
                 continue
+            if slot is None:
+                with self._lock:
+                    self._waiting.put_back(handle.tenant, handle)
+                return
             self._active.append(slot)
             self._end_if_finished(slot)
 
-    def _fits(self, job: TrainingJob) -> bool:
-        layout = AdapterLayout.of(self._base, job.recipe)
-        tokens = min(self.budget.tokens, _RESERVED_TOKENS)
-        step = tokens * bytes_per_token(self._base) + bytes_per_step(self._base) * self._streams
+    def _load(self, handle: TrainingHandle) -> Slot | None:
+        """The job with all that it needs; None where it has to wait for memory.
+
+        Raises:
+            EngineError: the job cannot be trained here.
+        """
+        with memory_errors("loading the adapters of a training"):
+            slot = Slot(handle, self._model, self._base, self._frozen, pass_tokens=self._tokens_of_a_pass())
+        # only now are the lengths of its rows known
+        needed, free = self._bytes_of_longest_row(handle), available_bytes(self._base.device)
+        if handle.longest_row <= _RESERVED_TOKENS or needed <= free:
+            return slot
+        slot.release()
+        if self._active:
+            return None
+        raise OutOfMemory(
+            f"a step with the row of {handle.longest_row} tokens takes {needed / 2**20:.0f} MiB, and"
+            f" {free / 2**20:.0f} MiB are free; lower the recipe's maxLength, or free memory"
+        )
+
+    def _fits(self, handle: TrainingHandle) -> bool:
+        layout = AdapterLayout.of(self._base, handle.job.recipe)
         held = bytes_per_job(self._base, layout) + bytes_of_hidden_cache(self._base, layout)
+        usual = min(self.budget.tokens, _RESERVED_TOKENS) * bytes_per_token(self._base)
+        step = max(usual + bytes_per_step(self._base) * self._streams, self._bytes_of_longest_row(handle))
         return held + step <= available_bytes(self._base.device)
+
+    def _bytes_of_longest_row(self, handle: TrainingHandle) -> int:
+        """Bytes of the smallest pass that the job can be split into."""
+        lowest = handle.job.recipe.lowest_layer(len(self._base.layers))
+        per_token = bytes_per_token(self._base, keys=handle.longest_row, lowest_layer=lowest)
+        return handle.longest_row * per_token + bytes_per_step(self._base)
 
     def _fitting_tokens(self) -> int:
         free = available_bytes(self._base.device) - bytes_per_step(self._base) * self._streams

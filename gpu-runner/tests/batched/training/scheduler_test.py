@@ -165,7 +165,7 @@ def test_the_memory_of_a_long_row_is_linear_in_its_length(padded: bool) -> None:
     decoder = FrozenBase.share(tiny("llama-tiny", torch.float32).model)
     length = 3072
     row = Segment((7,) * length, length - 8, length - 4 if padded else length)
-    assert peak_bytes(decoder, [row]) < length * bytes_per_token(decoder, length) + bytes_per_step(decoder)
+    assert peak_bytes(decoder, [row]) < length * bytes_per_token(decoder, keys=length) + bytes_per_step(decoder)
 
 
 def peak_bytes(decoder: FrozenBase, rows: Sequence[Segment]) -> int:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from selkie_runner.batched import BatchedTrainer, TrainingHandle
 from selkie_runner.batched.base import FrozenBase
 from selkie_runner.batched.lora.layout import LoraTerm
-from selkie_runner.batched.training import passes
+from selkie_runner.batched.training import passes, trainer
+from selkie_runner.batched.training.memory import bytes_per_step, bytes_per_token
 from selkie_runner.batched.training.packing import StepPlan
 from selkie_runner.errors import Diverged, InvalidDataset, OutOfMemory
 from selkie_runner.jobs.job import TrainingJob
@@ -246,6 +247,47 @@ def test_a_job_that_never_fits_fails_alone(base: LoadedModel, tmp_path: Path, mo
     assert handles[0].future.result().steps == small.recipe.epochs * 2
     with pytest.raises(OutOfMemory):
         handles[1].future.result()
+
+
+def with_free_bytes(patch: pytest.MonkeyPatch, free: int) -> None:
+    """The device always has `free` bytes."""
+
+    def available_bytes(_: torch.device) -> int:
+        return free
+
+    patch.setattr(trainer, "available_bytes", available_bytes)
+
+
+def test_a_row_that_memory_does_not_hold_is_refused_by_its_length(
+    base: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = jobs_in(tmp_path, MIX[:1])[0]
+    lines = texts(tmp_path / "long", ["w" * 900])
+    long = replace(small, training_key="long", dataset=lines, recipe=recipe(max_length=1024, epochs=1))
+    decoder = FrozenBase.share(base.model)
+    with_free_bytes(monkeypatch, bytes_per_step(decoder) + 500 * bytes_per_token(decoder, keys=900))
+    refused, trained = run_all(BatchedTrainer(base), [long, small], tmp_path / "work")
+    with pytest.raises(OutOfMemory, match=r"the row of 90\d tokens takes \d+ MiB, and \d+ MiB are free"):
+        refused.future.result()
+    assert trained.future.result().steps == 4
+
+
+def test_a_row_that_memory_does_not_hold_waits_for_the_others(
+    base: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = jobs_in(tmp_path, MIX[:1])[0]
+    lines = texts(tmp_path / "long", ["w" * 900])
+    long = replace(small, training_key="long", dataset=lines, recipe=recipe(max_length=1024, epochs=1))
+    decoder = FrozenBase.share(base.model)
+    engine = BatchedTrainer(base)
+    first, second = (engine.submit(job, tmp_path / f"work-{job.training_key}", 0) for job in (small, long))
+    with_free_bytes(monkeypatch, bytes_per_step(decoder) + 500 * bytes_per_token(decoder, keys=900))
+    assert engine.step()
+    assert (first.progress.step, second.progress.total_steps) == (1, 0)
+    with_free_bytes(monkeypatch, 2**40)
+    while engine.step():
+        pass
+    assert second.future.result().steps == 1
 
 
 def refusing_company(
