@@ -24,7 +24,7 @@ examples:
       --decode-batch 64 --no-temporal
 
   # answers and trainings that repeat bit for bit, whatever else is asked of the device
-  python -m selkie_runner serve --store .selkie/store --work .selkie/runner --decode-batch 1 --deterministic
+  python -m selkie_runner serve --store .selkie/store --work .selkie/runner --deterministic
 
   # no model at all: drawn results, for tests of everything around the engine
   python -m selkie_runner serve --store .selkie/store --work .selkie/runner --engine simulated

@@ -44,7 +44,7 @@ def _set_by(help_: str, parse: Callable[[str], Any] = str, metavar: str | None =
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How to train. `token_budget` and `deterministic` are for the batched engine."""
+    """How to train, with `token_budget` for the batched engine. `deterministic` is for answers too."""
 
     engine: EngineName = field(
         default="batched",
@@ -77,7 +77,8 @@ class EngineOptions:
     deterministic: bool = field(
         default=False,
         metadata=_set_by(
-            "batched: train each adapter to the same bits whatever else is trained, more slowly; solo always does",
+            "give each adapter and each answer the same bits whatever else is computed or cached, more slowly; solo"
+            " always does so for adapters",
             action="flag",
         ),
     )
@@ -96,8 +97,15 @@ class ServingOptions:
     batched: bool = True
     decode_batch: int = field(
         default=64,
+        metadata=_set_by("rows that share a forward pass (default: %(default)s)", _positive, "N"),
+    )
+    prompt_tokens: int | None = field(
+        default=None,
         metadata=_set_by(
-            "rows that share a forward pass; with 1 answers repeat bit for bit (default: %(default)s)", _positive, "N"
+            "tokens that a forward pass reads of prompts; trainings and other answers wait for a pass to end"
+            " (default: 256 on a CPU, 8192 on a GPU)",
+            _positive,
+            "N",
         ),
     )
     max_rows: int = field(

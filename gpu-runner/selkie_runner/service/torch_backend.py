@@ -41,7 +41,7 @@ async def open_torch(options: Options, spec: ModelSpec, store: ArtifactStore) ->
         await limit_threads(device, options.threads)
         load = partial(load_model, spec, options.models_cache, options.device)
         loaded = await result_of(device.call(load, name="load model"))
-        runner = assemble(loaded, device, store, options.serving)
+        runner = assemble(loaded, device, store, options.serving, deterministic=options.training.deterministic)
         threads = await result_of(device.call(torch.get_num_threads, name="ask threads"))
         with _trainer(options, runner, threads, load) as trainer:
             yield Backend(runner, trainer, _capabilities(options, runner, trainer))
@@ -85,18 +85,17 @@ def _trainer(
 
 def _repeats(options: Options, runner: TorchRunner) -> bool:
     batched = options.training.engine == "batched" and runner.base is not None
-    return options.training.deterministic or options.serving.decode_batch == 1 or not batched
+    return options.training.deterministic or not batched
 
 
 def _capabilities(options: Options, runner: TorchRunner, trainer: Trainer) -> Capabilities:
-    exact = options.training.deterministic or trainer.engine == "solo"
     return Capabilities(
         engine=trainer.engine,
         trains=True,
         generates=True,
         scores=True,
         exports=True,
-        deterministic=exact and options.serving.decode_batch == 1,
+        deterministic=options.training.deterministic,
         max_rank=_MAX_RANK,
         max_rows=options.serving.decode_batch,
     )

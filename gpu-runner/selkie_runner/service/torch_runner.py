@@ -39,9 +39,14 @@ class TorchRunner(Runner):
 
 
 def assemble(
-    loaded: LoadedModel, device: DeviceLoop, store: ArtifactStore, options: ServingOptions | None = None
+    loaded: LoadedModel,
+    device: DeviceLoop,
+    store: ArtifactStore,
+    options: ServingOptions | None = None,
+    *,
+    deterministic: bool = False,
 ) -> TorchRunner:
-    """Wire the parts around a loaded model."""
+    """Wire the parts around a loaded model. With `deterministic`, an answer depends on nothing but its row."""
     options = options or ServingOptions()
     base = _shared(loaded) if options.batched else None
     frozen = None if base is None else FrozenHost(FrozenAdapters(base, adapter_dtype(base, rows=1)))
@@ -52,13 +57,19 @@ def assemble(
     scorer: Scorer
     waiting: Callable[[], Sequence[float]]
     if base is not None and frozen is not None:
-        engine = InferenceEngine(base, loaded.model, loaded.tokenizer, rows=options.decode_batch)
+        engine = InferenceEngine(
+            base,
+            loaded.model,
+            loaded.tokenizer,
+            rows=options.decode_batch,
+            prompt_tokens=options.prompt_tokens,
+            deterministic=deterministic,
+        )
         batcher = ContinuousBatcher(device, adapters, frozen, engine)
         generator, scorer, waiting = batcher.generator, batcher.scorer, batcher.waiting
     else:
-        alone = partial(
-            PerAdapterBatcher, device, adapters, activate=loaded.adapters.activate, max_rows=options.decode_batch
-        )
+        max_rows = 1 if deterministic else options.decode_batch
+        alone = partial(PerAdapterBatcher, device, adapters, activate=loaded.adapters.activate, max_rows=max_rows)
         generator = decoding = alone(partial(decode, loaded.model, loaded.tokenizer), name="decode")
         scorer = scoring = alone(partial(score, loaded.model), name="score")
 

@@ -5,19 +5,17 @@ the hidden states that leave them, are the same for all such adapters. They are 
 takes them and joins its pass above.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
 
 from .adapter_source import AdapterSource
-from .block_store import Block, BlockStore, Root, Tokens, blocks_of
-from .kv_cache import KVCache
-
-#: the tokens of a prompt's beginning, under the root of their blocks
-Prefix = tuple[Root, Tokens]
+from .block_store import BLOCK, Block, BlockId, BlockStore, Root, Tokens, blocks_of, chain_of
+from .kv_cache import KVCache, Slot
 
 
 @dataclass(frozen=True)
@@ -25,132 +23,157 @@ class LayerSpan:
     """A range of layers in which a prompt's blocks have one root.
 
     Attributes:
-        root: an adapter's key, or the number of the first layer above the span.
-        chain: the tokens of the blocks.
+        chain: the ids of the blocks.
+        ends: where each block ends, in tokens of the prompt.
         below: whether the adapter begins above the span.
     """
 
     layers: slice
-    root: Root
-    chain: list[Tokens]
+    chain: tuple[BlockId, ...]
+    ends: tuple[int, ...]
     below: bool
 
+    @classmethod
+    def of(cls, layers: slice, root: Root, blocks: list[Tokens], *, below: bool) -> "LayerSpan":
+        return cls(layers, tuple(chain_of(root, blocks)), tuple(accumulate(map(len, blocks))), below)
 
-@dataclass(frozen=True)
+    def tokens(self, blocks: int) -> int:
+        """The number of tokens in the first blocks."""
+        return self.ends[blocks - 1] if blocks else 0
+
+
+@dataclass(eq=False)
 class Prompt:
     """What a row reads before its first output.
 
     Attributes:
         tokens: at least one.
         first_output: index of the first token whose final hidden state is needed.
+        shared_layers: the layers below this number are cached for all adapters.
     """
 
     adapter: AdapterSource
     tokens: Tokens
     first_output: int
+    shared_layers: int
+    _cached: tuple[int, list[int]] | None = field(default=None, repr=False)
 
     @cached_property
     def spans(self) -> tuple[LayerSpan, ...]:
         """What may be cached, lowest layers first. A final hidden state needs a pass through the uppermost layers."""
-        key, lowest = self.adapter.key, self.adapter.lowest_layer
-        chain = blocks_of(self.tokens[: self.first_output])
-        upper = LayerSpan(slice(lowest, None), key, chain, below=False)
+        blocks, lowest = blocks_of(self.tokens[: self.first_output]), self.shared_layers
+        upper = LayerSpan.of(slice(lowest, None), self.adapter.key, blocks, below=False)
         if not lowest:
             return (upper,)
-        # at least one token is left to compute, so that every row is in every pass from layer 0
-        lower = [*chain, *blocks_of(self.tokens[self.first_output : -1])]
-        return LayerSpan(slice(lowest), lowest, lower, below=True), upper
+        # the last token is left to compute: its final hidden state is needed
+        lower = [*blocks, *blocks_of(self.tokens[self.first_output : -1])]
+        return LayerSpan.of(slice(lowest), lowest, lower, below=True), upper
+
+    def block_end(self, position: int) -> int:
+        """The last end of a block up to a position."""
+        if position >= len(self.tokens):
+            return position
+        start = self.first_output if position >= self.first_output else 0
+        return start + (position - start) // BLOCK * BLOCK
+
+    def cached(self, store: BlockStore) -> list[int]:
+        """The number of cached tokens per span, looked up once per generation of the store."""
+        if self._cached is None or self._cached[0] != store.generation:
+            self._cached = store.generation, [span.tokens(store.count(span.chain)) for span in self.spans]
+        return self._cached[1]
 
 
 class PrefixCache:
     """Finds the cached part of prompts, loads it into slots, and stores what rows computed."""
 
-    def __init__(self, layers: int, capacity_bytes: int) -> None:
-        """For a base of `layers` layers; with a capacity of 0 nothing is cached."""
+    def __init__(self, layers: int, token_bytes: int, capacity_bytes: int) -> None:
+        """For a base of `layers` layers with `token_bytes` of keys and values; a capacity of 0 caches nothing."""
         self._layers = layers
         self._store = BlockStore(capacity_bytes)
+        self._max_tokens = capacity_bytes // token_bytes
+
+    @property
+    def nbytes(self) -> int:
+        """What is cached."""
+        return self._store.nbytes
 
     def boundary(self, prompt: Prompt) -> int:
         """The layer below which a prompt's hidden states are the base's and cached; 0 for none."""
-        return prompt.adapter.lowest_layer if self._store.enabled else 0
+        return prompt.shared_layers if self._store.enabled else 0
+
+    def cost_above(self, prompt: Prompt) -> float:
+        """The work of a token whose hidden state at the boundary is cached, in tokens that pass all layers."""
+        return 1 - prompt.shared_layers / self._layers
 
     def uncached_tokens(self, prompt: Prompt) -> float:
         """The work that is left of a prompt, in tokens that pass all layers."""
-        return self._uncached(prompt, self._cached)
+        return self._uncached(prompt, prompt.cached(self._store))
 
-    def uncached_tokens_after(self, prompt: Prompt, prefixes: set[Prefix]) -> float:
-        """The same after a pass in which other rows compute these prefixes."""
-        return self._uncached(prompt, lambda span: max(self._cached(span), _shared(span, prefixes)))
+    def uncached_tokens_after(self, prompt: Prompt, computed: Collection[BlockId]) -> float:
+        """The same after other rows have computed these blocks."""
+        lengths = [
+            max(cached, span.tokens(_leading(span.chain, computed)))
+            for span, cached in zip(prompt.spans, prompt.cached(self._store), strict=True)
+        ]
+        return self._uncached(prompt, lengths)
 
-    def prefixes(self, prompt: Prompt) -> Iterator[Prefix]:
-        """What is cached once this prompt is computed."""
-        if self._store.enabled:
+    def blocks(self, prompt: Prompt) -> Iterator[BlockId]:
+        """What is cached once this prompt is computed; nothing of one that is too long to stay in the cache."""
+        if len(prompt.tokens) <= self._max_tokens:
             for span in prompt.spans:
-                yield from _prefixes(span)
+                yield from span.chain
 
-    def load(self, prompt: Prompt, cache: KVCache, slot: int) -> tuple[int, Tensor | None]:
-        """Put the cached part of a prompt into a slot.
+    def load(self, prompt: Prompt, cache: KVCache, slot: Slot) -> Tensor | None:
+        """Put the cached part of a prompt into an empty slot, and set the slot's length.
 
         Returns:
-            The number of positions that the slot then holds in all layers; and, for the tokens after these whose keys
-            and values it holds below the boundary, their hidden states [n, hidden] at the boundary.
+            For the tokens after the slot's length whose keys and values it holds below the boundary, their hidden
+            states [n, hidden] at the boundary; None where there are none.
         """
         lengths: list[int] = []
         hidden: Tensor | None = None
         for span in prompt.spans:
-            blocks = self._store.find(span.root, span.chain)
-            lengths.append(sum(block.length for block in blocks))
+            blocks = self._store.find(span.chain)
+            lengths.append(span.tokens(len(blocks)))
             if blocks:
                 cache.write(slot, torch.cat([block.kv for block in blocks], dim=3), span.layers)
             if span.below:
                 cached = [block.hidden for block in blocks if block.hidden is not None]
                 hidden = torch.cat(cached) if cached else None
-        whole = min(lengths)
-        return whole, None if hidden is None else hidden[whole:]
+        slot.length = min(lengths)
+        return None if hidden is None or hidden.shape[0] <= slot.length else hidden[slot.length :]
 
-    def store(self, prompt: Prompt, cache: KVCache, slot: int, past: int, hidden: Tensor | None) -> None:
-        """Store a slot's part of a prompt. `hidden` has its hidden states at the boundary from position `past` on."""
-
-        def copy_from(span: LayerSpan) -> Callable[[int, int], Block | None]:
-            def copy(start: int, stop: int) -> Block | None:
-                if not span.below:
-                    return Block(cache.read(slot, start, stop, span.layers))
-                if hidden is None or start < past:
-                    return None
-                return Block(cache.read(slot, start, stop, span.layers), hidden[start - past : stop - past].clone())
-
-            return copy
-
+    def store(self, prompt: Prompt, cache: KVCache, slot: Slot, past: int, hidden: Tensor | None) -> None:
+        """Store what a slot holds of a prompt. `hidden` has its hidden states at the boundary from `past` on."""
+        if not self._store.enabled:
+            return
         for span in prompt.spans:
-            self._store.add(span.root, span.chain, copy_from(span))
+            known = self._store.count(span.chain)
+            ends = [end for end in span.ends[known:] if end <= slot.length]
+            start = span.tokens(known)
+            if not ends or (span.below and (hidden is None or start < past)):
+                continue
+            kv = cache.read(slot, start, ends[-1], span.layers)
+            blocks = [
+                Block(
+                    kv[:, :, :, first - start : end - start].clone(),
+                    hidden[first - past : end - past].clone() if span.below and hidden is not None else None,
+                )
+                for first, end in pairwise([start, *ends])
+            ]
+            self._store.add(span.chain[: known + len(blocks)], blocks)
 
-    def _uncached(self, prompt: Prompt, cached: Callable[[LayerSpan], int]) -> float:
-        """`cached` gives a span's number of cached tokens."""
+    def _uncached(self, prompt: Prompt, lengths: list[int]) -> float:
+        """`lengths` has the number of cached tokens per span."""
         total = len(prompt.tokens)
         work = total * self._layers
         below = total
-        for span in prompt.spans:
+        for span, cached in zip(prompt.spans, lengths, strict=True):
             # what is cached above counts only as far as it is cached below
-            below = min(below, cached(span))
+            below = min(below, cached)
             work -= below * len(range(self._layers)[span.layers])
         return work / self._layers
 
-    def _cached(self, span: LayerSpan) -> int:
-        return sum(block.length for block in self._store.find(span.root, span.chain))
 
-
-def _prefixes(span: LayerSpan) -> Iterator[Prefix]:
-    prefix: Tokens = ()
-    for tokens in span.chain:
-        prefix += tokens
-        yield span.root, prefix
-
-
-def _shared(span: LayerSpan, prefixes: set[Prefix]) -> int:
-    """The number of a span's leading tokens that are among these prefixes."""
-    shared = 0
-    for prefix in _prefixes(span):
-        if prefix not in prefixes:
-            break
-        shared = len(prefix[1])
-    return shared
+def _leading(chain: Collection[BlockId], computed: Collection[BlockId]) -> int:
+    return next((index for index, block in enumerate(chain) if block not in computed), len(chain))

@@ -1,7 +1,7 @@
 """Causal attention of the next tokens of rows over a key-value cache, one slot per row, read in place."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,11 +19,13 @@ class CachedRow:
     """New tokens of one row.
 
     Attributes:
-        start: the first one's place in the packed layout.
-        length: how many.
+        slot: the row's, in its bucket.
+        start: the first token's place in the packed layout.
+        length: how many tokens.
         past: positions that the row's slot holds before the pass.
     """
 
+    slot: int
     start: int
     length: int
     past: int
@@ -53,22 +55,95 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class CachedAttentionPlan:
-    """Where T packed tokens go in the cache, and what they attend to there.
+class BucketPlan:
+    """What the tokens in slots of one length write there and attend to.
 
     Attributes:
-        slots, positions: [T].
+        kv: per layer [2, slots, kv heads, length, D], keys then values.
+        tokens: [t] the packed tokens, or all.
+        slots, positions: [t] where their keys and values go.
     """
 
+    kv: Sequence[Tensor]
+    tokens: Tensor | slice
     slots: Tensor
     positions: Tensor
     chunks: tuple[Chunk, ...]
 
+    @classmethod
+    def of(cls, rows: Sequence[CachedRow], kv: Sequence[Tensor], *, heads: int, total: int) -> "BucketPlan":
+        """The plan of a bucket's rows, in the order of their slots.
 
-def plan_chunk(
-    rows: Sequence[CachedRow], *, first_slot: int, slot_length: int, dtype: torch.dtype, device: torch.device
-) -> Chunk:
-    """The chunk of rows that have the slots from `first_slot` on, each with room for `slot_length` positions."""
+        Args:
+            heads: of the queries.
+            total: tokens of the pass.
+        """
+        device, dtype, length = kv[0].device, kv[0].dtype, kv[0].shape[3]
+
+        def tensor(values: list[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.long).to(device, non_blocking=True)
+
+        tokens = [row.start + at for row in rows for at in range(row.length)]
+        return cls(
+            kv=kv,
+            tokens=slice(None) if tokens == list(range(total)) else tensor(tokens),
+            slots=tensor([row.slot for row in rows for _ in range(row.length)]),
+            positions=tensor([row.past + at for row in rows for at in range(row.length)]),
+            chunks=tuple(
+                _plan_chunk(part, slot_length=length, dtype=dtype, device=device) for part in _parts(rows, heads)
+            ),
+        )
+
+
+def write_cached(keys: Tensor, values: Tensor, layer: int, plan: Sequence[BucketPlan]) -> None:
+    """Write the tokens' keys and values [T, kv heads, D] into the cache of one layer."""
+    for bucket in plan:
+        for new, cached in zip((keys, values), bucket.kv[layer], strict=True):
+            cached[bucket.slots, :, bucket.positions] = new[bucket.tokens]
+
+
+def attend_cached(q: Tensor, layer: int, plan: Sequence[BucketPlan]) -> Tensor:
+    """Attention outputs of the tokens' `q`, both [T, heads, D] in the pass's dtype.
+
+    The cache of the layer has the tokens' own keys and values.
+    """
+    attended = torch.empty_like(q)
+    for bucket in plan:
+        keys, values = bucket.kv[layer]
+        for chunk in bucket.chunks:
+            attended.index_copy_(0, chunk.tokens, _attend_chunk(q, keys, values, chunk))
+    return attended
+
+
+def _parts(rows: Sequence[CachedRow], heads: int) -> Iterator[list[CachedRow]]:
+    """Rows that share a chunk: their slots adjoin, and at most half of the padded queries are padding."""
+    part: list[CachedRow] = []
+    for piece in (piece for row in rows for piece in _pieces(row, heads)):
+        if part and not _go_together(part, piece):
+            yield part
+            part = []
+        part.append(piece)
+    if part:
+        yield part
+
+
+def _go_together(part: Sequence[CachedRow], row: CachedRow) -> bool:
+    widest = max(row.length, *(one.length for one in part))
+    tokens = row.length + sum(one.length for one in part)
+    adjoins = row.slot == part[-1].slot + 1 and (row.length == 1) == (part[-1].length == 1)
+    return adjoins and widest * (len(part) + 1) <= 2 * tokens
+
+
+def _pieces(row: CachedRow, heads: int) -> Iterator[CachedRow]:
+    """The row in pieces whose scores are at most `MAX_SCORES`."""
+    width = max(1, MAX_SCORES // (heads * (row.past + row.length)))
+    for first in range(0, row.length, width):
+        length = min(width, row.length - first)
+        yield replace(row, start=row.start + first, past=row.past + first, length=length)
+
+
+def _plan_chunk(rows: Sequence[CachedRow], *, slot_length: int, dtype: torch.dtype, device: torch.device) -> Chunk:
+    """The chunk of rows in adjoining slots, each with room for `slot_length` positions."""
     width = max(row.length for row in rows)
     keys = max(row.past + row.length for row in rows)
     copies = device.type == "cpu" and dtype == torch.bfloat16
@@ -82,7 +157,7 @@ def plan_chunk(
     seen = torch.arange(keys)[None, None, :] <= (past[:, None] + offsets)[:, :, None]
     mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, float("-inf"))
     return Chunk(
-        start=first_slot,
+        start=rows[0].slot,
         rows=len(rows),
         width=width,
         keys=keys,
@@ -91,23 +166,6 @@ def plan_chunk(
         places=real.reshape(-1).nonzero().squeeze(1).to(device),
         mask=mask[:, None].to(device),
     )
-
-
-def write_cached(new: Tensor, cached: Tensor, plan: CachedAttentionPlan) -> None:
-    """Write the tokens' keys or values [T, kv heads, D] into those of one layer, [slots, kv heads, length, D]."""
-    cached[plan.slots, :, plan.positions] = new
-
-
-def attend_cached(q: Tensor, keys: Tensor, values: Tensor, plan: CachedAttentionPlan) -> Tensor:
-    """Attention outputs of the tokens' `q`, both [T, heads, D] in the pass's dtype.
-
-    Args:
-        keys, values: [slots, kv heads, length, D] of one layer, the tokens' own included.
-    """
-    attended = torch.empty_like(q)
-    for chunk in plan.chunks:
-        attended.index_copy_(0, chunk.tokens, _attend_chunk(q, keys, values, chunk))
-    return attended
 
 
 def _attend_chunk(q: Tensor, keys: Tensor, values: Tensor, chunk: Chunk) -> Tensor:

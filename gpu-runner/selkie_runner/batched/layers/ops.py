@@ -155,10 +155,8 @@ class Attention(Op):
     def infer(self, inputs: list[Tensor], step: InferencePass) -> list[Tensor]:
         q, k, v = self._heads(inputs)
         q, k = rotate(q, step.cos, step.sin).to(v.dtype), rotate(k, step.cos, step.sin).to(v.dtype)
-        keys, values = step.kv[0, self.layer], step.kv[1, self.layer]
-        write_cached(k, keys, step.attention)
-        write_cached(v, values, step.attention)
-        return [attend_cached(q, keys, values, step.attention).view(v.shape[0], -1)]
+        write_cached(k, v, self.layer, step.attention)
+        return [attend_cached(q, self.layer, step.attention).view(v.shape[0], -1)]
 
     def saved_bytes(self, keys: int, narrow: int, wide: int) -> int:
         probabilities = self.heads * keys * narrow if keys <= RECOMPUTE_ABOVE else 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..kernels.attention import AttentionPlan
-from ..kernels.cached_attention import CachedAttentionPlan
+from ..kernels.cached_attention import BucketPlan
 from .linear import LoraKernel
 
 
@@ -33,11 +33,10 @@ class TrainingPass(Pass):
 
 @dataclass(frozen=True)
 class InferencePass(Pass):
-    """The next tokens of rows, each attending to its slot of a key-value cache.
+    """The next tokens of rows, each attending to its slot of a key-value cache, which gets the tokens' own.
 
     Attributes:
-        kv: [2, layers, slots, kv heads, length, head dim], keys then values; the pass writes its tokens' own there.
+        attention: per bucket of slots of one length.
     """
 
-    attention: CachedAttentionPlan
-    kv: Tensor
+    attention: Sequence[BucketPlan]

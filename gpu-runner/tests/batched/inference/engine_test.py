@@ -14,6 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from selkie_runner.batched import FrozenAdapter, FrozenBase, InferenceEngine
 from selkie_runner.batched.inference import engine as engine_module
 from selkie_runner.batched.inference.adapter_source import BASE, ResidentAdapter
+from selkie_runner.batched.inference.forward import ForwardRow, forward
+from selkie_runner.batched.inference.kv_cache import KVCache
 from selkie_runner.errors import Diverged, InvalidAdapter
 from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
@@ -262,14 +264,6 @@ def test_the_worked_example_of_the_docs():
     assert len(together.waiting()) == 1
 
 
-def test_alone_a_row_repeats_bit_for_bit(base: Base):
-    engine = base.engine(rows=1)
-    asked = [DecodeRow(base.ids(text), 8, top_logprobs=0) for text in TEXTS]
-    first = answers(engine, engine.generate(asked, base.sources[2]))
-    again = answers(engine, [*engine.generate(asked[::-1], base.sources[2]), *engine.generate(asked[:2])])
-    assert again[: len(asked)] == first[::-1]
-
-
 def test_an_adapter_of_no_finite_numbers_fails_alone(base: Base):
     bad = base.sources[2].layers[0]
     broken = bad.weights.layout.view(torch.full_like(bad.weights.flat, torch.nan))
@@ -334,6 +328,84 @@ def test_an_error_in_a_pass_fails_its_rows_and_the_next_are_answered(base: Base,
         engine.step()
     assert all(isinstance(future.exception(), ZeroDivisionError) for future in futures)
     assert_same(answers(engine, engine.generate([row]))[0], base.reference(row, 0))
+
+
+class TooLong(RuntimeError):
+    """What a pass over too many tokens raises here."""
+
+
+def limited(most: int) -> Any:
+    """`forward`, but it fails with more tokens than that."""
+
+    def limited_forward(base: FrozenBase, rows: Sequence[ForwardRow]) -> Any:
+        if sum(len(row.tokens) for row in rows) > most:
+            raise TooLong
+        return forward(base, rows)
+
+    return limited_forward
+
+
+def test_a_failing_pass_fails_only_the_rows_that_fail_alone(base: Base, monkeypatch: pytest.MonkeyPatch):
+    engine = base.engine()
+    rows = [DecodeRow(base.ids(text), 6, top_logprobs=1) for text in TEXTS]
+    too_long = ScoreRow(base.ids(TEXTS[5] + "?!"))
+    with monkeypatch.context() as patch:
+        # the rows together are too much, and so is the last alone
+        patch.setattr(engine_module, "forward", limited(len(rows[5].prompt)))
+        futures = [submit(engine, row, base.sources[1]) for row in rows]
+        failing = submit(engine, too_long, base.sources[1])
+        found = answers(engine, futures) if engine.step() else []
+    for row, one in zip(rows, found, strict=True):
+        assert_same(one, base.reference(row, 1))
+    assert isinstance(failing.exception(), TooLong)
+
+
+def test_rows_whose_tokens_cannot_be_chosen_are_not_left_hanging(base: Base, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    engine = base.engine()
+    row = DecodeRow(base.ids("a"), 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sampler, "extend", broken)
+        futures = engine.generate([row, row])
+        assert all(isinstance(error, ZeroDivisionError) for error in errors(engine, futures))
+    assert_same(answers(engine, engine.generate([row]))[0], base.reference(row, 0))
+
+
+def errors(engine: InferenceEngine, futures: Sequence[Future[Any]]) -> list[BaseException | None]:
+    while engine.step():
+        pass
+    return [future.exception(0) for future in futures]
+
+
+def test_long_answers_and_prompts_move_through_slots_of_all_lengths(base: Base):
+    engine = base.engine(prompt_tokens=32)
+    prompts = [base.ids(TEXTS[5] * times) for times in (1, 3, 5)]
+    asked = [DecodeRow(prompt, 100, top_logprobs=1, temperature=0.8, seed=seed) for seed, prompt in enumerate(prompts)]
+    found = answers(engine, [submit(engine, row, base.sources[2]) for row in asked])
+    for one, row in zip(found, asked, strict=True):
+        assert_same(one, base.reference(row, 2))
+
+
+def test_rows_that_lose_their_slots_go_on_where_they_were(base: Base, monkeypatch: pytest.MonkeyPatch):
+    asked = [DecodeRow(base.ids("Where?"), 140, top_logprobs=1, temperature=0.8, seed=seed) for seed in range(4)]
+
+    def answered(engine: InferenceEngine) -> tuple[list[Any], float]:
+        return answers(engine, engine.generate(asked, base.sources[1])), engine.computed_tokens
+
+    wanted, work = answered(base.engine(prefix_cache_bytes=0, ends=False))
+    # four rows of up to 128 positions fit, or two of up to 256
+    kv_bytes = 4 * 128 * KVCache(base.frozen, 0).token_bytes
+
+    def memory(_: torch.device) -> int:
+        return 8 * kv_bytes
+
+    monkeypatch.setattr(engine_module, "available_bytes", memory)
+    found, more_work = answered(base.engine(prefix_cache_bytes=0, ends=False))
+    for one, other in zip(found, wanted, strict=True):
+        assert_same(one, other)
+    assert more_work > work
 
 
 def test_memory_bounds_the_rows_of_a_pass(base: Base, monkeypatch: pytest.MonkeyPatch):
