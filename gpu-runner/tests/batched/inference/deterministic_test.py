@@ -76,7 +76,7 @@ def row_of(base: Base, spec: tuple[Any, ...]) -> DecodeRow | ScoreRow:
     return DecodeRow(ids[:length], tokens, temperature=temperature, top_logprobs=2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     asked=st.lists(st.tuples(specs, st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8),
     sizes=st.tuples(st.integers(1, 6), st.sampled_from((64, 256)), st.integers(1, 8), st.sampled_from((0, 6, 1000))),

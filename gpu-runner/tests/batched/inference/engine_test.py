@@ -20,6 +20,7 @@ from selkie_runner.errors import Diverged, InvalidAdapter
 from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
 from selkie_runner.rows import AnswerDelta, DecodedRow, DecodeRow, ScoredRow, ScoreRow
+from selkie_runner.rows.sampler import Sampler
 from support.batched import random_layer, tiny, true_fp64, view_of
 from support.engine import ALL_FAMILIES
 
