@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { clientsVenv, installClients } from './setup/clients.mjs';
 import { install } from './setup/install.mjs';
 import { root } from './setup/layout.mjs';
 import { venv, venvBin } from './setup/python.mjs';
@@ -91,6 +92,11 @@ let failed = 0;
 const summary = [];
 try {
   await install(['service', 'temporal', 'dev']);
+  if (full) {
+    const missing = await installClients();
+    if (missing === null) env.SELKIE_CLIENTS_VENV = clientsVenv;
+    else summary.push(`SKIPPED third-party clients in Python: ${missing}`);
+  }
   const started = Date.now();
   await Promise.all(
     lanes.map(async (suites) => {

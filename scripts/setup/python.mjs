@@ -17,7 +17,8 @@ export const venv = resolve(root, process.env.SELKIE_VENV ?? '.venv');
 export const venvBin = (name) => join(venv, 'bin', name);
 const venvStamp = join(venv, 'selkie.sha256');
 
-const extraArgs = () => (process.env.SELKIE_PIP_ARGS ?? '').split(/\s+/).filter((arg) => arg !== '');
+/** What a person gives pip besides: an index, a mirror. */
+export const pipArgs = () => (process.env.SELKIE_PIP_ARGS ?? '').split(/\s+/).filter((arg) => arg !== '');
 const digest = (extras) =>
   digestOf([join(runner, 'pyproject.toml')], torch, model, extras.includes('dev') ? 'dev' : 'run');
 
@@ -83,7 +84,7 @@ export function pythonSteps(steps, extras) {
   const pip = (...args) =>
     steps.command(
       venvBin('python'),
-      ['-m', 'pip', 'install', '--no-input', '--disable-pip-version-check', ...args, ...extraArgs()],
+      ['-m', 'pip', 'install', '--no-input', '--disable-pip-version-check', ...args, ...pipArgs()],
       'Is the Python package index reachable, and is there room on the disk? Give pip more arguments (an index, a mirror) by SELKIE_PIP_ARGS.',
     );
   return [

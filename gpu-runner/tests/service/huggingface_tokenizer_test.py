@@ -3,7 +3,7 @@
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from selkie_runner.service.http.token_names import completion_logprobs, text_offsets
+from selkie_runner.service.http.token_names import TextOffsets, completion_logprobs
 from selkie_runner.service.huggingface_tokenizer import HuggingFaceTokenizer
 from support.service import tiny_model
 
@@ -52,11 +52,14 @@ def test_an_id_without_a_token_has_no_bytes():
 
 def test_offsets_count_characters_and_a_part_of_one_is_where_that_begins():
     tokenizer = byte_level()
-    assert text_offsets(tokenizer, tokenizer.encode("a€b", special_tokens=False)) == [0, 1, 1, 1, 2]
-    assert text_offsets(tokenizer, tokenizer.encode("sea", special_tokens=False), 7) == [7, 8, 9]
+    tokens = tokenizer.encode("a€b", special_tokens=False)
+    assert TextOffsets(tokenizer).of(tokens) == [0, 1, 1, 1, 2]
+    # in parts that end within the character
+    offsets = TextOffsets(tokenizer)
+    assert [offsets.of(tokens[:2]), offsets.of(tokens[2:])] == [[0, 1], [1, 1, 2]]
     pieces = sentence_piece()
     ids = {pieces.token_bytes(token): token for token in range(pieces.vocabulary)}
-    assert text_offsets(pieces, [ids[b"sea"], ids[b" sea"], ids[b" sea"]]) == [0, 3, 7]
+    assert TextOffsets(pieces).of([ids[b"sea"], ids[b" sea"], ids[b" sea"]]) == [0, 3, 7]
 
 
 def test_parts_of_characters_are_named_apart():

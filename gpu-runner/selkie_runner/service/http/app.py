@@ -24,6 +24,7 @@ from .openai import (
     UnloadAdapterRequest,
 )
 from .prompts import conversation_tokens, text_tokens
+from .streaming import begin, stream_chat, stream_completion
 
 Json = dict[str, Any]
 
@@ -69,13 +70,15 @@ def create_app(runner: Runner, options: ServingOptions | None = None) -> FastAPI
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
-        with runner.admission.admit(body.rows()):
-            return await _while_connected(request, complete(runner, _adapter(runner, body.model), body))
+        adapter = _adapter(runner, body.model)
+        work = begin(stream_completion(runner, adapter, body)) if body.stream else complete(runner, adapter, body)
+        return await _while_connected(request, work)
 
     @app.post("/v1/chat/completions")
     async def chat_completions(body: ChatRequest, request: Request) -> Response:
-        with runner.admission.admit(body.rows()):
-            return await _while_connected(request, chat(runner, _adapter(runner, body.model), body))
+        adapter = _adapter(runner, body.model)
+        work = begin(stream_chat(runner, adapter, body)) if body.stream else chat(runner, adapter, body)
+        return await _while_connected(request, work)
 
     @app.post("/tokenize")
     async def tokenize(body: TokenizeRequest) -> Json:
@@ -133,6 +136,8 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]
     finally:
         task.cancel()
         gone.cancel()
+        # its place is free when this returns
+        await asyncio.wait({task, gone})
 
 
 async def _disconnected(request: Request) -> None:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from ...ports import Answering, ServedAdapter, Tokenizer
 from ...rows import DecodedRow, ScoredRow
 from ..runner import Runner
-from .asked import Asked, chat_rows, completion_rows
+from .asked import NO_ANSWER, Asked, chat_rows, completion_rows
 from .head import count_tokens, head_of, usage_of
 from .openai import ChatRequest, CompletionRequest
 from .token_names import chat_logprob, completion_logprobs
@@ -21,10 +21,11 @@ Out = TypeVar("Out")
 
 async def complete(runner: Runner, adapter: ServedAdapter | None, request: CompletionRequest) -> Response:
     """Answer `/v1/completions`; raises `BadRequest` for what does not fit the model."""
-    asked = await asyncio.to_thread(completion_rows, runner.model, request)
-    scores, answers = await asyncio.gather(
-        _answered(runner.scorer, adapter, asked.scores), _answered(runner.generator, adapter, asked.answers)
-    )
+    with runner.admission.admit(request.rows()):
+        asked = await asyncio.to_thread(completion_rows, runner.model, request)
+        scores, answers = await asyncio.gather(
+            _answered(runner.scorer, adapter, asked.scores), _answered(runner.generator, adapter, asked.answers)
+        )
     usage = usage_of(asked, answers)
     count_tokens(runner, usage)
 
@@ -37,8 +38,9 @@ async def complete(runner: Runner, adapter: ServedAdapter | None, request: Compl
 
 async def chat(runner: Runner, adapter: ServedAdapter | None, request: ChatRequest) -> Response:
     """Answer `/v1/chat/completions`; raises `BadRequest` or `TemplateRefused` for what does not fit the model."""
-    asked = await asyncio.to_thread(chat_rows, runner.model, request)
-    answers = await runner.generator.answer(adapter, asked.answers)
+    with runner.admission.admit(request.rows()):
+        asked = await asyncio.to_thread(chat_rows, runner.model, request)
+        answers = await runner.generator.answer(adapter, asked.answers)
     usage = usage_of(asked, answers)
     count_tokens(runner, usage)
 
@@ -66,10 +68,9 @@ def _completion_choices(
     scores: Sequence[ScoredRow],
     answers: Sequence[DecodedRow],
 ) -> list[Json]:
-    nothing = DecodedRow([], "", "length", None, [])
     choices: list[Json] = []
     for at in range(len(asked.prompts) * asked.n):
-        prompt, answer = asked.prompts[at // asked.n], answers[at] if answers else nothing
+        prompt, answer = asked.prompts[at // asked.n], answers[at] if answers else NO_ANSWER
         scored = scores[at // asked.n] if scores else []
         tokens = [*(prompt.ids if request.echo else ()), *answer.tokens]
         logprobs = [*scored, *answer.logprobs]

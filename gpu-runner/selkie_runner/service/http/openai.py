@@ -10,6 +10,7 @@ from .parameters import refusals
 _MAX_STOPS: Final = 32
 _MAX_STOP_CHARACTERS: Final = 1024
 _MAX_N: Final = 128
+_MAX_BIASES: Final = 1024
 
 
 def _named(text: str) -> str:
@@ -20,6 +21,8 @@ def _named(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_named)]
 TokenId = Annotated[int, Field(ge=0)]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+Bias = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 TopLogprobs = Annotated[int, Field(ge=0, le=20)]
 Stop = Annotated[str, Field(max_length=_MAX_STOP_CHARACTERS)]
 
@@ -67,6 +70,14 @@ class _Generation(_Request):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     temperature: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    top_k: Annotated[int, Field(ge=-1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
+    logit_bias: Annotated[dict[TokenId, Bias], Field(max_length=_MAX_BIASES)] | None = None
+    min_tokens: Annotated[int, Field(ge=0)] | None = None
+    ignore_eos: bool | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=_MAX_STOPS)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -75,8 +86,6 @@ class _Generation(_Request):
     def _answers_are_all_given(self) -> "_Generation":
         if self.best_of is not None and self.best_of != self.n:
             raise ValueError("best_of: this server gives every answer that it samples; send n alone")
-        if self.stream:
-            raise ValueError("stream: this server does not stream")
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options: only for stream: true")
         return self

@@ -14,7 +14,6 @@ _TEXT_ONLY: Final = "this server reads and writes text only"
 _NO_SEARCH: Final = "this server samples, and searches no beams"
 _LOCAL: Final = "this server is one process: it stores no answers and has one tier"
 _NO_REASONING: Final = "this server does not tell reasoning from the answer"
-_PLAIN_SAMPLING: Final = "this server samples by temperature and top_p"
 _PLAIN_ANSWERS: Final = "this server gives an answer's text without special tokens and stop strings"
 
 
@@ -51,14 +50,6 @@ UNSUPPORTED: Final[Mapping[str, Unsupported]] = {
     "chat_template": Unsupported("this server writes conversations with the model's own chat template"),
     "continue_final_message": Unsupported("this server begins a new message", (False,)),
     "documents": Unsupported("put documents into the messages", ([],)),
-    "frequency_penalty": Unsupported(_PLAIN_SAMPLING, (0,)),
-    "ignore_eos": Unsupported(_PLAIN_SAMPLING, (False,)),
-    "logit_bias": Unsupported(_PLAIN_SAMPLING, ({},)),
-    "min_p": Unsupported(_PLAIN_SAMPLING, (0,)),
-    "min_tokens": Unsupported(_PLAIN_SAMPLING, (0,)),
-    "presence_penalty": Unsupported(_PLAIN_SAMPLING, (0,)),
-    "repetition_penalty": Unsupported(_PLAIN_SAMPLING, (1,)),
-    "top_k": Unsupported(_PLAIN_SAMPLING, (0, -1)),
     "function_call": Unsupported(_NO_TOOLS, ("none", "auto")),
     "functions": Unsupported(_NO_TOOLS, ([],)),
     "guided_choice": Unsupported(_NO_CONSTRAINTS),

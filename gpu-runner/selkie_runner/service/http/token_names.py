@@ -11,13 +11,32 @@ from ...rows import ScoredRow, TokenLogprob
 Json = dict[str, Any]
 
 
-def completion_logprobs(tokenizer: Tokenizer, tokens: Sequence[int], logprobs: ScoredRow, offset: int = 0) -> Json:
-    """The `logprobs` of a completion's choice; the tokens begin at character `offset` of its text."""
+class TextOffsets:
+    """Where each token of a text begins, in characters; one within a character begins where that does."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._characters = 0
+
+    def of(self, tokens: Sequence[int]) -> list[int]:
+        """Offsets of the text's next tokens."""
+        offsets: list[int] = []
+        for token in tokens:
+            offsets.append(self._characters)
+            self._characters += len(self._decoder.decode(self._tokenizer.token_bytes(token)))
+        return offsets
+
+
+def completion_logprobs(
+    tokenizer: Tokenizer, tokens: Sequence[int], logprobs: ScoredRow, offsets: TextOffsets | None = None
+) -> Json:
+    """The `logprobs` of a completion's choice, or of its part that goes on at `offsets`."""
     return {
         "tokens": [_name(tokenizer, token) for token in tokens],
         "token_logprobs": [None if found is None else _finite(found.logprob) for found in logprobs],
         "top_logprobs": [None if found is None else _likeliest(tokenizer, found) for found in logprobs],
-        "text_offset": text_offsets(tokenizer, tokens, offset),
+        "text_offset": (offsets or TextOffsets(tokenizer)).of(tokens),
     }
 
 
@@ -30,16 +49,6 @@ def chat_logprob(tokenizer: Tokenizer, found: TokenLogprob) -> Json:
         return {"token": _escaped(own) if text is None else text, "logprob": _finite(logprob), "bytes": list(own)}
 
     return {**entry(found.token, found.logprob), "top_logprobs": [entry(*likely) for likely in found.top]}
-
-
-def text_offsets(tokenizer: Tokenizer, tokens: Sequence[int], offset: int = 0) -> list[int]:
-    """Where each token begins in the tokens' text, in characters; one within a character begins where that does."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    offsets: list[int] = []
-    for token in tokens:
-        offsets.append(offset)
-        offset += len(decoder.decode(tokenizer.token_bytes(token)))
-    return offsets
 
 
 def _likeliest(tokenizer: Tokenizer, found: TokenLogprob) -> dict[str, float]:

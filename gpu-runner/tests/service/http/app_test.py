@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 import torch
 
 from selkie_runner.batched import InferenceEngine
+from selkie_runner.ports import ServedAdapter
+from selkie_runner.rows import DecodedRow, DecodeRow
 from selkie_runner.service.http.app import create_app
 from selkie_runner.service.options import ServingOptions
+from selkie_runner.service.runner import Runner
 from selkie_runner.service.torch_runner import TorchRunner
 from support.service import running, write_random_adapter
 
@@ -25,7 +29,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[TorchRunner]:
         yield parts
 
 
-def ask(runner: TorchRunner, scenario: Ask) -> Any:
+def ask(runner: Runner, scenario: Ask) -> Any:
     async def run() -> Any:
         transport = httpx.ASGITransport(create_app(runner), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://runner", timeout=60) as client:
@@ -34,7 +38,7 @@ def ask(runner: TorchRunner, scenario: Ask) -> Any:
     return asyncio.run(run())
 
 
-def post(runner: TorchRunner, path: str, **body: Any) -> httpx.Response:
+def post(runner: Runner, path: str, **body: Any) -> httpx.Response:
     return ask(runner, lambda client: client.post(path, json=body))
 
 
@@ -256,8 +260,9 @@ REFUSALS: list[tuple[str, Any, int, str, str]] = [
         "NotFoundError",
         "who",
     ),
-    ("/v1/completions", {"prompt": "x", "stream": True}, 400, "Bad Request", "does not stream"),
-    ("/v1/completions", {"prompt": "x", "top_k": 5}, 400, "Bad Request", "top_k: this server samples"),
+    ("/v1/completions", {"prompt": "x", "tools": [{}]}, 400, "Bad Request", "tools: this server calls no tools"),
+    ("/v1/completions", {"prompt": "x", "typo": 5}, 400, "Bad Request", "typo: no parameter of this server"),
+    ("/v1/completions", {"prompt": "x", "logit_bias": {"99999": 1}}, 400, "BadRequestError", "token id 99999"),
     ("/v1/completions", {"prompt": "x", "max_tokens": 0}, 400, "Bad Request", "at least 1"),
     ("/v1/completions", {"prompt": "x", "max_tokens": 256}, 400, "BadRequestError", "context length is 256"),
     ("/v1/completions", {"prompt": ""}, 400, "BadRequestError", "empty"),
@@ -370,6 +375,44 @@ def test_prompts_without_a_seed_draw_apart_and_with_one_alike(runner: TorchRunne
     assert len(set(texts)) == 4
     seeded = [choice["text"] for choice in completion(runner, **body, seed=3)["choices"]]
     assert len(set(seeded)) == 1
+
+
+def test_sampling_parameters_reach_the_rows(runner: TorchRunner):
+    class Noting:
+        rows: Sequence[DecodeRow] = ()
+
+        async def answer(self, adapter: ServedAdapter | None, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
+            self.rows = rows
+            return [DecodedRow([70], "C", "length", None, []) for _ in rows]
+
+    noting = Noting()
+    noted = replace(runner, generator=noting)
+    sampling = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 7,
+        "min_p": 0.1,
+        "presence_penalty": 0.2,
+        "frequency_penalty": 0.3,
+        "repetition_penalty": 1.1,
+        "min_tokens": 2,
+        "ignore_eos": True,
+        "seed": 3,
+    }
+    body = {**sampling, "max_tokens": 4, "logit_bias": {"70": -1}, "stop": ["x"], "n": 2}
+    for path, prompt in (
+        ("/v1/completions", {"prompt": "seal"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+    ):
+        assert post(noted, path, **prompt, **body).status_code == 200
+        assert [row.index for row in noting.rows] == [0, 1]
+        for row in noting.rows:
+            assert {name: getattr(row, name) for name in sampling} == sampling
+            assert (row.max_tokens, row.logit_bias, row.stop) == (4, ((70, -1.0),), ("x",))
+        # what is left out is off, whatever the model's generation_config.json has
+        assert post(noted, path, **prompt, top_k=-1, max_tokens=4).status_code == 200
+        [row] = noting.rows
+        assert replace(row, prompt=(), seed=0) == DecodeRow((), 4, temperature=1.0)
 
 
 def test_usage_counts_a_prompt_once_for_all_its_answers(runner: TorchRunner):
