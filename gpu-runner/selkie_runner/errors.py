@@ -34,6 +34,12 @@ class InvalidRegistry(EngineError, ValueError):
     error_type = "InvalidConfig"
 
 
+class UnsupportedModel(EngineError, ValueError):
+    """The registry names a model that this runner cannot compute; the message says why."""
+
+    error_type = "InvalidConfig"
+
+
 class InvalidTraining(EngineError, ValueError):
     """The training asks for what the model or a server cannot do: its length, its targets, the rank of the stack."""
 

@@ -73,6 +73,7 @@ class Model:
         chat: it is asked by its chat template.
         max_length: tokens of a prompt and its answer, or of a training row, at most.
         path: the folder that it was loaded from.
+        limits: what this runner can do less with it than with others, each in a clause.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Model:
     max_length: int
     path: Path
     tokenizer: Tokenizer
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,48 @@ _PLAIN = {
     "rank_pattern": {},
     "alpha_pattern": {},
 }
+#: options that change what an adapter computes, or the base that it was trained on; their default is the plain value
+_UNSUPPORTED = (
+    "alora_invocation_tokens",
+    "arrow_config",
+    "corda_config",
+    "kasa_config",
+    "layer_replication",
+    "loftq_config",
+    "lora_ga_config",
+    "megatron_config",
+    "monteclora_config",
+    "target_parameters",
+    "trainable_token_indices",
+    "use_bdlora",
+    "use_qalora",
+    "velora_config",
+)
+#: options that say where the weights are, or how they were trained
+_INERT = (
+    "auto_mapping",
+    "base_model_name_or_path",
+    "ensure_weight_tying",
+    "eva_config",
+    "exclude_modules",
+    "inference_mode",
+    "layers_pattern",
+    "layers_to_transform",
+    "lora_alpha",
+    "lora_dropout",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "r",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+)
+#: first values that leave the base as it is; others subtract from it what they put into the adapter
+_INITIALISATIONS = (True, False, "gaussian", "orthogonal", "eva")
+#: every option of a PEFT config that this module knows
+KNOWN_OPTIONS = frozenset((*_PLAIN, *_UNSUPPORTED, *_INERT, "init_lora_weights"))
 
 
 def write_adapter(layer: LoraWeights, folder: Path) -> None:
@@ -78,14 +120,23 @@ def read_adapter(folder: Path) -> LoraWeights:
     if not isinstance(raw, dict):
         raise InvalidAdapter(f"{folder / _CONFIG} is not an object")
     config = cast(dict[str, Any], raw)
-    for option, plain in _PLAIN.items():
-        # absent options have PEFT's default, which is the plain value; empty containers and null mean the same
-        if (config.get(option, plain) or None) != (plain or None):
-            raise InvalidAdapter(f"{folder / _CONFIG} has {option} = {config[option]!r}; only plain LoRA is supported")
+    for option, value in config.items():
+        if not _is_plain(option, value):
+            raise InvalidAdapter(f"{folder / _CONFIG} has {option} = {value!r}; only plain LoRA is supported")
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
         raise InvalidAdapter(f"{folder / _CONFIG} needs a whole number r ≥ 1 and a number lora_alpha")
     return LoraWeights(rank=rank, alpha=alpha, **_by_module(tensors, rank, folder / WEIGHTS_FILE))
+
+
+def _is_plain(option: str, value: object) -> bool:
+    """Whether the option leaves an adapter plain LoRA. Of an unknown option only a value that says nothing does."""
+    if option in _INERT:
+        return True
+    if option == "init_lora_weights":
+        return value in _INITIALISATIONS
+    # empty containers, false and null mean the same
+    return (value or None) == (_PLAIN.get(option) or None)
 
 
 def _by_module(tensors: dict[str, Tensor], rank: int, file: Path) -> dict[str, dict[str, Tensor]]:

@@ -11,13 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
-from ..errors import ModelNotFound
+from ..errors import ModelNotFound, UnsupportedModel
 from ..files import atomic_file, atomic_folder, sha256_of_file
 from ..hardware import has_fast_bf16, memory_errors
 from ..jobs.batches import keeps_packed_rows_apart
@@ -25,12 +32,13 @@ from ..lora.peft_host import PeftHost
 from ..store.artifacts import canonical_json
 from .gguf import save_gguf_as_safetensors
 from .spec import ModelSpec
+from .support import check_supported
 from .tiny import FAMILIES, save_tiny_model
 
 # raise when the way that a cached folder is made changes what is in it
 _CACHE_VERSION = 1
 _DIGESTED = re.compile(
-    r"\.safetensors$|^tokenizer|^vocab|^merges|^special_tokens_map|^added_tokens|^chat_template|^config\.json$"
+    r"\.safetensors$|^tokenizer|^vocab|^merges|^special_tokens_map|^added_tokens|^chat_template|^(?:generation_)?config\.json$"
 )
 
 
@@ -78,9 +86,11 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
 
     Raises:
         ModelNotFound: the source is not installed or not there; the message says what to do.
+        UnsupportedModel: this runner cannot compute it; none of its weights were read.
         OutOfMemory: the weights do not fit.
     """
     path = _folder_of(spec, cache_dir)
+    check_supported(spec, _config(spec, path))
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(path, local_files_only=True))
     if tokenizer.eos_token_id is None:
@@ -88,7 +98,9 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     with memory_errors(f"loading {spec.name}"):
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=_dtype(spec, place), local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=_dtype(spec, place), local_files_only=True, trust_remote_code=False
+        )
         if model.dtype == torch.float16:
             # its range is too small to train in without scaling the loss
             model = model.float()
@@ -114,11 +126,16 @@ def send_logs_to_root() -> None:
     transformers_logging.enable_propagation()
 
 
-def _dtype(spec: ModelSpec, device: torch.device) -> torch.dtype | Literal["auto"]:
+def _config(spec: ModelSpec, path: Path) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise UnsupportedModel(f"{spec.name} cannot be used: transformers cannot read its config: {error}") from error
+
+
+def _dtype(spec: ModelSpec, device: torch.device) -> torch.dtype:
     if spec.dtype != "auto":
         return getattr(torch, spec.dtype)
-    if device.type != "cpu":
-        return "auto"
     return torch.bfloat16 if has_fast_bf16(device) else torch.float32
 
 
@@ -170,7 +187,8 @@ def _hugging_face_folder(what: str) -> Path:
 
     try:
         patterns = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
-        return Path(snapshot_download(what, allow_patterns=patterns))
+        name, _, revision = what.partition("@")
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise ModelNotFound(f"hf:{what} is no folder here and cannot be downloaded: {error}") from error
 
@@ -189,7 +207,7 @@ def _digest(path: Path, cache_dir: Path) -> str:
 
 
 def _content_digest(file: Path) -> str:
-    if file.name != "config.json":
+    if not file.name.endswith("config.json") or file.name.startswith("tokenizer"):
         return sha256_of_file(file)
     config = cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
     # says who wrote the file, not what the model is

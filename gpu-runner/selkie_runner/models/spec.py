@@ -13,8 +13,8 @@ class ModelSpec:
     Attributes:
         source: where the weights come from; see `registry.py`.
         chat: the model is asked by its chat template.
-        dtype: what the weights are held and computed in. `auto` keeps what the files hold, except on a CPU: bfloat16
-            where that is fast, else float32.
+        dtype: what the weights are held and computed in. `auto` is bfloat16 where the device is fast at that, else
+            float32, whatever the files hold.
         max_length: tokens of a prompt and its answer, or of a training row, at most.
     """
 

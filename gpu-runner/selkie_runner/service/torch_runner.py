@@ -9,6 +9,7 @@ from ..batched import FrozenAdapters, FrozenBase, InferenceEngine, adapter_dtype
 from ..errors import InvalidTraining
 from ..logs import event
 from ..models.loading import LoadedModel
+from ..models.support import limits_of
 from ..ports import Generator, Model, Scorer
 from ..reference.decoding import decode, score
 from ..store.artifacts import ArtifactStore
@@ -48,7 +49,7 @@ def assemble(
 ) -> TorchRunner:
     """Wire the parts around a loaded model. With `deterministic`, an answer depends on nothing but its row."""
     options = options or ServingOptions()
-    base = _shared(loaded) if options.batched else None
+    base, limits = _shared(loaded) if options.batched else (None, ())
     frozen = None if base is None else FrozenHost(FrozenAdapters(base, adapter_dtype(base, rows=1)))
     adapters = ServedAdapters(
         frozen or loaded.adapters, device, store, list(options.adapter_roots), options.max_adapters
@@ -80,7 +81,7 @@ def assemble(
 
     admission = Admission(options.max_rows, waiting)
     return TorchRunner(
-        model=_described(loaded),
+        model=_described(loaded, (*limits, *limits_of(loaded.model.config))),
         device=device,
         store=store,
         adapters=adapters,
@@ -93,7 +94,7 @@ def assemble(
     )
 
 
-def _described(loaded: LoadedModel) -> Model:
+def _described(loaded: LoadedModel, limits: tuple[str, ...]) -> Model:
     return Model(
         name=loaded.name,
         digest=loaded.digest,
@@ -104,13 +105,19 @@ def _described(loaded: LoadedModel) -> Model:
         max_length=loaded.max_length,
         path=loaded.path,
         tokenizer=HuggingFaceTokenizer(loaded.tokenizer),
+        limits=limits,
     )
 
 
-def _shared(loaded: LoadedModel) -> FrozenBase | None:
-    """The base for passes over many adapters, or None with a warning where they cannot compute the model."""
+def _shared(loaded: LoadedModel) -> tuple[FrozenBase | None, tuple[str, ...]]:
+    """The base for passes over many adapters; None where they cannot compute the model, and why."""
     try:
-        return FrozenBase.share(loaded.model)
+        return FrozenBase.share(loaded.model), ()
     except InvalidTraining as error:
         event(logger, logging.WARNING, "one_adapter_at_a_time", reason=str(error))
-        return None
+        limits = [f"one adapter at a time: {error}"]
+        if not loaded.packs_rows:
+            limits.append(
+                "its attention mixes packed rows, so it trains with the recipe's lossOnPadding reference alone"
+            )
+        return None, tuple(limits)

@@ -1,18 +1,19 @@
 """PEFT folders as vLLM and PEFT take them, and a stack as one adapter."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from selkie_runner.errors import InvalidAdapter, InvalidTraining
 from selkie_runner.lora.layer_numbers import layer_number, lowest_layer
-from selkie_runner.lora.peft_folder import concatenate, read_adapter, write_adapter
+from selkie_runner.lora.peft_folder import KNOWN_OPTIONS, concatenate, read_adapter, write_adapter
 from selkie_runner.lora.weights import LoraWeights, update_norm
 from support.engine import FAMILIES, logits, random_layer, tiny
 
@@ -188,3 +189,43 @@ def test_missing_or_cut_files_are_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(InvalidAdapter, match="no readable PEFT folder"):
         read_adapter(folder)
+
+
+def test_every_option_of_peft_is_known() -> None:
+    """A new release of PEFT may bring an option that changes what an adapter computes."""
+    assert {field.name for field in dataclasses.fields(LoraConfig)} - KNOWN_OPTIONS == set()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("alora_invocation_tokens", [1, 2]),
+        ("layer_replication", [[0, 2]]),
+        ("target_parameters", ["mlp.experts.gate_up_proj"]),
+        ("use_bdlora", {"target_modules_bd_a": ["q_proj"]}),
+        ("init_lora_weights", "pissa"),
+        ("init_lora_weights", "loftq"),
+        ("an_option_of_tomorrow", "fast"),
+    ],
+)
+def test_an_option_that_changes_the_result_is_refused(option: str, value: Any, tmp_path: Path) -> None:
+    write_adapter(random_layer(tiny("llama-tiny"), rank=4, seed=1), tmp_path)
+    _say(tmp_path, option, value)
+    with pytest.raises(InvalidAdapter, match=f"has {option} = .*only plain LoRA"):
+        read_adapter(tmp_path)
+
+
+def test_options_that_change_nothing_are_read(tmp_path: Path) -> None:
+    write_adapter(random_layer(tiny("llama-tiny"), rank=4, seed=1), tmp_path)
+    for field in dataclasses.fields(LoraConfig):
+        if field.name not in ("r", "lora_alpha", "peft_type"):
+            value: Any = getattr(LoraConfig(), field.name)
+            _say(tmp_path, field.name, value if field.name != "runtime_config" else dataclasses.asdict(value))
+    for option, value in (("lora_dropout", 0.1), ("an_option_of_tomorrow", None), ("another", {})):
+        _say(tmp_path, option, value)
+    assert read_adapter(tmp_path).rank == 4
+
+
+def _say(folder: Path, option: str, value: Any) -> None:
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {option: value}), encoding="utf-8")

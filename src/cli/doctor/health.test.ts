@@ -43,5 +43,6 @@ it('passes on what makes a runner slow, whatever else it says', () => {
     'the cores are busy: others take 1.8, and it has 2 threads; end what else runs, or give it fewer (`up --threads`)',
   ]);
   expect(warningsIn(JSON.stringify({ cores: 'many', waiting: { rows: 0, oldestSeconds: 0 } }))).toEqual([]);
+  expect(warningsIn('{"limits": ["one adapter at a time"]}')).toEqual(['one adapter at a time']);
   expect(warningsIn('7')).toEqual([]);
 });

@@ -12,6 +12,7 @@ const healthSchema = z.looseObject({
     .looseObject({ status: z.string(), takenByOthers: z.number(), threads: z.number() })
     .optional()
     .catch(undefined),
+  limits: z.array(z.string()).optional().catch(undefined),
 });
 
 /** How a model server says that it is. Its OpenAI paths begin at `inferenceUrl`; `/health` lies beside them. */
@@ -39,8 +40,8 @@ export function warningsIn(body: string): string[] {
   } catch {
     return []; // an empty answer, or one that we do not know
   }
-  const { waiting, cores } = health;
-  const warnings: string[] = [];
+  const { waiting, cores, limits = [] } = health;
+  const warnings = [...limits];
   if (waiting !== undefined && waiting.rows > 0) {
     warnings.push(`${waiting.rows} rows wait, the first for ${Math.round(waiting.oldestSeconds)} s`);
   }

@@ -129,6 +129,10 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+#: their frequencies follow the longest row of a pass (transformers, `dynamic_rope_update`)
+_ROPE_OF_THE_PACK = ("dynamic", "longrope")
+
+
 def bind_layer(family: Family, source: LayerSource) -> Layer:
     """The layer of a family, with the parameters of `source`."""
     residuals: list[Residual] = []
@@ -149,15 +153,24 @@ def family_of(config: Any) -> Family:
     Raises:
         InvalidTraining: the architecture or one of its options is not one that this engine computes.
     """
-    problems: list[str] = []
     if config.model_type not in FAMILIES:
-        problems.append(f"architecture {config.model_type!r} (supported: {', '.join(FAMILIES)})")
-    if config.hidden_act != "silu":
-        problems.append(f"activation {config.hidden_act!r} (supported: 'silu')")
+        raise _refused([f"architecture {config.model_type!r} (supported: {', '.join(FAMILIES)})"])
+    problems: list[str] = []
+    if (activation := getattr(config, "hidden_act", None)) != "silu":
+        problems.append(f"activation {activation!r} (supported: 'silu')")
     if getattr(config, "attention_dropout", 0.0):
         problems.append("attention dropout")
     if getattr(config, "sliding_window", None) is not None:
         problems.append("sliding-window attention")
+    rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if (kind := rope.get("rope_type", "default")) in _ROPE_OF_THE_PACK:
+        problems.append(f"{kind} RoPE, in which a row's angles depend on its neighbours")
+    if (rotated := rope.get("partial_rotary_factor", 1.0)) != 1.0:
+        problems.append(f"RoPE on a part of each head ({rotated})")
     if problems:
-        raise InvalidTraining(f"the batched engine cannot compute {', '.join(problems)}; use the solo engine")
+        raise _refused(problems)
     return FAMILIES[config.model_type]
+
+
+def _refused(problems: list[str]) -> InvalidTraining:
+    return InvalidTraining(f"the batched engine cannot compute {', '.join(problems)}; use the solo engine")

@@ -46,6 +46,8 @@ def create_app(runner: Runner, options: ServingOptions | None = None) -> FastAPI
             "status": "ok" if alive else "stopped",
             "waiting": {"rows": waiting.rows, "oldestSeconds": round(waiting.oldest_seconds, 1)},
         }
+        if runner.model.limits:
+            said["limits"] = list(runner.model.limits)
         if cpu is not None:
             busy = cpu.free() < cpu.threads
             said["cores"] = {
