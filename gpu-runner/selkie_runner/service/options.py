@@ -117,7 +117,7 @@ class ServingOptions:
         ),
     )
     max_body_mib: int = field(
-        default=8,
+        default=4,
         metadata=_set_by(
             "size of a request's body; a larger one gets status 413 (default: %(default)s)",
             _positive,

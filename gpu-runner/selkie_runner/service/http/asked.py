@@ -35,7 +35,7 @@ class Asked:
 
 def completion_rows(model: Model, request: CompletionRequest) -> Asked:
     """Rows of a completion; raises `BadRequest` for what does not fit the model."""
-    prompts = [read_prompt(model, prompt, request.add_special_tokens) for prompt in request.prompts()]
+    prompts = [read_prompt(model, prompt, request.add_special_tokens) for prompt in request.prompt]
     if not prompts:
         raise BadRequest("prompt must not be an empty list")
     max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens

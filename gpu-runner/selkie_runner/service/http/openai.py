@@ -1,11 +1,26 @@
 """Requests of the OpenAI-compatible API, as far as this server answers them; what it would not honour, it refuses."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    PlainValidator,
+    Tag,
+    model_validator,
+)
 
 from .parameters import refusals
 
+#: validation holds the interpreter, heartbeats' too: what a body has many of is counted before it is looked at
+_MAX_PROMPTS: Final = 8192
+_MAX_MESSAGES: Final = 4096
+_MAX_PARTS: Final = 1024
 #: each is looked for in an answer after every token
 _MAX_STOPS: Final = 32
 _MAX_STOP_CHARACTERS: Final = 1024
@@ -25,6 +40,27 @@ Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 Bias = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 TopLogprobs = Annotated[int, Field(ge=0, le=20)]
 Stop = Annotated[str, Field(max_length=_MAX_STOP_CHARACTERS)]
+
+
+def _prompts(value: object) -> list[Any]:
+    """The prompts of a request, one or several: texts, or lists of token ids."""
+    given = cast(list[Any], value) if isinstance(value, list) else [value]
+    prompts = [given] if given and type(given[0]) is int else given
+    if len(prompts) > _MAX_PROMPTS:
+        raise ValueError(f"has more than {_MAX_PROMPTS} prompts")
+    if not (all(isinstance(prompt, str) for prompt in prompts) or all(map(_is_token_ids, prompts))):
+        raise ValueError("must be a text, a list of texts, a list of token ids, or a list of such lists")
+    return prompts
+
+
+def _is_token_ids(value: object) -> bool:
+    return isinstance(value, list) and all(type(token) is int and token >= 0 for token in cast(list[Any], value))
+
+
+def _few_biases(value: object) -> object:
+    if isinstance(value, dict) and len(cast(dict[Any, Any], value)) > _MAX_BIASES:
+        raise ValueError(f"has more than {_MAX_BIASES} tokens")
+    return value
 
 
 class _Checked(BaseModel):
@@ -75,7 +111,7 @@ class _Generation(_Request):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
-    logit_bias: Annotated[dict[TokenId, Bias], Field(max_length=_MAX_BIASES)] | None = None
+    logit_bias: Annotated[dict[TokenId, Bias] | None, BeforeValidator(_few_biases)] = None
     min_tokens: Annotated[int, Field(ge=0)] | None = None
     ignore_eos: bool | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=_MAX_STOPS)] | None = None
@@ -106,7 +142,10 @@ class _Generation(_Request):
 
 
 class CompletionRequest(_Generation):
-    prompt: str | list[str] | list[TokenId] | list[list[TokenId]]
+    prompt: Annotated[
+        list[str] | list[list[int]],
+        PlainValidator(_prompts, json_schema_input_type=str | list[str] | list[int] | list[list[int]]),
+    ]
     max_tokens: Annotated[int, Field(ge=0)] | None = None
     logprobs: TopLogprobs | None = None
     echo: bool = False
@@ -124,15 +163,7 @@ class CompletionRequest(_Generation):
         """Answers, and prompts whose own log-probabilities are asked; a prompt that is only repeated counts too."""
         answers = 0 if self.max_tokens == 0 else self.n
         scores = 1 if self.echo and self.logprobs is not None else 0
-        return len(self.prompts()) * max(1, answers + scores)
-
-    def prompts(self) -> list[str] | list[list[int]]:
-        """The prompts, one or several, as texts or as token ids."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if self.prompt and isinstance(self.prompt[0], int):
-            return [self.prompt]  # pyright: ignore[reportReturnType] -- a list whose first element is an id is all ids
-        return self.prompt  # pyright: ignore[reportReturnType]
+        return len(self.prompt) * max(1, answers + scores)
 
 
 class ChatMessage(BaseModel):
@@ -141,7 +172,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: str
-    content: str | list[dict[str, Any]] | None = None
+    content: str | Annotated[list[dict[str, Any]], Field(max_length=_MAX_PARTS)] | None = None
     name: str | None = None
 
     @model_validator(mode="after")
@@ -164,7 +195,7 @@ class ChatMessage(BaseModel):
 class Conversation(BaseModel):
     """Messages, and how the model's chat template writes them."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], FailFast(), Field(min_length=1, max_length=_MAX_MESSAGES)]
     add_generation_prompt: bool = True
     #: variables of the model's template, such as Qwen3's `enable_thinking`
     chat_template_kwargs: dict[str, Any] | None = None

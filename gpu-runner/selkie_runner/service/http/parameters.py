@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+#: that one error names
+_LISTED: Final = 10
+
 _NO_TOOLS: Final = "this server calls no tools"
 _NO_CONSTRAINTS: Final = "this server has no constrained decoding"
 _TEXT_ONLY: Final = "this server reads and writes text only"
@@ -88,6 +91,8 @@ def refusals(parameters: Mapping[str, Any]) -> list[str]:
         known = UNSUPPORTED.get(name)
         if value is None or name in HINTS or (known is not None and _among(value, known.neutral)):
             continue
+        if len(found) == _LISTED:
+            return [*found, "and more"]
         found.append(f"{name}: {'no parameter of this server' if known is None else known.reason}")
     return found
 

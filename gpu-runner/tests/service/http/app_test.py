@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from pydantic import BaseModel, ValidationError
 
 from selkie_runner.batched import InferenceEngine
 from selkie_runner.ports import ServedAdapter
 from selkie_runner.rows import DecodedRow, DecodeRow
 from selkie_runner.service.http.app import create_app
+from selkie_runner.service.http.openai import ChatRequest, CompletionRequest, TokenizeChatRequest
 from selkie_runner.service.options import ServingOptions
 from selkie_runner.service.runner import Runner
 from selkie_runner.service.torch_runner import TorchRunner
@@ -468,6 +470,29 @@ def test_bounds_of_a_request(tmp_path: Path):
                 await scenario(client)
 
         asyncio.run(run())
+
+
+def test_validation_looks_at_a_bounded_number_of_parts():
+    """It holds the interpreter, so a body of many parts must not cost seconds and an error per part."""
+    many = 200_000
+    user = {"role": "user", "content": "x"}
+    bodies: list[tuple[type[BaseModel], dict[str, Any]]] = [
+        (CompletionRequest, {"prompt": ["x"] * many}),
+        (CompletionRequest, {"prompt": [*([[1]] * 5000), "x"]}),
+        (CompletionRequest, {"prompt": [[1] * many, [-1]]}),
+        (CompletionRequest, {"prompt": "x", "logit_bias": {f"x{number}": "y" for number in range(many)}}),
+        (CompletionRequest, {"prompt": "x", **{f"x{number}": 1 for number in range(many)}}),
+        (CompletionRequest, {"prompt": "x", "stop": [1] * many}),
+        (ChatRequest, {"messages": [1] * many}),
+        (ChatRequest, {"messages": [{}] * 4096}),
+        (ChatRequest, {"messages": [{**user, "content": [{}] * many}]}),
+        (TokenizeChatRequest, {"messages": [user] * many}),
+    ]
+    for model, body in bodies:
+        with pytest.raises(ValidationError) as refused:
+            model.model_validate(body)
+        assert refused.value.error_count() <= 3
+        assert len(str(refused.value.errors(include_input=False))) < 2000
 
 
 def test_one_model_by_its_name_which_may_have_slashes(runner: TorchRunner):
