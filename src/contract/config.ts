@@ -140,7 +140,7 @@ export const roundConfigSchema = z.strictObject({
       /** also train on all edits of a document, merged */
       merged: z.boolean().default(true),
       /** also train on rows that are made of a document by rule, without a model */
-      rules: z.boolean().default(true),
+      rules: z.boolean().default(false),
       /** ask each chosen adapter another source's questions */
       otherSource: z.boolean().default(true),
       /** train the chosen edits again with fresh seeds before they are reported on questions B */
