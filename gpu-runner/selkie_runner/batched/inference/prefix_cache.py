@@ -92,11 +92,6 @@ class PrefixCache:
         self._store = BlockStore(capacity_bytes)
         self._max_tokens = capacity_bytes // token_bytes
 
-    @property
-    def nbytes(self) -> int:
-        """What is cached."""
-        return self._store.nbytes
-
     def boundary(self, prompt: Prompt) -> int:
         """The layer below which a prompt's hidden states are the base's and cached; 0 for none."""
         return prompt.shared_layers if self._store.enabled else 0

@@ -23,7 +23,7 @@ _WORTH_WAITING = 2 * BLOCK
 #: positions of an answer for which a joining row's slot has room; a longer answer moves to a longer slot
 _ANSWER_ROOM = 64
 #: the first N waiting rows are looked at
-_LOOK_AHEAD = 256
+_LOOK_AHEAD = 1024
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from selkie_runner.batched import FrozenAdapter, FrozenBase, InferenceEngine
 from selkie_runner.batched.inference import engine as engine_module
 from selkie_runner.batched.inference.adapter_source import BASE, ResidentAdapter
 from selkie_runner.batched.inference.forward import ForwardRow, forward
-from selkie_runner.batched.inference.kv_cache import KVCache
-from selkie_runner.errors import Diverged, InvalidAdapter
+from selkie_runner.batched.inference.kv_cache import KVCache, Slot
+from selkie_runner.errors import Diverged, InvalidAdapter, OutOfMemory
 from selkie_runner.jobs.job import Targets
 from selkie_runner.reference.decoding import decode, score
 from selkie_runner.rows import AnswerDelta, DecodedRow, DecodeRow, ScoredRow, ScoreRow
@@ -378,6 +378,55 @@ def errors(engine: InferenceEngine, futures: Sequence[Future[Any]]) -> list[Base
     while engine.step():
         pass
     return [future.exception(0) for future in futures]
+
+
+def test_a_row_that_finds_no_memory_waits_for_others_and_fails_alone(base: Base, monkeypatch: pytest.MonkeyPatch):
+    allocate = KVCache.allocate
+
+    def one_at_a_time(cache: KVCache, length: int) -> Slot:
+        if cache.nbytes or length > 100:
+            raise MemoryError
+        return allocate(cache, length)
+
+    monkeypatch.setattr(KVCache, "allocate", one_at_a_time)
+    engine = base.engine()
+    rows = [DecodeRow(base.ids(text), 4, top_logprobs=1) for text in TEXTS[:3]]
+    futures = engine.generate(rows, base.sources[1])
+    too_long = engine.score([ScoreRow(base.ids(TEXTS[5] * 3))])
+    for row, one in zip(rows, answers(engine, futures), strict=True):
+        assert_same(one, base.reference(row, 1))
+    assert isinstance(too_long[0].exception(0), OutOfMemory)
+
+
+def test_an_error_while_a_slot_is_freed_leaves_no_row_without_an_outcome(base: Base, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    engine = base.engine()
+    ended, under_way, late = engine.generate([DecodeRow(base.ids("a"), tokens) for tokens in (1, 5, 5)])
+    with monkeypatch.context() as patch:
+        patch.setattr(KVCache, "free", broken)
+        with pytest.raises(ZeroDivisionError):
+            engine.step()
+        engine.abandon(Diverged("lost"))
+    assert_same(ended.result(0), base.reference(DecodeRow(base.ids("a"), 1), 0))
+    assert isinstance(under_way.exception(0), ZeroDivisionError)
+    assert late.exception(0) is not None
+    assert_same(
+        answers(engine, engine.generate([DecodeRow(base.ids("a"), 5)]))[0],
+        base.reference(DecodeRow(base.ids("a"), 5), 0),
+    )
+
+
+def test_a_row_cancelled_while_its_prompt_is_read_leaves_nothing_behind(base: Base):
+    bad = base.sources[1].layers[0]
+    broken = bad.weights.layout.view(torch.full_like(bad.weights.flat, torch.nan))
+    engine = base.engine(prompt_tokens=16, prefix_cache_bytes=0)
+    [future] = engine.generate([DecodeRow(base.ids(TEXTS[2]), 1)], ResidentAdapter("x", (FrozenAdapter(broken, 1.0),)))
+    engine.step()
+    future.cancel()
+    row = DecodeRow(base.ids(TEXTS[2]), 4, top_logprobs=1)
+    assert_same(answers(engine, engine.generate([row]))[0], base.reference(row, 0))
 
 
 def test_long_answers_and_prompts_move_through_slots_of_all_lengths(base: Base):
