@@ -28,7 +28,10 @@ from .teacher import Teacher, parse_teacher
 FILE = "data.jsonl"
 
 _ROLES = ("system", "user", "assistant")
-_CACHE_ENTRIES = 64
+#: of the tokenised datasets that are kept
+_CACHE_BYTES = 2**26
+#: of a row without its tokens, and of a label of a soft target; about what Python takes
+_ROW_BYTES, _LABEL_BYTES = 256, 160
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,29 @@ class TokenizedBy(Protocol):
     def tokenizer(self) -> PreTrainedTokenizerBase: ...
 
 
-_cache: OrderedDict[tuple[str, str, int, bool], tuple[Row, ...]] = OrderedDict()
+class _RowCache:
+    """Tokenised datasets up to `_CACHE_BYTES`; those that were not used for longest go first."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[tuple[str, str, int, bool], tuple[Row, ...]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple[str, str, int, bool]) -> tuple[Row, ...] | None:
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: tuple[str, str, int, bool], rows: tuple[Row, ...]) -> None:
+        self._entries[key] = rows
+        self._bytes += _bytes_of(rows)
+        while self._bytes > _CACHE_BYTES:
+            _, oldest = self._entries.popitem(last=False)
+            self._bytes -= _bytes_of(oldest)
+
+
+_cache = _RowCache()
+#: one object per token id, so that a row takes 8 bytes per token
+_shared_ids: dict[int, int] = {}
 
 
 def file_of(dataset: Path) -> Path:
@@ -85,22 +110,26 @@ def load_rows(dataset: Path, model: TokenizedBy, max_length: int, append_eos: bo
     except OSError as error:
         raise InvalidDataset(f"cannot read {file}: {error}") from error
     key = (hashlib.sha256(content).hexdigest(), model.digest, max_length, append_eos)
-    if key in _cache:
-        _cache.move_to_end(key)
-        return _cache[key]
-    rows: list[Row] = []
+    if (known := _cache.get(key)) is not None:
+        return known
+    encoded: list[Row] = []
     for number, line in enumerate(content.splitlines(), start=1):
         if line.strip():
             try:
-                rows.append(encode(json.loads(line), model.tokenizer, max_length, append_eos))
+                encoded.append(encode(json.loads(line), model.tokenizer, max_length, append_eos))
             except ValueError as error:
                 raise InvalidDataset(f"{file.name} line {number}: {error}") from error
-    if not rows:
+    if not encoded:
         raise InvalidDataset(f"{file.name} has no examples")
-    _cache[key] = tuple(rows)
-    if len(_cache) > _CACHE_ENTRIES:
-        _cache.popitem(last=False)
-    return _cache[key]
+    rows = tuple(encoded)
+    _cache.put(key, rows)
+    return rows
+
+
+def _bytes_of(rows: tuple[Row, ...]) -> int:
+    tokens = sum(len(row.ids) for row in rows)
+    labels = sum(len(target) for row in rows for target in row.soft_targets or ())
+    return 8 * tokens + _ROW_BYTES * len(rows) + _LABEL_BYTES * labels
 
 
 def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int, append_eos: bool) -> Row:
@@ -137,7 +166,7 @@ def encode(example: object, tokenizer: PreTrainedTokenizerBase, max_length: int,
             f"nothing to learn is left: {len(read)} tokens before it, at most {max_length} are used;"
             " raise the recipe's maxLength or shorten the prompt"
         )
-    ids = tuple((read + learnt)[:max_length])
+    ids = tuple(_shared_ids.setdefault(token, token) for token in (read + learnt)[:max_length])
     if teacher is not None and soft_targets is not None:
         raise ValueError("a line has softTargets or a teacher, not both")
     if soft_targets is not None:

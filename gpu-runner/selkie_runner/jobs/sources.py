@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from ..errors import InvalidTraining
 from .dataset import Row, TokenizedBy, load_rows
@@ -38,35 +38,39 @@ class RowSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class ShuffledEpochs:
     """Every row once per epoch, as in the Hugging Face `Trainer`; the last batch of an epoch may be short.
 
     Each epoch's order is seeded with `seed + epoch`.
     """
 
-    rows: Sequence[Row]
-    batch_size: int
-    epochs: int
-    seed: int
+    def __init__(self, rows: Sequence[Row], batch_size: int, epochs: int, seed: int) -> None:
+        self.rows = rows
+        self._batch_size = batch_size
+        self._epochs = epochs
+        self._seed = seed
+        self._steps_per_epoch = math.ceil(len(rows) / batch_size)
+        #: the epoch of the last draw, and its order [rows]
+        self._shuffled: tuple[int, Tensor] | None = None
 
     @property
     def rows_per_step(self) -> float:
-        return self.batch_size
+        return self._batch_size
 
     @property
     def steps(self) -> int:
-        return self.epochs * self._steps_per_epoch
+        return self._epochs * self._steps_per_epoch
 
     def draw(self, step: int) -> list[int]:
         epoch, batch = divmod(step, self._steps_per_epoch)
-        order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
-        start = batch * self.batch_size
-        return order[start : start + self.batch_size]
+        start = batch * self._batch_size
+        return self._order(epoch)[start : start + self._batch_size].tolist()
 
-    @property
-    def _steps_per_epoch(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
+    def _order(self, epoch: int) -> Tensor:
+        if self._shuffled is None or self._shuffled[0] != epoch:
+            generator = torch.Generator().manual_seed(self._seed + epoch)
+            self._shuffled = epoch, torch.randperm(len(self.rows), generator=generator)
+        return self._shuffled[1]
 
 
 class WithReplay:

@@ -65,6 +65,7 @@ def train_solo(
         start = checkpoint.restore(work_dir, job.training_key, parameters, optimizer)
         begun = saved = start.step if start else 0
         loss = start.loss if start else None
+        tokens = start.tokens if start else 0
         yield TrainingProgress("preparing", begun, steps, loss, saved)
         rows = list(source.rows)
         for index, row in enumerate(rows):
@@ -74,13 +75,14 @@ def train_solo(
                 yield TrainingProgress("preparing", begun, steps, loss, saved)
         for step in range(begun, steps):
             model.adapters.activate(active, trainable=layer)
-            batch = _batch([rows[row] for row in source.draw(step)], model, recipe)
+            drawn = [rows[row] for row in source.draw(step)]
+            batch = _batch(drawn, model, recipe)
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, recipe)
             with memory_errors(f"training step {step + 1} of {steps}"):
                 loss = _step(model, batch, optimizer, recipe.max_grad_norm, step + 1)
-            done = step + 1
+            done, tokens = step + 1, tokens + sum(len(row.ids) for row in drawn)
             if checkpoint_every_steps > 0 and done % checkpoint_every_steps == 0:
-                checkpoint.save(work_dir, job.training_key, Checkpoint(done, loss), parameters, optimizer)
+                checkpoint.save(work_dir, job.training_key, Checkpoint(done, loss, tokens), parameters, optimizer)
                 saved = done
             yield TrainingProgress("training", done, steps, loss, saved)
         yield TrainingProgress("exporting", steps, steps, loss, saved)
@@ -91,7 +93,7 @@ def train_solo(
     layer_dir, served_dir, rank = write_trained(trained, job.stack, work_dir)
     return TrainingResult(
         steps=steps,
-        tokens=sum(len(source.rows[row].ids) for step in range(steps) for row in source.draw(step)),
+        tokens=tokens,
         final_loss=loss,
         update_norm=norm,
         resumed_from_step=begun,

@@ -20,10 +20,17 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file held: the finished steps and the last one's loss. The tensors went where they belong."""
+    """What a file held besides the tensors, which went where they belong.
+
+    Attributes:
+        step: finished steps.
+        loss: of the last one.
+        tokens: real tokens of all of them.
+    """
 
     step: int
     loss: float
+    tokens: int
 
 
 def save(
@@ -43,6 +50,7 @@ def save(
     metadata = {
         "training_key": training_key,
         "step": str(checkpoint.step),
+        "tokens": str(checkpoint.tokens),
         "loss": struct.pack(">d", checkpoint.loss).hex(),
     }
     with atomic_file(folder / CHECKPOINT) as temporary:
@@ -75,4 +83,5 @@ def restore(
             parameter.copy_(tensors[name])
             moments = {moment: tensors[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS}
             optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}
-    return Checkpoint(step=step, loss=struct.unpack(">d", bytes.fromhex(metadata["loss"]))[0])
+    loss = struct.unpack(">d", bytes.fromhex(metadata["loss"]))[0]
+    return Checkpoint(step=step, loss=loss, tokens=int(metadata["tokens"]))

@@ -123,9 +123,6 @@ def test_tokenised_once_per_content_and_settings(tmp_path: Path) -> None:
     assert load_rows(tmp_path / "a" / "data.jsonl", MODEL, 64, True) is first
     assert load_rows(tmp_path / "a", MODEL, 64, False) is not first
     assert load_rows(tmp_path / "a", MODEL, 32, True) is not first
-    for number in range(module._CACHE_ENTRIES):  # pyright: ignore[reportPrivateUsage]
-        load_rows(dataset(tmp_path / "c", [{"text": str(number)}]), MODEL, 64, True)
-    assert load_rows(tmp_path / "a", MODEL, 64, True) is not first
 
 
 CPU = torch.device("cpu")
@@ -205,3 +202,20 @@ def test_a_line_may_have_a_weight_and_soft_targets() -> None:
 def test_malformed_weights_and_soft_targets_are_refused(fields: Mapping[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encode({"text": "A long text", **fields}, MODEL.tokenizer, 100, True)
+
+
+def test_known_datasets_are_kept_up_to_a_number_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_cache", module._RowCache())  # pyright: ignore[reportPrivateUsage]
+    texts = [[{"text": f"{number} " + "word " * 40}] for number in range(3)]
+    folders = [dataset(tmp_path / str(number), lines) for number, lines in enumerate(texts)]
+
+    def load(number: int) -> tuple[Row, ...]:
+        return load_rows(folders[number], MODEL, 100, True)
+
+    first = load(0)
+    assert load(0) is first
+    # room for one dataset and a half
+    monkeypatch.setattr(module, "_CACHE_BYTES", 3 * (256 + 8 * len(first[0].ids)) // 2)
+    second = load(1)
+    assert load(1) is second
+    assert load(0) is not first

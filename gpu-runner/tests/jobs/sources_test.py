@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
 from batched.training.trainer_test import largest_difference
 from selkie_runner.batched import BatchedTrainer
@@ -43,6 +44,22 @@ def test_rows_are_not_used_twice_in_an_epoch() -> None:
         assert sorted(row for batch in batches for row in batch) == [0, 1, 2, 3, 4]
         assert [len(batch) for batch in batches] == [2, 2, 1]
     assert epochs[0] != epochs[1]
+
+
+def test_the_order_of_an_epoch_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    randperm = torch.randperm
+
+    def counted(count: int, *, generator: torch.Generator) -> torch.Tensor:
+        drawn.append(count)
+        return randperm(count, generator=generator)
+
+    monkeypatch.setattr(torch, "randperm", counted)
+    source = WithReplay(ShuffledEpochs(rows(50), batch_size=1, epochs=2, seed=1), rows(7), ratio=0.1, seed=1)
+    for step in range(source.steps):
+        source.draw(step)
+    # two epochs of 50 rows, and 10 replayed of 7
+    assert sorted(drawn) == [7, 7, 50, 50]
 
 
 def test_max_steps_caps_the_steps_of_a_source() -> None:

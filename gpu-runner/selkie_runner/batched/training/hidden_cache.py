@@ -1,5 +1,6 @@
 """Cache of the hidden states that enter a job's lowest trained layer: no step changes them."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,10 +28,11 @@ def worth_caching(layout: AdapterLayout, rows: Sequence[Segment], visits: int, p
     if layout.lowest_layer == 0 or visits < 2 * len(rows):
         return False
     remaining = MAX_CACHED_TOKENS
-    while rows and remaining >= 0:
-        taken = next_rows(rows, pass_tokens)
+    first = 0
+    while first < len(rows) and remaining >= 0:
+        taken = next_rows(rows, pass_tokens, first=first)
         remaining -= packed_tokens(share_prefixes(taken))
-        rows = rows[len(taken) :]
+        first += len(taken)
     return remaining >= 0
 
 
@@ -56,9 +58,11 @@ def with_cached_hidden(
     return [replace(row, cached_hidden=whole(one)) for row, one in zip(rows, shared, strict=True)]
 
 
-def next_rows(rows: Sequence[Segment], pass_tokens: int) -> Sequence[Segment]:
-    """As many leading rows as fit in `pass_tokens`; at least one."""
-    count = 1
-    while count < len(rows) and packed_tokens(share_prefixes(rows[: count + 1])) <= pass_tokens:
-        count += 1
-    return rows[:count]
+def next_rows(rows: Sequence[Segment], pass_tokens: int, *, first: int = 0) -> Sequence[Segment]:
+    """As many rows from `first` on as fit in `pass_tokens`; at least one."""
+    # every row adds a token, also one that shares all but its last with others
+    most = min(len(rows) - first, pass_tokens)
+    count = bisect_right(
+        range(1, most + 1), pass_tokens, key=lambda count: packed_tokens(share_prefixes(rows[first : first + count]))
+    )
+    return rows[first : first + max(1, count)]

@@ -29,6 +29,7 @@ class JobState:
     Attributes:
         longest_row: tokens of the longest row, its padding included.
         step: finished optimizer steps.
+        tokens: real tokens of those.
         loss: of the last step.
         objective: the loss as a function of the targets' log-probabilities.
         total_steps: optimizer steps of the whole training.
@@ -58,6 +59,7 @@ class JobState:
         self.stack = stack
         self.total_steps = total_steps(source, job.recipe)
         self.step = 0
+        self.tokens = 0
         self.loss: float | None = None
         self.objective: Objective = WeightedLikelihood()
         self._source = source
@@ -124,16 +126,12 @@ class JobState:
         return tokens
 
     def _cache_hidden(self, base: FrozenBase, pass_tokens: int) -> int:
-        rows = next_rows(self._rows[self._uncached :], pass_tokens)
+        rows = next_rows(self._rows, pass_tokens, first=self._uncached)
         done = self._uncached + len(rows)
         lowest = self._masters.layout.lowest_layer
         self._rows[self._uncached : done] = with_cached_hidden(base, rows, self.stack, lowest)
         self._uncached = done
         return packed_tokens(share_prefixes(rows))
-
-    def tokens_seen(self) -> int:
-        """Real tokens of all finished steps."""
-        return sum(self._rows[row].keys for step in range(self.step) for row in self._source.draw(step))
 
     def refresh(self) -> None:
         """Bring `weights` up to the masters."""
@@ -162,6 +160,7 @@ class JobState:
         self._theta.grad = self._gradient
         self._optimizer.param_groups[0]["lr"] = learning_rate(self.step, self.total_steps, self.recipe)
         self._optimizer.step()
+        self.tokens += sum(self._rows[row].keys for row in self._source.draw(self.step))
         self.step += 1
         self.loss = loss
 
@@ -178,7 +177,9 @@ class JobState:
         """Write a checkpoint, in the form that the solo engine writes."""
         assert self.loss is not None
         parameters, optimizer = self._by_module()
-        checkpoint.save(folder, self.job.training_key, Checkpoint(self.step, self.loss), parameters, optimizer)
+        checkpoint.save(
+            folder, self.job.training_key, Checkpoint(self.step, self.loss, self.tokens), parameters, optimizer
+        )
 
     def restore(self, folder: Path) -> bool:
         """Go on from a checkpoint, of either engine; false where there is none."""
@@ -191,7 +192,7 @@ class JobState:
             for moment in ("exp_avg", "exp_avg_sq"):
                 moments[name][moment].copy_(optimizer.state[parameter][moment])
         self._optimizer.state[self._theta]["step"].fill_(float(found.step))
-        self.step, self.loss = found.step, found.loss
+        self.step, self.loss, self.tokens = found.step, found.loss, found.tokens
         return True
 
     def _initialise(self) -> None:

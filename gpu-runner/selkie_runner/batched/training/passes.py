@@ -120,13 +120,27 @@ def _shares(slot: Slot, pass_tokens: int) -> Iterator[_Share]:
 
 
 def _parts(segments: Sequence[Segment], pass_tokens: int) -> Iterator[list[Segment]]:
+    """The segments in parts of at most `pass_tokens` packed tokens, or of one segment; each part has its prefixes."""
     part: list[Segment] = []
+    prefixes: set[int] = set()
+    tokens = 0
     for segment in segments:
-        if part and packed_tokens([*part, segment]) > pass_tokens:
+        added = _added_tokens(segment, prefixes)
+        if part and tokens + added > pass_tokens:
             yield part
-            part = []
+            part, prefixes, tokens = [], set(), 0
+            added = _added_tokens(segment, prefixes)
         part.append(segment)
+        prefixes.add(id(segment.prefix))
+        tokens += added
     yield part
+
+
+def _added_tokens(segment: Segment, prefixes: set[int]) -> int:
+    """Packed tokens that a segment adds to a part which has `prefixes`, by id."""
+    if segment.prefix is None or id(segment.prefix) in prefixes:
+        return len(segment.ids)
+    return len(segment.prefix.ids) + len(segment.ids)
 
 
 def _alike(share: _Share) -> tuple[list[Path], int, str, float]:

@@ -112,7 +112,7 @@ class Slot:
         layer_dir, served_dir, rank = write_trained(trained, self.handle.job.stack, self.handle.work_dir)
         return TrainingResult(
             steps=training.step,
-            tokens=training.tokens_seen(),
+            tokens=training.tokens,
             final_loss=training.loss,
             update_norm=norm,
             resumed_from_step=self._began_at,

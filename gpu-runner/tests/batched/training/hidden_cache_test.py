@@ -1,6 +1,7 @@
 """Hidden states below the lowest trained layer are computed once per row; results do not change."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from selkie_runner.batched.lora.layout import AdapterLayout
 from selkie_runner.batched.training import hidden_cache, passes
 from selkie_runner.batched.training.hidden_cache import next_rows, with_cached_hidden, worth_caching
 from selkie_runner.batched.training.packing import Segment, StepPlan
-from selkie_runner.batched.training.shared_prefix import slice_pieces
+from selkie_runner.batched.training.shared_prefix import share_prefixes, slice_pieces
 from selkie_runner.jobs.job import TrainingJob
 from support.batched import checkpoint_of, recipe, run_all, solo, tiny, true_fp64
 from support.engine import FAMILIES
@@ -141,6 +142,19 @@ def test_hidden_states_are_cached_where_rows_repeat_and_fit() -> None:
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (9, 1), (10, 2), (100, 3)])
 def test_a_pass_takes_as_many_rows_as_fit(tokens: int, count: int) -> None:
     assert len(next_rows(segments(5, 5, 30), tokens)) == count
+    assert len(next_rows(segments(7, 5, 5, 30), tokens, first=1)) == count
+
+
+def test_finding_the_rows_of_a_pass_looks_at_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+
+    def counted(rows: Sequence[Segment]) -> list[Segment]:
+        looked_at.append(len(rows))
+        return share_prefixes(rows)
+
+    monkeypatch.setattr(hidden_cache, "share_prefixes", counted)
+    assert len(next_rows(segments(*[1] * 4000), 1000)) == 1000
+    assert len(looked_at) < 12
 
 
 def test_rows_with_a_shared_prefix_share_its_hidden_states() -> None:
