@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from .jobs.job import TrainingJob, TrainingProgress, TrainingResult
+from .jobs.hooks import StepHook
+from .jobs.job import TrainingJob, TrainingResult
 from .rows.rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow
 
 EngineName = Literal["batched", "solo", "simulated"]
@@ -153,54 +154,23 @@ Generator = Answering[DecodeRow, DecodedRow]
 Scorer = Answering[ScoreRow, ScoredRow]
 
 
-class TrainingObserver(Protocol):
-    """Who waits for a training, as its trainer sees them."""
-
-    @property
-    def tenant(self) -> str: ...
-
-    @property
-    def stopping(self) -> bool:
-        """Whether to end as soon as a checkpoint holds the last step, with `RunnerStopping`."""
-        ...
-
-    @property
-    def done(self) -> float:
-        """The part of its steps that the training has taken, as last reported."""
-        ...
-
-    def report(self, progress: TrainingProgress) -> None:
-        """Take note of the training's progress. Any thread."""
-        ...
-
-
-class Meter(Protocol):
-    """Counts the device-seconds of one training, up to a limit."""
-
-    def check(self) -> None:
-        """Raise `DeviceBudgetExceeded` where no device-seconds are left."""
-        ...
-
-    def add(self, seconds: float) -> None:
-        """Count device-seconds that were used."""
-        ...
-
-
 class Trainer(Protocol):
     """Trains jobs on the runner's device."""
 
     @property
     def engine(self) -> EngineName: ...
 
-    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
-        """Train to the end. Cancelling returns once the device has let go of the job.
+    async def train(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> TrainingResult:
+        """Train to the end, or to where a hook ends it. Cancelling returns once the device has let go of the job.
 
         Args:
             folder: belongs to this training; a checkpoint there is resumed, the exported adapters are written there.
+            tenant: who waits for it; the device is shared fairly among tenants.
+            hooks: are called between its steps.
 
         Raises:
-            EngineError: the job cannot be trained, or its device-seconds are used up.
-            RunnerStopping: `observer.stopping` was set.
+            EngineError: the job cannot be trained, or a hook raised it.
+            RunnerStopping: a hook interrupted the training.
             DeviceStopped: the device takes no more work.
         """
         ...

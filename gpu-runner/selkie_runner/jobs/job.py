@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Targets = Literal["qv", "all-linear"]
 Schedule = Literal["linear", "constant", "cosine"]
@@ -87,6 +87,10 @@ class TrainingProgress:
     total_steps: int
     loss: float | None
     checkpoint: int
+
+
+#: of a training that has not begun
+WAITING: Final = TrainingProgress("preparing", 0, 0, None, 0)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,10 @@ _runs = count()
 
 def train_solo(
     model: LoadedModel, job: TrainingJob, work_dir: Path, checkpoint_every_steps: int
-) -> Generator[TrainingProgress, None, TrainingResult]:
+) -> Generator[TrainingProgress, bool | None, TrainingResult]:
     """Train one layer, handing back control after every optimizer step.
+
+    Sending True after a step makes it the last: the layer is exported as it is.
 
     Between two steps the caller may use the model with other adapters: each step activates its own. Closing the
     generator cancels the training and takes its adapters off the model. A later call with the same `work_dir` goes on
@@ -73,6 +75,7 @@ def train_solo(
                 model.adapters.activate(active[:-1])
                 rows[index] = _taught(model, row)
                 yield TrainingProgress("preparing", begun, steps, loss, saved)
+        done = begun
         for step in range(begun, steps):
             model.adapters.activate(active, trainable=layer)
             drawn = [rows[row] for row in source.draw(step)]
@@ -84,15 +87,16 @@ def train_solo(
             if checkpoint_every_steps > 0 and done % checkpoint_every_steps == 0:
                 checkpoint.save(work_dir, job.training_key, Checkpoint(done, loss, tokens), parameters, optimizer)
                 saved = done
-            yield TrainingProgress("training", done, steps, loss, saved)
-        yield TrainingProgress("exporting", steps, steps, loss, saved)
+            if (yield TrainingProgress("training", done, steps, loss, saved)):
+                break
+        yield TrainingProgress("exporting", done, steps, loss, saved)
         trained = snapshot(parameters, recipe.rank, recipe.alpha)
     norm = update_norm(trained)
     if not math.isfinite(norm):
         raise Diverged("the trained layer holds values that are not finite")
     layer_dir, served_dir, rank = write_trained(trained, job.stack, work_dir)
     return TrainingResult(
-        steps=steps,
+        steps=done,
         tokens=tokens,
         final_loss=loss,
         update_norm=norm,

@@ -4,14 +4,15 @@ import asyncio
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
 
 from ..errors import InvalidDataset
+from ..jobs.hooks import Decision, StepHook, decide
 from ..jobs.job import Recipe, TrainingJob, TrainingProgress, TrainingResult
-from ..ports import EngineName, Meter, TrainingObserver
+from ..ports import EngineName
 from .adapter import Layer, SimulatedAdapter, read_adapter, write_adapter
 from .draws import digest, normal
 from .knowledge import Training
@@ -20,6 +21,8 @@ from .text import Fact, facts_of, read_prompt
 #: of one optimizer step, about those of a small model on two cores
 _STEP_SECONDS: Final = 0.02
 _TOKEN_SECONDS: Final = 2e-4
+#: of one training, at most
+_HOOK_CALLS: Final = 8
 #: of the loss, in nats: before training, after it, and steps in which the difference falls to a third
 _FIRST_LOSS: Final = 3.2
 _LAST_LOSS: Final = 0.6
@@ -37,9 +40,8 @@ class SimulatedTrainer:
         self._model_digest = model_digest
         self._on_steps = on_steps
 
-    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
-        meter.check()
-        drawn = asyncio.ensure_future(asyncio.to_thread(self._train, job, folder, observer, meter))
+    async def train(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> TrainingResult:
+        drawn = asyncio.ensure_future(asyncio.to_thread(self._train, job, folder, hooks))
         try:
             return await asyncio.shield(drawn)
         except asyncio.CancelledError:
@@ -47,18 +49,13 @@ class SimulatedTrainer:
             await asyncio.wait({drawn})
             raise
 
-    def _train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
+    def _train(self, job: TrainingJob, folder: Path, hooks: Sequence[StepHook]) -> TrainingResult:
         content = _read(job.dataset)
         texts = _texts(content)
         training = self._identity(job, content)
-        steps = total_steps(len(texts), job.recipe)
-        observer.report(TrainingProgress("preparing", 0, steps, None, 0))
-        visits = min(steps * job.recipe.batch_size, len(texts) * job.recipe.epochs)
-        tokens = visits * sum(min(len(text) // 4 + 1, job.recipe.max_length) for text in texts) // len(texts)
-        meter.add((steps * _STEP_SECONDS + tokens * _TOKEN_SECONDS) * math.exp(0.1 * normal(training.run, "seconds")))
-        meter.check()
+        steps = _take_steps(training.run, texts, job.recipe, hooks)
+        tokens = _tokens(steps, texts, job.recipe)
         loss = loss_after(steps, training.run)
-        observer.report(TrainingProgress("exporting", steps, steps, loss, 0))
         self._on_steps(steps)
         layer = Layer(training, tuple(fact for text in texts for fact in _facts(text)))
         recipe = job.recipe
@@ -85,6 +82,32 @@ class SimulatedTrainer:
         stack = [layer.training.run for path in job.stack for layer in read_adapter(path).layers]
         recipe = json.dumps(asdict(job.recipe), sort_keys=True)
         return Training(edit, digest(self._model_digest, edit, recipe, job.seed, *stack))
+
+
+def _take_steps(run: str, texts: Sequence[str], recipe: Recipe, hooks: Sequence[StepHook]) -> int:
+    """The steps until a hook ends the training. An interruption does not: no checkpoint could be resumed."""
+    total = total_steps(len(texts), recipe)
+    slowness = math.exp(0.1 * normal(run, "seconds"))
+    decision = decide(hooks, TrainingProgress("preparing", 0, total, None, 0), 0.0)
+    told = 0
+    for step in range(1, total + 1):
+        if decision is Decision.FINISH:
+            return step - 1
+        # hooks write files; a drawn training tells them of some steps only
+        if step * _HOOK_CALLS // total > told * _HOOK_CALLS // total:
+            seconds = (step - told) * _STEP_SECONDS + (
+                _tokens(step, texts, recipe) - _tokens(told, texts, recipe)
+            ) * _TOKEN_SECONDS
+            progress = TrainingProgress("training", step, total, loss_after(step, run), 0)
+            decision = decide(hooks, progress, seconds * slowness)
+            told = step
+    return total
+
+
+def _tokens(steps: int, texts: Sequence[str], recipe: Recipe) -> int:
+    """Tokens of the first `steps` steps."""
+    visits = min(steps * recipe.batch_size, len(texts) * recipe.epochs)
+    return visits * sum(min(len(text) // 4 + 1, recipe.max_length) for text in texts) // len(texts)
 
 
 def total_steps(rows: int, recipe: Recipe) -> int:

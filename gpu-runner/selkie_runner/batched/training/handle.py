@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from ...jobs.job import TrainingJob, TrainingProgress, TrainingResult
+from ...jobs.job import WAITING, TrainingJob, TrainingResult
 
 
 class TrainingHandle:
@@ -23,11 +23,12 @@ class TrainingHandle:
         self.work_dir = work_dir
         self.checkpoint_every_steps = checkpoint_every_steps
         self.future: Future[TrainingResult] = Future()
-        self.progress = TrainingProgress("preparing", 0, 0, None, 0)
+        self.progress = WAITING
         self.device_seconds = 0.0
         self.longest_row = 0
         self._cancelled = threading.Event()
         self._keep = False
+        self._finishing = threading.Event()
         # marked as running, so that `Future.cancel` cannot bypass the slot
         self.future.set_running_or_notify_cancel()
 
@@ -40,6 +41,15 @@ class TrainingHandle:
     def keeping(self) -> bool:
         """Whether the steps since the last checkpoint are to be kept when the job is cancelled."""
         return self._keep
+
+    @property
+    def finishing(self) -> bool:
+        """Whether `finish` was called."""
+        return self._finishing.is_set()
+
+    def finish(self) -> None:
+        """Take no more steps: the layer is exported as it is, and the future becomes the result."""
+        self._finishing.set()
 
     def cancel(self, *, keep: bool = False) -> None:
         """End the job before its next step; its last checkpoint stays. The future then raises `CancelledError`.

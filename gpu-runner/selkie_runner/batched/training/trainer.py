@@ -129,6 +129,8 @@ class BatchedTrainer:
         Never raises for a single job: its error goes to its handle, and the others continue.
         """
         self._drop_cancelled()
+        for slot in list(self._active):
+            self._end_if_finished(slot)
         self._admit()
         while self._active:
             if preparing := [slot for slot in self._active if slot.training.preparing]:
@@ -198,7 +200,7 @@ class BatchedTrainer:
         return StepReport(len(chosen), sum(tokens), seconds)
 
     def _end_if_finished(self, slot: Slot) -> None:
-        if not slot.training.finished:
+        if not (slot.training.finished or slot.handle.finishing):
             return
         try:
             result = slot.finish()

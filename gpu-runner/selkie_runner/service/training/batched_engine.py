@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from ...batched import StepReport, TrainingHandle
-from ...errors import DeviceBudgetExceeded
-from ...jobs.job import TrainingJob, TrainingResult
-from ...ports import EngineName, Meter, TrainingObserver
+from ...errors import EngineError
+from ...jobs.hooks import Decision, StepHook, conclude, decide
+from ...jobs.job import WAITING, TrainingJob, TrainingResult
+from ...ports import EngineName
 from ..device.loop import DeviceLoop
 from ..metrics import Metrics
 from ..stopping import DeviceStopped, RunnerStopping
@@ -37,11 +38,12 @@ class BatchedEngine:
         self._checkpoint_every_steps = checkpoint_every_steps
         self._lock = threading.Lock()
         #: while there are any, exactly one job on the device steps them
-        self._running: list[_MeteredTraining] = []
+        self._running: list[_HookedTraining] = []
 
-    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
-        meter.check()
-        running = self._start(job, folder, observer, meter)
+    async def train(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> TrainingResult:
+        # what may not train takes no slot
+        decide(hooks, WAITING, 0.0)
+        running = self._start(job, folder, tenant, hooks)
         ended = asyncio.wrap_future(running.ended)
         try:
             await asyncio.shield(ended)
@@ -51,11 +53,11 @@ class BatchedEngine:
             raise
         return running.result()
 
-    def _start(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> "_MeteredTraining":
+    def _start(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> "_HookedTraining":
         with self._lock:
             idle = not self._running
-            handle = self._trainer.submit(job, folder, self._checkpoint_every_steps, observer.tenant)
-            running = _MeteredTraining(handle, observer, meter)
+            handle = self._trainer.submit(job, folder, self._checkpoint_every_steps, tenant)
+            running = _HookedTraining(handle, hooks)
             self._running.append(running)
         if idle:
             try:
@@ -84,11 +86,11 @@ class BatchedEngine:
             self._abandon(error)
             raise
 
-    def _under_way(self) -> "list[_MeteredTraining]":
+    def _under_way(self) -> "list[_HookedTraining]":
         with self._lock:
             return list(self._running)
 
-    def _settle(self, running: "list[_MeteredTraining]") -> bool:
+    def _settle(self, running: "list[_HookedTraining]") -> bool:
         """Settle the trainings that a step ended. Returns whether none is left: the next one then starts the steps."""
         ended = [one for one in running if one.after_step()]
         with self._lock:
@@ -110,26 +112,28 @@ class BatchedEngine:
             one.ended.set_result(None)
 
 
-class _MeteredTraining:
-    """One training in the trainer. `ended` is done once the device has let go and the meter has all its seconds."""
+class _HookedTraining:
+    """One training in the trainer. `ended` is done once the device has let go and the hooks know all its seconds."""
 
-    def __init__(self, handle: TrainingHandle, observer: TrainingObserver, meter: Meter) -> None:
+    def __init__(self, handle: TrainingHandle, hooks: Sequence[StepHook]) -> None:
         self.handle = handle
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()
-        self._observer = observer
-        self._meter = meter
-        self._metered = 0.0
+        self._hooks = hooks
+        self._told_seconds = 0.0
         self._refusal: Exception | None = None
 
     def before_step(self) -> None:
-        """End the training where it may not go on."""
+        """Do what the hooks decide."""
         try:
-            self._meter.check()
-        except DeviceBudgetExceeded as error:
+            decision = decide(self._hooks, self.handle.progress, self._new_seconds())
+        except EngineError as error:
             self.refuse(error)
-        if self._observer.stopping:
+            return
+        if decision is Decision.INTERRUPT:
             self.handle.cancel(keep=True)
+        elif decision is Decision.FINISH:
+            self.handle.finish()
 
     def refuse(self, error: Exception) -> None:
         """Cancel, with this error as the outcome."""
@@ -137,13 +141,11 @@ class _MeteredTraining:
         self.handle.cancel()
 
     def after_step(self) -> bool:
-        """Note what the step did. Returns whether it was the last."""
-        seconds = self.handle.device_seconds
-        self._meter.add(seconds - self._metered)
-        self._metered = seconds
-        if self.handle.progress.total_steps:  # until then it waits for a slot
-            self._observer.report(self.handle.progress)
-        return self.handle.future.done()
+        """Whether the step was the last, which the hooks then know."""
+        if not self.handle.future.done():
+            return False
+        conclude(self._hooks, self.handle.progress, self._new_seconds())
+        return True
 
     def result(self) -> TrainingResult:
         """The outcome, once ended."""
@@ -153,3 +155,8 @@ class _MeteredTraining:
             kept = self.handle.progress.checkpoint
             raise RunnerStopping(f"step {kept} is kept")
         return self.handle.future.result()
+
+    def _new_seconds(self) -> float:
+        seconds = self.handle.device_seconds - self._told_seconds
+        self._told_seconds = self.handle.device_seconds
+        return seconds

@@ -18,6 +18,7 @@ from ...errors import (
     ModelNotFound,
     disk_errors,
 )
+from ...jobs.hooks import Decision
 from ...jobs.job import Recipe, Replay, TrainingJob, TrainingProgress, TrainingResult
 from ...logs import event
 from ...ports import Trainer
@@ -35,35 +36,32 @@ logger = logging.getLogger(__name__)
 
 
 class ActiveTraining:
-    """A training under way in this process: the `TrainingObserver` of its engine, followed by its attempts.
+    """A training under way in this process, followed by its attempts: the `StepHook` that interrupts it at a stop.
 
     Attributes:
         task: its result; cancelled when the last follower leaves.
         progress: for the next heartbeat.
+        stopping: interrupt it, keeping its last step.
     """
 
     task: asyncio.Task[TrainResult]
 
-    def __init__(self, tenant: str) -> None:
-        self.tenant = tenant
+    def __init__(self) -> None:
         self.progress = TrainHeartbeat(phase="waiting", step=0, total_steps=0, loss=None, checkpoint=0)
         self.stopping = False
         self.followers = 0
 
-    @property
-    def done(self) -> float:
-        """The part of its steps that are taken."""
-        return self.progress.step / max(self.progress.total_steps, 1)
-
-    def report(self, progress: TrainingProgress) -> None:
-        """Keep the progress for the next heartbeat. Any thread."""
-        self.progress = TrainHeartbeat(
-            phase=progress.phase,
-            step=progress.step,
-            total_steps=progress.total_steps,
-            loss=progress.loss,
-            checkpoint=progress.checkpoint,
-        )
+    def between_steps(self, progress: TrainingProgress, seconds: float) -> Decision:
+        """Keep the progress for the next heartbeat."""
+        if progress.total_steps:  # until then it waits for a slot
+            self.progress = TrainHeartbeat(
+                phase=progress.phase,
+                step=progress.step,
+                total_steps=progress.total_steps,
+                loss=progress.loss,
+                checkpoint=progress.checkpoint,
+            )
+        return Decision.INTERRUPT if self.stopping else Decision.GO_ON
 
 
 class TrainingManager:
@@ -84,7 +82,7 @@ class TrainingManager:
         """Join the training of that key, or start it. Every follower must `leave`."""
         training = self._running.get(request.training_key)
         if training is None or training.task.done():
-            training = ActiveTraining(request.tenant)
+            training = ActiveTraining()
             training.task = asyncio.create_task(self._train(request, training))
             self._running[request.training_key] = training
         training.followers += 1
@@ -136,7 +134,7 @@ class TrainingManager:
         job = await asyncio.to_thread(_job, self._runner.store, request)
         meter = DeviceMeter(folder, request.max_device_seconds)
         try:
-            trained = await self._trainer.train(job, folder, training, meter)
+            trained = await self._trainer.train(job, folder, request.tenant, [meter, training])
         except EngineError as error:
             error.device_seconds = meter.seconds
             if isinstance(error, Diverged):

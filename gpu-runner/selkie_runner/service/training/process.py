@@ -64,11 +64,17 @@ class _Submission:
 
 @dataclass(frozen=True)
 class StepRequest:
-    """One step. Jobs go by number; a cancellation maps to whether to keep a checkpoint."""
+    """One step. Jobs go by number.
+
+    Attributes:
+        cancelled: maps to whether a checkpoint is kept.
+        finished: jobs that take no more steps.
+    """
 
     threads: int
     submitted: dict[int, _Submission]
     cancelled: dict[int, bool]
+    finished: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,9 @@ class TrainerProcess:
             return None
         cancelled = {n: handle.keeping for n, handle in known.items() if handle.cancelling and n not in self._told}
         self._told.update(cancelled)
+        finished = frozenset(n for n, handle in known.items() if handle.finishing)
         try:
-            self._pipe.send(StepRequest(self._next_threads(), submitted, cancelled))
+            self._pipe.send(StepRequest(self._next_threads(), submitted, cancelled, finished))
             reply: StepReply = self._pipe.recv()
         except (EOFError, OSError):
             self._lose(known)
@@ -214,6 +221,8 @@ def _work(pipe: Connection, setup: TrainerSetup) -> None:
             handles[number] = trainer.submit(one.job, one.work_dir, one.checkpoint_every_steps, one.tenant)
         for number, keep in request.cancelled.items():
             handles[number].cancel(keep=keep)
+        for number in request.finished:
+            handles[number].finish()
         use_threads(request.threads)
         report = trainer.step()
         pipe.send(StepReply(report, {number: _status(handle) for number, handle in handles.items()}))

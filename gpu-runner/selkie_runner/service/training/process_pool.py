@@ -10,9 +10,10 @@ from typing import Final
 from ...batched.kernels.parallel import use_threads
 from ...hardware import available_bytes
 from ...jobs.dataset import file_of
-from ...jobs.job import TrainingJob, TrainingResult
+from ...jobs.hooks import Decision, StepHook
+from ...jobs.job import TrainingJob, TrainingProgress, TrainingResult
 from ...models.loading import LoadedModel
-from ...ports import EngineName, Meter, TrainingObserver
+from ...ports import EngineName
 from ..device.cpu_share import CpuSharing
 from ..device.loop import DeviceLoop
 from ..options import SLOTS, EngineOptions
@@ -32,21 +33,30 @@ class ProcessPoolEngine:
     engine: EngineName = "batched"
 
     def __init__(self, engines: Sequence[BatchedEngine]) -> None:
-        self._assignments: dict[BatchedEngine, list[tuple[TrainingObserver, float]]] = {
-            engine: [] for engine in engines
-        }
+        self._assignments: dict[BatchedEngine, list[_Assignment]] = {engine: [] for engine in engines}
 
-    async def train(self, job: TrainingJob, folder: Path, observer: TrainingObserver, meter: Meter) -> TrainingResult:
-        assignment = (observer, await asyncio.to_thread(_work, job))
+    async def train(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> TrainingResult:
+        assignment = _Assignment(await asyncio.to_thread(_work, job))
         engine = min(self._assignments, key=self._left)
         self._assignments[engine].append(assignment)
         try:
-            return await engine.train(job, folder, observer, meter)
+            return await engine.train(job, folder, tenant, [*hooks, assignment])
         finally:
             self._assignments[engine].remove(assignment)
 
     def _left(self, engine: BatchedEngine) -> float:
-        return sum(work * (1 - observer.done) for observer, work in self._assignments[engine])
+        return sum(assignment.left for assignment in self._assignments[engine])
+
+
+class _Assignment:
+    """A training of an engine, as the hook that knows how much of its work is left."""
+
+    def __init__(self, work: float) -> None:
+        self.left = self._work = work
+
+    def between_steps(self, progress: TrainingProgress, seconds: float) -> Decision:
+        self.left = self._work * (1 - progress.step / max(progress.total_steps, 1))
+        return Decision.GO_ON
 
 
 @contextmanager

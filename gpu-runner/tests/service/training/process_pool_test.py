@@ -1,6 +1,7 @@
 """A divided CPU in the service: trainings in processes of their own, dealt by what there is to do."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -9,6 +10,7 @@ import pytest
 import torch
 from temporalio.testing import ActivityEnvironment
 
+from selkie_runner.jobs.hooks import StepHook, decide
 from selkie_runner.jobs.job import TrainingJob, TrainingProgress, TrainingResult
 from selkie_runner.lora.peft_folder import read_adapter
 from selkie_runner.models.loading import load_model
@@ -16,8 +18,7 @@ from selkie_runner.service.device.cpu_share import CpuSharing
 from selkie_runner.service.temporal.activities import GpuActivities
 from selkie_runner.service.training import process_pool as module
 from selkie_runner.service.training.batched_engine import BatchedEngine
-from selkie_runner.service.training.device_meter import DeviceMeter
-from selkie_runner.service.training.manager import ActiveTraining, TrainingManager
+from selkie_runner.service.training.manager import TrainingManager
 from selkie_runner.service.training.process_pool import ProcessPoolEngine, copies_fit, process_pool
 from selkie_runner.service.training.solo_engine import SoloEngine
 from service.training.engines_test import OPTIONS, TEXTS, forget, result, trained
@@ -74,12 +75,12 @@ class RecordingEngine:
 
     def __init__(self) -> None:
         self.given: list[str] = []
+        self.hooks: dict[str, Sequence[StepHook]] = {}
         self.let_go = asyncio.Event()
 
-    async def train(
-        self, job: TrainingJob, folder: Path, training: ActiveTraining, meter: DeviceMeter
-    ) -> TrainingResult:
+    async def train(self, job: TrainingJob, folder: Path, tenant: str, hooks: Sequence[StepHook]) -> TrainingResult:
         self.given.append(job.training_key)
+        self.hooks[job.training_key] = hooks
         await self.let_go.wait()
         raise NotImplementedError
 
@@ -92,26 +93,20 @@ def test_each_training_goes_where_the_least_is_left_to_do(tmp_path: Path):
     async def scenario() -> list[list[str]]:
         engines = [RecordingEngine(), RecordingEngine()]
         dealer = ProcessPoolEngine(cast(list[BatchedEngine], engines))
-        trainings: list[ActiveTraining] = []
         attempts: list[asyncio.Task[TrainingResult]] = []
 
         async def deal(key: str, rows: int, steps: int) -> None:
-            training = ActiveTraining("demo")
-            meter = DeviceMeter(tmp_path, 60)
-            attempts.append(asyncio.create_task(dealer.train(job(key, rows, steps), tmp_path, training, meter)))
-            trainings.append(training)
+            attempts.append(asyncio.create_task(dealer.train(job(key, rows, steps), tmp_path, "demo", [])))
             while sum(len(engine.given) for engine in engines) < len(attempts):
                 await asyncio.sleep(0.001)
 
         await deal("long", 4, 30)
         for key in ("short-1", "short-2", "short-3"):
             await deal(key, 4, 8)
-        trainings[0].report(TrainingProgress("training", 29, 30, 1.0, 0))
+        decide(engines[0].hooks["long"], TrainingProgress("training", 29, 30, 1.0, 0), 1.0)
         await deal("after the long one's last but one step", 4, 8)
         missing = TrainingJob("unreadable", [], tmp_path / "none", recipe(), seed=1)
-        attempts.append(
-            asyncio.create_task(dealer.train(missing, tmp_path, ActiveTraining("demo"), DeviceMeter(tmp_path, 60)))
-        )
+        attempts.append(asyncio.create_task(dealer.train(missing, tmp_path, "demo", [])))
         for engine in engines:
             engine.let_go.set()
         await asyncio.gather(*attempts, return_exceptions=True)
