@@ -130,15 +130,16 @@ async def _parts(runner: Runner, adapter: ServedAdapter | None, asked: Asked) ->
     arrived: asyncio.Queue[tuple[int, AnswerDelta | DecodedRow | Exception]] = asyncio.Queue()
 
     async def answer(at: int) -> None:
-        def arrive(delta: AnswerDelta) -> None:
-            loop.call_soon_threadsafe(arrived.put_nowait, (at, delta))
+        def arrive(part: AnswerDelta | DecodedRow | Exception) -> None:
+            loop.call_soon_threadsafe(arrived.put_nowait, (at, part))
 
+        # the end takes the way of the deltas, so that it comes after them
         try:
             [done] = await runner.generator.answer(adapter, [replace(asked.answers[at], on_delta=arrive)])
         except Exception as error:
-            arrived.put_nowait((at, error))
+            arrive(error)
         else:
-            arrived.put_nowait((at, done))
+            arrive(done)
 
     # a row by itself, so that its end is known while others go on
     tasks = [asyncio.create_task(answer(at)) for at in range(len(asked.answers))]

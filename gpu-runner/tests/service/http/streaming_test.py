@@ -144,7 +144,6 @@ class Breaking:
             for _ in range(self._tokens):
                 assert row.on_delta is not None
                 row.on_delta(AnswerDelta("x", (70,), ()))
-                await asyncio.sleep(0)
         raise Diverged("no numbers")
 
 
@@ -152,6 +151,23 @@ def test_an_error_after_the_first_part_is_the_last_event(runner: TorchRunner):
     *parts, last = events_of(replace(runner, generator=Breaking(2)), "/v1/completions", {"prompt": "x"})
     assert [part["choices"][0]["text"] for part in parts] == ["x", "x"]
     assert last == {"error": {"message": "no numbers", "type": "InternalServerError", "param": None, "code": 500}}
+
+
+class AtOnce:
+    """A generator that never waits, as the simulated one."""
+
+    async def answer(self, adapter: ServedAdapter | None, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
+        for row in rows:
+            assert row.on_delta is not None
+            row.on_delta(AnswerDelta("x", (70,), ()))
+        return [DecodedRow([70], "x", "length", None, []) for _ in rows]
+
+
+def test_the_end_comes_after_what_it_ends(runner: TorchRunner):
+    parts = events_of(replace(runner, generator=AtOnce()), "/v1/completions", {"prompt": "seal", "n": 2})
+    for at in range(2):
+        choices = [part["choices"][0] for part in parts if part["choices"][0]["index"] == at]
+        assert [(one["text"], one["finish_reason"]) for one in choices] == [("x", None), ("", "length")]
 
 
 def test_an_error_before_the_first_part_is_an_answer(runner: TorchRunner):
