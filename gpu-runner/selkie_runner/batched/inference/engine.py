@@ -6,6 +6,7 @@ base's weights are read once for all of them. What prompts share is computed onc
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ...errors import Diverged
+from ...errors import Diverged, OutOfMemory
 from ...hardware import available_bytes, memory_errors
 from ...rows import DecodedRow, DecodeRow, ScoredRow, ScoreRow, TokenLogprob
 from ...rows.sampler import Sampler, not_finite
@@ -38,6 +39,16 @@ _MAX_PREFIX_CACHE_BYTES = 2**29
 
 
 @dataclass(frozen=True)
+class _Computed:
+    """What a pass computed of a row, with the scores of its outputs if they are asked for."""
+
+    request: Request
+    row: ForwardRow
+    states: HiddenStates
+    scores: list[TokenLogprob] | Diverged
+
+
+@dataclass(frozen=True)
 class _Pass:
     """What a pass computed.
 
@@ -47,7 +58,7 @@ class _Pass:
         logits: [n, vocabulary] in parts; together one per answering request.
     """
 
-    rows: Sequence[tuple[Request, ForwardRow, HiddenStates]]
+    rows: Sequence[_Computed]
     answering: Sequence[Request]
     logits: Sequence[Tensor]
 
@@ -190,14 +201,14 @@ class InferenceEngine:
         ]
         rows = [row for _, row in pairs]
         states = [found for part in self._apart(rows) for found in forward(self._base, part)]
-        computed = [(request, row, found) for (request, row), found in zip(pairs, states, strict=True)]
-        answering = [
-            (request, found.final) for request, _, found in computed if request.answer is not None and len(found.final)
+        computed = [
+            _Computed(request, row, found, self._scores(request.row, row, found.final))
+            for (request, row), found in zip(pairs, states, strict=True)
         ]
-        logits = [
-            self._logits(torch.cat(list(part))) for part in self._apart([final for _, final in answering]) if part
-        ]
-        return _Pass(computed, [request for request, _ in answering], logits)
+        answering = [one for one in computed if one.request.answer is not None and len(one.states.final)]
+        parts = self._apart([one.states.final for one in answering])
+        logits = [self._logits(torch.cat(list(part))) for part in parts if part]
+        return _Pass(computed, [one.request for one in answering], logits)
 
     def _apart(self, items: Sequence[Item]) -> Sequence[Sequence[Item]]:
         """What is computed together: one by one in deterministic mode."""
@@ -206,18 +217,13 @@ class InferenceEngine:
     def _process(self, found: _Pass) -> None:
         """Turn what was computed into tokens and scores; finished rows leave."""
         finished: dict[Request, DecodedRow | ScoredRow | Diverged] = {}
-        for request, row, states in found.rows:
-            assert request.slot is not None
-            self.computed_tokens += row.cost(len(self._base.layers))
-            request.advance(row.length)
-            if row.past < len(request.prompt.tokens):
-                self._prefix_cache.store(request.prompt, self._kv_cache, request.slot, row.past, states.at_boundary)
-            if isinstance(request.row, ScoreRow) and request not in finished:
-                scores = self._scores(request.row, row, states.final)
-                if isinstance(scores, Diverged):
-                    finished[request] = scores
-                    continue
-                request.scores += scores
+        for one in found.rows:
+            request = one.request
+            self._advance(one)
+            if isinstance(one.scores, Diverged):
+                finished[request] = one.scores
+            elif isinstance(request.row, ScoreRow) and request not in finished:
+                request.scores += one.scores
                 if request.computed == request.length:
                     finished[request] = [*([None] * request.row.start), *request.scores]
         if found.answering:
@@ -228,9 +234,22 @@ class InferenceEngine:
         for request, outcome in finished.items():
             self._scheduler.leave(request, outcome)
 
-    def _scores(self, asked: ScoreRow, row: ForwardRow, states: Tensor) -> list[TokenLogprob] | Diverged:
-        """The scores of the tokens that follow a row's outputs."""
+    def _advance(self, one: _Computed) -> None:
+        """Note how far a row is computed, and store what it computed of its prompt."""
+        request, row = one.request, one.row
+        assert request.slot is not None
+        self.computed_tokens += row.cost(len(self._base.layers))
+        request.advance(row.length)
+        if row.past < len(request.prompt.tokens):
+            # what is not cached is computed again
+            with suppress(OutOfMemory), memory_errors("decoding"):
+                self._prefix_cache.store(request.prompt, self._kv_cache, request.slot, row.past, one.states.at_boundary)
+
+    def _scores(self, asked: DecodeRow | ScoreRow, row: ForwardRow, states: Tensor) -> list[TokenLogprob] | Diverged:
+        """The scores of the tokens that follow a row's outputs; none of an answer."""
         scores: list[TokenLogprob] = []
+        if isinstance(asked, DecodeRow):
+            return scores
         rows_at_once = max(1, MAX_LOGITS // self._base.head.shape[0])
         start = row.past + row.first_output + 1
         for first in range(0, states.shape[0], rows_at_once):

@@ -361,6 +361,19 @@ def test_a_failing_pass_fails_only_the_rows_that_fail_alone(base: Base, monkeypa
     assert isinstance(failing.exception(), TooLong)
 
 
+def test_memory_for_scores_and_for_the_prefix_cache_fails_no_other_row(base: Base, monkeypatch: pytest.MonkeyPatch):
+    def no_scores(*_: Any) -> Any:
+        raise MemoryError
+
+    engine = base.engine()
+    row = DecodeRow(base.ids(TEXTS[2]), 4, top_logprobs=1)
+    monkeypatch.setattr(engine_module, "token_logprobs", no_scores)
+    monkeypatch.setattr(KVCache, "read", no_scores)
+    [scored], [answered] = engine.score([ScoreRow(row.prompt)]), engine.generate([row])
+    assert_same(answers(engine, [answered])[0], base.reference(row, 0))
+    assert isinstance(scored.exception(0), OutOfMemory)
+
+
 def test_rows_whose_tokens_cannot_be_chosen_are_not_left_hanging(base: Base, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError
