@@ -1,6 +1,7 @@
 """Every bench runs from end to end on a tiny base, and its output has the keys that are promised."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def measured(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) ->
     assert len(result["runs"]) == 2
     assert {"kind", "threads", "dtypes", "versions"} <= result["device"].keys()
     for side in result["sides"].values():
-        assert side["value"] >= 0
+        assert 0 < side["value"] < math.inf
         assert side["unit"]
     return result
 
@@ -71,6 +72,10 @@ def test_gpu_on_a_cpu(capsys: pytest.CaptureFixture[str], data: Path) -> None:
     result = measured(capsys, data, "gpu", *sizes)
     assert result["ratios"].keys() == {f"tiny.{case}.{of}" for case in ("qv", "all") for of in ("of_matmul", "vs_solo")}
     assert [point["slots"] for point in result["curve"]] == [1, 4]
+    for case in ("qv", "all"):
+        batched, solo = (result["sides"][f"tiny.{case}.{side}"]["value"] for side in ("batched", "solo"))
+        assert result["ratios"][f"tiny.{case}.vs_solo"] == pytest.approx(solo / batched)
+        assert result["ratios"][f"tiny.{case}.of_matmul"] > 0
 
 
 def test_profile(capsys: pytest.CaptureFixture[str], data: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..kernels.elementwise import statistics_dtype
 from ..layers.linear import Key, LoraKernel
 from .layout import GroupFactors, LoraTerm
 from .mixed_precision import fp32_adapters
@@ -47,7 +48,10 @@ class GroupedAdapters:
         device, dtype = weights.flat.device, weights.flat.dtype
         # where each term's rows end, counted from the first
         self.ends = torch.tensor([t.rows.stop - self.rows.start for t in terms], dtype=torch.int32, device=device)
-        self.scales = torch.tensor([t.scale for t in terms], dtype=dtype, device=device).view(-1, 1, 1)
+        # not rounded to the pass's dtype: an adapter is exported with its exact scale
+        self.scales = torch.tensor([t.scale for t in terms], dtype=statistics_dtype(dtype), device=device).view(
+            -1, 1, 1
+        )
 
     def add(self, key: Key, x: Tensor, outputs: Sequence[Tensor]) -> "SavedGrouped | None":
         members = [term.weights.factors.get(key) for term in self.terms]
