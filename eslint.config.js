@@ -14,16 +14,18 @@ const mayImport = {
   seal: ['lib', 'contract'],
   domains: ['lib', 'contract', 'seal'],
   governance: ['lib', 'contract', 'seal'],
+  // files to passages: reads the layouts that the domains read
+  ingest: ['lib', 'contract', 'domains'],
   ledger: pure,
   artifacts: ['lib', 'contract'],
   inference: ['lib', 'contract', 'seal'],
   experiment: [...pure, 'ledger'],
-  activities: [...pure, ...effects, 'experiment'],
+  activities: [...pure, ...effects, 'experiment', 'ingest'],
   workflows: pure,
   workers: [...pure, ...effects, 'experiment', 'activities', 'workflows'],
   stack: [...pure, ...effects, 'activities', 'workers'],
   bench: [...pure, ...effects, 'experiment', 'activities', 'stack'],
-  cli: [...pure, ...effects, 'experiment', 'activities', 'workers', 'stack', 'bench'],
+  cli: [...pure, ...effects, 'experiment', 'ingest', 'activities', 'workers', 'stack', 'bench'],
 };
 const rooms = Object.keys(mayImport);
 

@@ -3,13 +3,9 @@ import { z } from 'zod';
 import { adapterRefSchema } from './artifacts.js';
 import { gateProblems } from './gates.js';
 import { closestOf } from '../lib/closest.js';
-import { bounds, defaultModel, demoTenant, taskQueues } from './names.js';
+import { bounds, defaultModel, demoTenant, nameSchema, taskQueues } from './names.js';
 import { recipePresets, recipeSchema, type Recipe } from './recipe.js';
 import { brokenTexts, hasControls } from '../lib/visible.js';
-
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes, at most 40 (names become workflow ids)');
 
 const recipeChoiceSchema = z.strictObject({
   preset: z.enum(Object.keys(recipePresets) as [keyof typeof recipePresets, ...(keyof typeof recipePresets)[]]),
@@ -60,7 +56,7 @@ const taskQueue = z
 
 /** What a round may be asked for. Every field has a default: `{}` is a small round on the sample corpus. */
 export const roundConfigSchema = z.strictObject({
-  tenant: name.default(demoTenant),
+  tenant: nameSchema.default(demoTenant),
   /** a name in the runner's model registry; the same name is served */
   model: z.string().min(1).max(200).default(defaultModel),
   /** what the task is: one of the worker's domains, by name */

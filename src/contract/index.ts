@@ -7,6 +7,7 @@ export * from './errors.js';
 export * from './gates.js';
 export * from './heartbeats.js';
 export * from './ids.js';
+export * from './knowledge-base.js';
 export * from './names.js';
 export * from './recipe.js';
 export * from './report.js';

@@ -14,6 +14,11 @@ export const taskQueues = {
 /** The tenant of a round that names none: one machine's own, where no policy needs to be written first. */
 export const demoTenant = 'demo';
 
+/** The name of a tenant, a campaign or a knowledge base. */
+export const nameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes, at most 40 (names become workflow ids)');
+
 /** The Worker Deployment that every workflow worker belongs to. */
 export const deploymentName = 'selkie';
 
