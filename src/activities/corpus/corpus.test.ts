@@ -53,7 +53,7 @@ describe('readCorpus', () => {
     expect(leftOut.map(({ where, why }) => `${where}: ${why}`)).toEqual([
       '.DS_Store: hidden file or folder',
       'b/._two.JSON: hidden file or folder',
-      'b/loop: folder that was read already, or too deep',
+      'b/loop: folder that was read already',
       'notes.md: does not end in .json, .jsonl, .ndjson, .csv, .tsv, .tab',
       'dataset_info.json: holds no text with questions',
       'empty.json: is empty',

@@ -1,6 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 
-export type Decoded = { ok: true; text: string } | { ok: false; what: string; fix: string };
+export type Decoded =
+  | { ok: true; text: string }
+  | { ok: false; code: 'tooLarge' | 'damaged' | 'binary' | 'wrongEncoding'; what: string; fix: string };
 
 const gzipMagic = [0x1f, 0x8b] as const;
 
@@ -11,8 +13,8 @@ export function decodeText(file: Uint8Array, mostBytes: number): Decoded {
     return decoded(gunzipSync(file, { maxOutputLength: mostBytes }));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
-      ? { ok: false, what: `holds more than ${mostBytes / 1024 ** 2} MiB unpacked`, fix: 'split it' }
-      : { ok: false, what: 'cannot be unpacked', fix: 'pack it again with gzip, or give it unpacked' };
+      ? { ok: false, code: 'tooLarge', what: `holds more than ${mostBytes / 1024 ** 2} MiB unpacked`, fix: 'split it' }
+      : { ok: false, code: 'damaged', what: 'cannot be unpacked', fix: 'pack it again with gzip, or give it unpacked' };
   }
 }
 
@@ -22,12 +24,13 @@ function decoded(bytes: Uint8Array): Decoded {
     return { ok: true, text: new TextDecoder(encoding, { fatal: true }).decode(bytes) };
   } catch {
     if (encoding === 'utf-8' && bytes.includes(0)) {
-      return { ok: false, what: 'is no text', fix: 'export it as JSONL or CSV' };
+      return { ok: false, code: 'binary', what: 'is no text', fix: 'export it as JSONL or CSV' };
     }
     const line = new TextDecoder(encoding).decode(bytes).split('\ufffd', 1)[0]?.split(/\r\n|\n|\r/u).length ?? 1;
     const name = encoding.toUpperCase();
     return {
       ok: false,
+      code: 'wrongEncoding',
       what: `is not ${name} text: line ${line} is the first that is none`,
       fix: 'save it as UTF-8: iconv -f ENCODING -t UTF-8',
     };

@@ -12,8 +12,8 @@ export interface PdfLine {
 /** Reads the text of a PDF. Larger letters make a heading, a wider gap makes a paragraph. */
 export async function readPdf(bytes: Uint8Array): Promise<FileReading> {
   try {
-    // the reader takes the bytes away from their owner
-    const pdf = await getDocumentProxy(bytes.slice(), { verbosity: 0 });
+    // a copy: the reader takes its bytes away from their owner, and refuses a Buffer
+    const pdf = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0 });
     const { info } = await pdf.getMetadata();
     const pages: PdfLine[][] = [];
     for (let number = 1; number <= pdf.numPages; number += 1) {
