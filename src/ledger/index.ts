@@ -4,6 +4,7 @@ export { connectionReason } from './connection-reason.js';
 export { retentionKinds, type Corpus, type LongSource, type RetentionKind } from './corpora.js';
 export { NotInLedger } from './db.js';
 export type { Gate } from './gates.js';
+export type { KnowledgeBaseVersion } from './knowledge-bases.js';
 export { Ledger, type Queries } from './ledger.js';
 export { migrate } from './migrate.js';
 export { LedgerUnavailable } from './outage.js';

@@ -5,6 +5,7 @@ import { connectionError, connectionOf, queryBounds } from './connection.js';
 import { Corpora } from './corpora.js';
 import { run, type Db } from './db.js';
 import { Gates } from './gates.js';
+import { KnowledgeBases } from './knowledge-bases.js';
 import { asOutage, LedgerUnavailable } from './outage.js';
 import { Policies } from './policies.js';
 import { Proposals } from './proposals.js';
@@ -23,6 +24,7 @@ export class Queries {
   readonly rounds: Rounds;
   readonly runs: Runs;
   readonly corpora: Corpora;
+  readonly knowledgeBases: KnowledgeBases;
   readonly completions: Completions;
   readonly proposals: Proposals;
   readonly trials: Trials;
@@ -40,6 +42,7 @@ export class Queries {
     this.rounds = new Rounds(db);
     this.runs = new Runs(db);
     this.corpora = new Corpora(db);
+    this.knowledgeBases = new KnowledgeBases(db);
     this.completions = new Completions(db);
     this.proposals = new Proposals(db);
     this.trials = new Trials(db);
