@@ -10,10 +10,13 @@ import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
 import { gateCommand } from './commands/gate.js';
+import { ingestCommand } from './commands/ingest.js';
+import { initCommand } from './commands/init.js';
 import { policyCommand } from './commands/policy.js';
 import { releaseCommand } from './commands/release.js';
 import { roundCommand } from './commands/round.js';
 import { selectCommand } from './commands/select.js';
+import { snapshotCommand } from './commands/snapshot.js';
 import { upCommand } from './commands/up.js';
 import { isSet, loopbackDirect, repoRoot } from '../stack/index.js';
 import { refuseBlanks } from './arguments.js';
@@ -44,6 +47,9 @@ Examples:
     downCommand(),
     doctorCommand(),
     corpusCommand(),
+    initCommand(),
+    ingestCommand(),
+    snapshotCommand(),
     demoCommand(),
     roundCommand(),
     gateCommand(),

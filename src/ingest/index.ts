@@ -1,4 +1,4 @@
-export { snapshotDifference } from './difference.js';
+export { snapshotDifference, unreadableBefore } from './difference.js';
 export { problem, type FileProblem, type FileProblemCode, type FileReading } from './document.js';
 export { fileKinds, kindOfFile, kindOfType, readEndings, type FileKind } from './kinds.js';
 export { readContent, type FileContent } from './read/index.js';

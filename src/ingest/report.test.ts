@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cutLimitsSchema, passageDigest, snapshotDigest } from '../contract/index.js';
-import { snapshotDifference } from './difference.js';
+import { cutLimitsSchema, snapshotDigest } from '../contract/index.js';
+import { snapshotDifference, unreadableBefore } from './difference.js';
 import { problem } from './document.js';
 import { readContent } from './read/index.js';
 import { ingestFiles, type Ingest, type ReadFile } from './report.js';
@@ -82,13 +82,19 @@ describe('a snapshot', () => {
   });
 
   it('shows what is new, changed and gone', () => {
-    const earlier = new Map(
-      [passage('a', '1'), passage('b', '2'), passage('c', '3'), passage('d', '4')].map((one) => [
-        one.passageId,
-        passageDigest(one),
-      ]),
-    );
+    const earlier = [passage('a', '1'), passage('b', '2'), passage('c', '3'), passage('d', '4')];
     const now = [passage('a', '1'), passage('b', 'other'), passage('c', '3', 'Other title'), passage('e', '5')];
     expect(snapshotDifference(earlier, now)).toEqual({ new: ['e'], changed: ['b', 'c'], gone: ['d'], unchanged: 1 });
+  });
+
+  it('is not taken while a file that it had cannot be read', () => {
+    const fix = 'correct it';
+    const leftOut = (path: string, code: 'damaged' | 'excluded') =>
+      ({ path, kind: 'pdf', outcome: 'leftOut', code, what: `is ${code}`, fix }) as const;
+    const before = [passage('a.md', '1')];
+    expect(unreadableBefore([leftOut('a.md', 'damaged'), leftOut('b.md', 'damaged')], before)).toMatchObject([
+      { code: 'unreadableBefore', what: 'a.md is in the latest snapshot, and now is damaged' },
+    ]);
+    expect(unreadableBefore([leftOut('a.md', 'excluded')], before)).toEqual([]);
   });
 });

@@ -29,7 +29,7 @@ export type FileOutcome =
 
 /** Why no snapshot can be taken. */
 export interface IngestProblem {
-  code: 'nothingRead' | 'sameId' | 'sameTitle' | 'unreadableBefore' | 'tooManyFiles';
+  code: 'noSource' | 'nothingRead' | 'sameId' | 'sameTitle' | 'unreadableBefore' | 'tooManyFiles';
   what: string;
   fix: string;
 }

@@ -122,18 +122,6 @@ export class KnowledgeBases {
     );
   }
 
-  /** The digest of each passage of a snapshot, by the passage's id. */
-  async passageDigests(digest: string): Promise<Map<string, string>> {
-    const found = await rows(
-      this.db,
-      z.strictObject({ passageId: z.string(), passageDigest: z.string() }),
-      `select passage_id as "passageId", passage_digest as "passageDigest" from snapshot_passages
-       where snapshot_digest = $1 order by position`,
-      [digest],
-    );
-    return new Map(found.map((one) => [one.passageId, one.passageDigest]));
-  }
-
   /**
    * Keeps passages as the next snapshot of a knowledge base. Where the latest one has the same digest, it stays the latest.
    * Call it in the transaction that holds the {@link lock}.

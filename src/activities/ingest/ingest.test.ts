@@ -77,9 +77,9 @@ describe('a folder', () => {
       'a.md: read',
       'link.md: outside',
     ]);
-    const outside = await ingestSources([join(folder, 'secret.md')], {}, inside);
-    expect(outcomesOf(outside)).toEqual([`${join(folder, 'secret.md')}: outside`]);
-    expect(outside.problems).toMatchObject([{ code: 'nothingRead' }]);
+    expect((await ingestSources([join(folder, 'secret.md')], {}, inside)).problems).toMatchObject([
+      { code: 'noSource', what: `${join(folder, 'secret.md')} is outside of the folders that may be read` },
+    ]);
   });
 
   it('refuses more files than the limit, before it reads one', async () => {
@@ -97,11 +97,10 @@ describe('a folder', () => {
     expect(problems).toMatchObject([{ code: 'sameId', what: expect.stringContaining('a.md') as string }]);
   });
 
-  it('states that it is empty, or absent', async () => {
+  it('stops where it is empty, or one of the sources is absent', async () => {
     expect((await ingestSources([folder])).problems).toMatchObject([{ code: 'nothingRead' }]);
-    expect(outcomesOf(await ingestSources([join(folder, 'absent')]))).toEqual([
-      `${join(folder, 'absent')}: unreadable`,
-    ]);
+    await put('a.md', 'Text.');
+    expect((await ingestSources([folder, join(folder, 'absent')])).problems).toMatchObject([{ code: 'noSource' }]);
   });
 });
 
