@@ -124,3 +124,7 @@ def disk_errors() -> Generator[None]:
         if isinstance(error, EngineError) or error.errno not in _AWAY:
             raise
         raise StoreUnavailable(f"the disk cannot be used: {error}") from error
+
+
+class DeviceLost(BaseException):
+    """The device computes nothing until the process ends. No caller can go on, so `except Exception` lets it pass."""

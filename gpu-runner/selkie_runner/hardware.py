@@ -9,7 +9,17 @@ from typing import Final
 
 import torch
 
-from .errors import OutOfMemory
+from .errors import DeviceLost, OutOfMemory
+from .memory import free_bytes
+
+#: after these a CUDA context fails every call
+_LOST = (
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction",
+    "unspecified launch failure",
+    "ECC error",
+)
 
 #: of what is free, left to everything that is not counted
 HEADROOM = 0.2
@@ -35,17 +45,8 @@ def available_bytes(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     else:
-        free = _host_bytes()
+        free = free_bytes()
     return int(free * (1 - HEADROOM))
-
-
-def _host_bytes() -> int:
-    try:
-        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except OSError:
-        # not Linux: no way to know without another package, so nothing is refused
-        return 2**62
 
 
 @cache
@@ -74,12 +75,14 @@ _ALLOCATION_FAILURES: Final = (
 
 @contextmanager
 def memory_errors(doing: str) -> Generator[None]:
-    """Turn every form in which torch reports a failed allocation into `OutOfMemory`."""
+    """Turn a failed allocation, however torch reports it, into `OutOfMemory`, and a lost device into `DeviceLost`."""
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise OutOfMemory(f"out of memory while {doing}: {error}") from error
     except RuntimeError as error:
+        if any(sign in str(error) for sign in _LOST):
+            raise DeviceLost(f"the device was lost while {doing}: {error}") from error
         if not any(failure in str(error) for failure in _ALLOCATION_FAILURES):
             raise
         raise OutOfMemory(f"out of memory while {doing}: {error}") from error

@@ -12,6 +12,7 @@ from typing import Any, Final
 from .errors import EngineError
 from .logs import event, to_stderr
 from .service.options import EngineOptions, Option, Options, ServingOptions
+from .service.stopping import RunnerBroken
 
 _DESCRIPTION: Final = "Trains and serves LoRA adapters on one device."
 _EXAMPLES: Final = """\
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         asyncio.run(serve(options))
-    except (EngineError, OSError) as error:
+    except (EngineError, OSError, RunnerBroken) as error:
         event(logging.getLogger(__name__), logging.ERROR, "cannot_run", reason=str(error))
         return 1
     return 0

@@ -2,7 +2,7 @@
 
 from .base import FrozenBase
 from .inference.engine import InferenceEngine
-from .lora.frozen import FrozenAdapter, FrozenAdapters
+from .lora.frozen import FrozenAdapter, FrozenAdapters, load_frozen
 from .lora.mixed_precision import adapter_dtype
 from .training.handle import TrainingHandle
 from .training.trainer import BatchedTrainer, StepReport
@@ -16,4 +16,5 @@ __all__ = [
     "StepReport",
     "TrainingHandle",
     "adapter_dtype",
+    "load_frozen",
 ]

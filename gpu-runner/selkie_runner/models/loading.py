@@ -31,6 +31,7 @@ from ..jobs.batches import keeps_packed_rows_apart
 from ..lora.peft_host import PeftHost
 from ..store.artifacts import canonical_json
 from .gguf import save_gguf_as_safetensors
+from .mapped_weights import MAX_BYTES, bytes_of, map_weights
 from .spec import ModelSpec
 from .support import check_supported
 from .tiny import FAMILIES, save_tiny_model
@@ -106,9 +107,12 @@ def load_model(spec: ModelSpec, cache_dir: Path, device: str = "auto") -> Loaded
             model = model.float()
         model = cast(PreTrainedModel, model.to(place))  # pyright: ignore[reportArgumentType]
     model.requires_grad_(False).eval()
+    digest = _digest(path, cache_dir)
+    if place.type == "cpu" and bytes_of(model) <= MAX_BYTES:
+        map_weights(model, cache_dir / "weights" / f"{digest}-{str(model.dtype).removeprefix('torch.')}")
     return LoadedModel(
         name=spec.name,
-        digest=_digest(path, cache_dir),
+        digest=digest,
         model=model,
         tokenizer=tokenizer,
         device=place,

@@ -1,12 +1,15 @@
 """What Prometheus reads from `/metrics`."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..memory import process_bytes
 from .admission import Admission
 from .device.loop import LANES, DeviceLoop
 from .inference.served_adapters import ServedAdapters
@@ -64,4 +67,18 @@ class _State(Collector):
         resident = GaugeMetricFamily(
             "selkie_adapters_resident", "Adapters whose weights are on the device", value=self._adapters.resident
         )
-        return [busy, queued, rows, oldest, taken, loaded, resident]
+        memory = GaugeMetricFamily(
+            "selkie_process_memory_bytes",
+            "Memory of the runner's processes; a page that N processes share counts as 1/N in each",
+            labels=["process"],
+        )
+        for name, held in _memory_of_processes():
+            memory.add_metric([name], held)
+        return [busy, queued, rows, oldest, taken, loaded, resident, memory]
+
+
+def _memory_of_processes() -> Iterable[tuple[str, int]]:
+    yield "runner", process_bytes()
+    for number, child in enumerate(psutil.Process().children(recursive=True), start=1):
+        with suppress(psutil.Error):
+            yield f"child-{number}", process_bytes(child)

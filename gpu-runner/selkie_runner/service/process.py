@@ -21,6 +21,7 @@ from .cleanup import sweep
 from .http.app import create_app
 from .options import SLOTS, Options
 from .runner import Backend
+from .stopping import RunnerBroken
 from .temporal.activities import GpuActivities
 from .temporal.worker import work
 from .training.manager import TrainingManager
@@ -37,6 +38,7 @@ async def serve(options: Options) -> None:
     Raises:
         EngineError: the registry or the model cannot be loaded.
         OSError: the port is taken.
+        RunnerBroken: it could not go on; whoever supervises the process starts another.
     """
     stopping = _stop_on_signals()
     with socket.create_server((options.http_host, options.http_port)) as listener:
@@ -70,14 +72,20 @@ async def _serve(options: Options, backend: Backend, listener: socket.socket, st
     http = asyncio.create_task(server.serve([listener]))
     await _until_started(server, http)
     _say_ready(options, listener, backend)
+    lost = asyncio.wrap_future(backend.runner.device.lost)
+    lost.add_done_callback(lambda _: stopping.set())
+    http.add_done_callback(lambda _: stopping.set())
     if options.temporal:
         slots = options.training.slots or SLOTS[backend.trainer.engine]
         await work(GpuActivities(backend.runner, trainings), options.task_queue, slots, stopping)
     else:
         await stopping.wait()
     event(logger, logging.INFO, "stopping")
+    broken = str(lost.result()) if lost.done() else "the HTTP server ended by itself" if http.done() else None
     server.should_exit = True
     await http
+    if broken is not None:
+        raise RunnerBroken(broken)
 
 
 class _Server(uvicorn.Server):

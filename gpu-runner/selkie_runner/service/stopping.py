@@ -8,5 +8,9 @@ class RunnerStopping(RuntimeError):
         super().__init__("the runner is shutting down" + (f"; {detail}" if detail else ""))
 
 
+class RunnerBroken(RuntimeError):
+    """The runner cannot go on: its device is lost, or its HTTP server has ended."""
+
+
 class DeviceStopped(RunnerStopping):
     """The device's loop has ended and takes no more work."""

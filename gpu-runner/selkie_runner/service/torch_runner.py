@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..batched import FrozenAdapters, FrozenBase, InferenceEngine, adapter_dtype
+from ..batched import FrozenBase, InferenceEngine, adapter_dtype
 from ..errors import InvalidTraining
 from ..logs import event
 from ..models.loading import LoadedModel
@@ -50,7 +50,7 @@ def assemble(
     """Wire the parts around a loaded model. With `deterministic`, an answer depends on nothing but its row."""
     options = options or ServingOptions()
     base, limits = _shared(loaded) if options.batched else (None, ())
-    frozen = None if base is None else FrozenHost(FrozenAdapters(base, adapter_dtype(base, rows=1)))
+    frozen = None if base is None else FrozenHost(base, adapter_dtype(base, rows=1))
     adapters = ServedAdapters(
         frozen or loaded.adapters, device, store, list(options.adapter_roots), options.max_adapters
     )

@@ -36,7 +36,7 @@ class FrozenAdapters:
         Raises:
             InvalidAdapter: a folder is no plain LoRA adapter of this base. Nothing is held then.
         """
-        loaded = {path: self._loaded.get(path) or _load(self._base, path, self._dtype) for path in stack}
+        loaded = {path: self._loaded.get(path) or load_frozen(self._base, path, self._dtype) for path in stack}
         self._loaded.update(loaded)
         for path in stack:
             self._uses[path] = self._uses.get(path, 0) + 1
@@ -50,7 +50,8 @@ class FrozenAdapters:
                 del self._uses[path], self._loaded[path]
 
 
-def _load(base: FrozenBase, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
+def load_frozen(base: FrozenBase, folder: Path, dtype: torch.dtype) -> FrozenAdapter:
+    """Load a PEFT folder; raises `InvalidAdapter` where it is no plain LoRA adapter of this base."""
     layer = read_adapter(folder)
     shapes = {projection.module: tuple(projection.weight.shape) for projection in base.projections()}
     for module, a in layer.a.items():

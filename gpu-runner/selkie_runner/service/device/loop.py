@@ -17,7 +17,9 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from ...errors import DeviceLost
 from ...logs import event
+from ...memory import return_free_memory
 from ..stopping import DeviceStopped
 from .cpu_share import CpuShare, CpuSharing
 
@@ -29,6 +31,9 @@ LANES: Final[tuple[Lane, ...]] = ("control", "decode", "train")
 #: what a second of a lane counts when they share the device: the rarer the passes of answers, the fuller they are
 _WEIGHTS: Final[dict[Lane, float]] = {"control": 1.0, "decode": 3.0, "train": 1.0}
 
+#: without work, after which the memory that work has freed goes back to the system
+_IDLE_SECONDS: Final = 2.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +44,7 @@ class Job(Generic[T]):
         future: the result, or what the work raised. Cancelling it cancels the work at its next step.
         closed: done once the device has let go of the work, however it ended.
         device_seconds: time that the device has spent on this job.
+        lost: the error with which it lost the device.
     """
 
     def __init__(self, name: str, lane: Lane, steps: Generator[object, None, T]) -> None:
@@ -47,6 +53,7 @@ class Job(Generic[T]):
         self.future: Future[T] = Future()
         self.closed: Future[None] = Future()
         self.device_seconds = 0.0
+        self.lost: DeviceLost | None = None
         self._steps = steps
 
     def cancel(self) -> None:
@@ -70,7 +77,9 @@ class Job(Generic[T]):
         except StopIteration as stop:
             if self.future.set_running_or_notify_cancel():
                 self.future.set_result(stop.value)
-        except BaseException as error:  # a job that raises fails alone; the thread lives on
+        except BaseException as error:  # a job that raises fails alone; the thread lives on, unless the device is lost
+            if isinstance(error, DeviceLost):
+                self.lost = error
             if self.future.set_running_or_notify_cancel():
                 self.future.set_exception(error)
         else:
@@ -94,6 +103,7 @@ class DeviceLoop:
     Attributes:
         share: what the step under way has of the CPU.
         cpu: the CPU that the loops share; None where the device is no CPU, or `divide` was not called.
+        lost: done once a job has lost the device; all later ones are cancelled, and the process should end.
         busy_seconds: time spent working, by lane, since the start; a step with a share of the CPU counts by its share.
     """
 
@@ -106,6 +116,7 @@ class DeviceLoop:
         self._unfinished: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._changed = threading.Condition()
         self._stopping = False
+        self.lost: Future[DeviceLost] = Future()
         self._use_threads: Callable[[int], object] | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -145,7 +156,7 @@ class DeviceLoop:
     @property
     def alive(self) -> bool:
         """Whether the device takes work."""
-        return self._thread.is_alive() and not self._stopping
+        return self._thread.is_alive() and not self._stopping and not self.lost.done()
 
     def queued(self) -> dict[Lane, int]:
         """How many jobs each lane holds, those under way not counted."""
@@ -162,8 +173,13 @@ class DeviceLoop:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             before = job.device_seconds
+            if self.lost.done():
+                job.cancel()
             finished = job.advance(self.share.share)
             elapsed = job.device_seconds - before
+            if job.lost is not None and not self.lost.done():
+                event(logger, logging.CRITICAL, "device_lost", reason=str(job.lost))
+                self.lost.set_result(job.lost)
             with self._changed:
                 self.busy_seconds[job.lane] += elapsed
                 self._used[job.lane] += elapsed * _WEIGHTS[job.lane]
@@ -185,8 +201,13 @@ class DeviceLoop:
                     self._acquire_share()
                     return job
                 self._release()
-                self._changed.wait()
+                if not self._changed.wait(_IDLE_SECONDS):
+                    return_free_memory()
+                    self._changed.wait_for(self._has_work)
             return None
+
+    def _has_work(self) -> bool:
+        return self._stopping or self._lane() is not None
 
     def _lane(self) -> Lane | None:
         """Whose turn it is."""

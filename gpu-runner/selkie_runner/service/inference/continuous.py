@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...batched import FrozenAdapter, FrozenAdapters, InferenceEngine
+import torch
+
+from ...batched import FrozenAdapter, FrozenBase, InferenceEngine, load_frozen
 from ...batched.inference.adapter_source import BASE, AdapterSource
 from ...logs import event
 from ...ports import ServedAdapter
@@ -26,25 +28,27 @@ Out = TypeVar("Out")
 
 
 class FrozenHost:
-    """The `Adapters` port over plain factors, without PEFT's layers."""
+    """The `Adapters` port over plain factors, without PEFT's layers.
 
-    def __init__(self, adapters: FrozenAdapters) -> None:
-        self._adapters = adapters
-        self._loaded: dict[str, tuple[Path, FrozenAdapter]] = {}
+    Each name has its own copy: the files under one path may be others the next time.
+    """
+
+    def __init__(self, base: FrozenBase, dtype: torch.dtype) -> None:
+        self._base = base
+        self._dtype = dtype
+        self._loaded: dict[str, FrozenAdapter] = {}
 
     def load(self, name: str, folder: Path) -> None:
         """Load a PEFT folder under a name; raises `InvalidAdapter` where it is none of this base."""
-        [layer] = self._adapters.acquire([folder])
-        self._loaded[name] = (folder, layer)
+        self._loaded[name] = load_frozen(self._base, folder, self._dtype)
 
     def unload(self, name: str) -> None:
         """Forget a name."""
-        folder, _ = self._loaded.pop(name)
-        self._adapters.release([folder])
+        del self._loaded[name]
 
     def layer(self, name: str) -> FrozenAdapter:
         """What was loaded under the name."""
-        return self._loaded[name][1]
+        return self._loaded[name]
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ from ...batched.kernels.parallel import use_threads
 from ...errors import EngineError
 from ...jobs.job import TrainingJob, TrainingProgress, TrainingResult
 from ...logs import event, to_stderr
+from ...memory import return_free_memory
 from ...models.loading import LoadedModel
 
 #: answers, the worker and whatever else a person waits for come first
 _NICENESS: Final = 5
 _CLOSE_SECONDS: Final = 10
+#: without a training, after which the memory that trainings have freed goes back to the system
+_IDLE_SECONDS: Final = 2.0
 
 # a process forked from a server that has imported everything begins in a blink, and inherits no thread of the parent
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
@@ -214,6 +217,8 @@ def _work(pipe: Connection, setup: TrainerSetup) -> None:
     handles: dict[int, TrainingHandle] = {}
     while True:
         try:
+            if not handles and not pipe.poll(_IDLE_SECONDS):
+                return_free_memory()
             request: StepRequest = pipe.recv()
         except EOFError:
             return

@@ -4,11 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError
 
 import pytest
 import torch
 
 from selkie_runner.batched.kernels.parallel import use_threads
+from selkie_runner.errors import DeviceLost
+from selkie_runner.hardware import memory_errors
 from selkie_runner.service.device.cpu_share import CpuShare, CpuSharing
 from selkie_runner.service.device.loop import DeviceLoop
 from selkie_runner.service.stopping import DeviceStopped
@@ -199,3 +202,18 @@ def test_only_the_devices_thread_computes_in_parallel(device: DeviceLoop) -> Non
         assert [torch.get_num_threads(), *others] == [1, 1]
     finally:
         torch.set_num_threads(usual)
+
+
+def test_a_lost_device_takes_no_more_work(device: DeviceLoop):
+    def lose() -> None:
+        with memory_errors("decoding"):
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+    first = device.call(lose, name="first")
+    later = device.call(lambda: 1, name="later")
+    with pytest.raises(DeviceLost, match="while decoding: CUDA error"):
+        first.future.result(5)
+    assert str(device.lost.result(5)) in str(first.future.exception())
+    with pytest.raises(CancelledError):
+        later.future.result(5)
+    assert not device.alive

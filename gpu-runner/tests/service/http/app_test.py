@@ -222,6 +222,20 @@ def test_loading_in_place_replaces_the_weights(runner: TorchRunner):
     post(runner, "/v1/unload_lora_adapter", lora_name="two")
 
 
+def test_loading_in_place_reads_the_files_of_the_same_folder_again(runner: TorchRunner):
+    question = {"model": "same", "prompt": "The selkie", "max_tokens": 12, "temperature": 0}
+    folder = adapter_folder(runner, "same", 4)
+    for name in ("same", "other"):
+        post(runner, "/v1/load_lora_adapter", lora_name=name, lora_path=str(folder))
+    before = completion(runner, **question)["choices"]
+    assert adapter_folder(runner, "same", 5) == folder
+    body = {"lora_name": "same", "lora_path": str(folder), "load_inplace": True}
+    assert post(runner, "/v1/load_lora_adapter", **body).status_code == 200
+    assert completion(runner, **question)["choices"] != before
+    for name in ("same", "other"):
+        post(runner, "/v1/unload_lora_adapter", lora_name=name)
+
+
 def test_requests_of_several_adapters_at_once_keep_apart(runner: TorchRunner):
     names = ["a1", "a2", "a3"]
     for seed, name in enumerate(names):
