@@ -9,6 +9,7 @@ export * from './heartbeats.js';
 export * from './ids.js';
 export * from './knowledge-base.js';
 export * from './names.js';
+export * from './question-set.js';
 export * from './recipe.js';
 export * from './report.js';
 export * from './results.js';
