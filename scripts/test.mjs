@@ -16,7 +16,13 @@ const full = process.argv.includes('--full');
 const results = mkdtempSync(join(tmpdir(), 'selkie-test-'));
 const runner = join(root, 'gpu-runner');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
-const env = { ...process.env, SELKIE_VENV: venv, PYTHONPATH: runner, PYRIGHT_PYTHON_IGNORE_WARNINGS: '1' };
+const env = {
+  ...process.env,
+  SELKIE_VENV: venv,
+  PYTHONPATH: runner,
+  PYRIGHT_PYTHON_IGNORE_WARNINGS: '1',
+  ...(full && { SELKIE_SOAK_SECONDS: '600' }),
+};
 
 /** Its output goes out line by line, each with the suite's name before it. */
 const run = (suite, file, args, cwd = root) =>

@@ -45,7 +45,7 @@ Stop = Annotated[str, Field(max_length=_MAX_STOP_CHARACTERS)]
 def _prompts(value: object) -> list[Any]:
     """The prompts of a request, one or several: texts, or lists of token ids."""
     given = cast(list[Any], value) if isinstance(value, list) else [value]
-    prompts = [given] if given and type(given[0]) is int else given
+    prompts = [given] if isinstance(value, list) and given and type(given[0]) is int else given
     if len(prompts) > _MAX_PROMPTS:
         raise ValueError(f"has more than {_MAX_PROMPTS} prompts")
     if not (all(isinstance(prompt, str) for prompt in prompts) or all(map(_is_token_ids, prompts))):

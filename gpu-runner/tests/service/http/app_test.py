@@ -282,6 +282,7 @@ REFUSALS: list[tuple[str, Any, int, str, str]] = [
     ("/v1/completions", {"prompt": "x", "max_tokens": 0}, 400, "Bad Request", "at least 1"),
     ("/v1/completions", {"prompt": "x", "max_tokens": 256}, 400, "BadRequestError", "context length is 256"),
     ("/v1/completions", {"prompt": ""}, 400, "BadRequestError", "empty"),
+    ("/v1/completions", {"prompt": 7}, 400, "Bad Request", "must be a text, a list of texts"),
     ("/v1/completions", {"prompt": []}, 400, "BadRequestError", "empty"),
     ("/v1/completions", {"prompt": [99999]}, 400, "BadRequestError", "vocabulary"),
     ("/v1/completions", {"prompt": "x", "top_p": 0}, 400, "Bad Request", "top_p"),
