@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { evidenceOf, readReport } from '../../../examples/approval-bot/report.mjs';
 import { canonicalDigest, textDigest, type TrainRequest } from '../../../src/contract/index.js';
-import { adapter, reward, scores, useControlRig } from '../../support/control-rig.js';
+import { adapter, reward, scores, small, useControlRig } from '../../support/control-rig.js';
 
 const rig = useControlRig();
 
@@ -12,7 +12,7 @@ describe('a round', () => {
   let training: TrainRequest;
 
   it('selects on questions A, and keeps its choice', async () => {
-    await rig.prepare(roundId);
+    await rig.prepare(roundId, { ...small, controls: { rules: true } });
     const [d1first, d2first, d1second, d2second] = await rig.planned(roundId, 'edits');
     if (!d1first || !d2first || !d1second || !d2second) throw new Error('four trials');
     for (const spec of [d1first, d1second, d2second]) await rig.propose(spec);
