@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit tests sit beside their source and need no server; `tests/` starts real processes, one file at a time,
-// because two cores are shared by Temporal, Postgres and PyTorch.
+// Unit tests sit beside their source and need no server; `tests/` starts real processes, one file of a project at a time,
+// because two cores are shared by Temporal, Postgres and PyTorch. `servers` is apart from `process` so that the two lanes of
+// `scripts/test.mjs` take as long as each other.
+const servers = [
+  'tests/process/stack/**/*.test.ts',
+  'tests/process/ledger/**/*.test.ts',
+  'tests/process/cli/**/*.test.ts',
+];
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,6 +18,16 @@ export default defineConfig({
         test: {
           name: 'process',
           include: ['tests/process/**/*.test.ts'],
+          exclude: servers,
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'servers',
+          include: servers,
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,

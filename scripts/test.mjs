@@ -90,6 +90,7 @@ const lanes = [
     ['pyright', check(venvBin('pyright'), ['--pythonpath', venvBin('python')], runner)],
     ['vitest unit', vitest('unit')],
     ['pytest', pytest],
+    ['vitest servers', vitest('servers')],
   ],
 ];
 
