@@ -56,10 +56,12 @@ function armTable({ component, arms, contrasts }: RoundReport): string[] {
   return [
     `| questions B, which chose nothing | ${component} | documents | canaries kept | difference on the same documents |`,
     '|---|---|---|---|---|',
-    ...arms.map(
-      ({ id, label, mean, documents, canaries }) =>
-        `| ${label} | ${percent(mean)} | ${documents} | ${canaries === null ? '' : percent(canaries.kept / canaries.asked)} | ${differences(id)} |`,
-    ),
+    ...arms
+      .filter(({ documents }) => documents > 0)
+      .map(
+        ({ id, label, mean, documents, canaries }) =>
+          `| ${label} | ${percent(mean)} | ${documents} | ${canaries === null ? '' : percent(canaries.kept / canaries.asked)} | ${differences(id)} |`,
+      ),
   ];
 }
 

@@ -16,7 +16,7 @@ export const demoSummarySchema = z.strictObject({
   /** from the command to the table, without the installation */
   wallSeconds: z.number().nonnegative(),
   installSeconds: z.number().nonnegative(),
-  /** the highest sum of resident memory over all processes, sampled every two seconds */
+  /** the highest sum of memory over all processes, shared pages counted once, sampled every two seconds */
   peakMemoryBytes: z.int().nonnegative(),
   /** wall-clock seconds of the rounds' candidate trials, by candidate edit */
   secondsPerEdit: z.number().nonnegative().nullable(),

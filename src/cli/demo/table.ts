@@ -13,8 +13,10 @@ export function resultTable(rounds: RoundResult[]): string {
   });
   const row = (label: string, cell: (round: RoundResult) => string) => table.push([label, ...rounds.map(cell)]);
   const title = (text: string) => table.push([{ content: text, colSpan: rounds.length + 1 }]);
+  // a control that no round ran has no numbers
+  const arms = roundDesign.arms.filter(({ id }) => rounds.some(({ arms }) => (arms[id] ?? null) !== null));
   title('training documents, questions B (which chose nothing)');
-  for (const { id, label } of roundDesign.arms) row(`  ${label}`, ({ arms }) => percent(arms[id] ?? null));
+  for (const { id, label } of arms) row(`  ${label}`, ({ arms }) => percent(arms[id] ?? null));
   title('held-out documents');
   row('  old policy writes and learns', ({ heldOut }) => percent(heldOut.before));
   row('  new policy writes and learns', ({ heldOut }) => percent(heldOut.after));

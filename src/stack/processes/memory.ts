@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { processTable, treeOf } from './processes.js';
 import type { Layout } from '../layout.js';
 import { readRecords } from './records.js';
@@ -10,19 +11,26 @@ export interface MemoryWatch {
 
 const everyMs = 2000;
 
-/**
- * Samples, every two seconds, the resident memory of this process, of the stack's parts and of everything that they
- * started. Pages that processes share count once for each, so the truth is a little less.
- */
+/** Samples, every two seconds, the memory of this process, of the stack's parts and of everything that they started. */
 export function watchMemory(layout: Layout): MemoryWatch {
   let peak = 0;
   const sample = async () => {
     const roots = [process.pid, ...readRecords(layout.pids).map(({ pid }) => pid)];
-    const sum = treeOf(await processTable(), roots).reduce((bytes, { rssBytes }) => bytes + rssBytes, 0);
-    peak = Math.max(peak, sum);
+    const held = await Promise.all(treeOf(await processTable(), roots).map(heldBytes));
+    peak = Math.max(
+      peak,
+      held.reduce((sum, bytes) => sum + bytes, 0),
+    );
   };
   const timer = setInterval(() => void sample(), everyMs);
   timer.unref();
   void sample();
   return { peakBytes: () => peak, stop: () => clearInterval(timer) };
+}
+
+/** A page that N processes share counts as 1/N in each, where the system tells (Linux); elsewhere once in each. */
+async function heldBytes({ pid, rssBytes }: { pid: number; rssBytes: number }): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
+  const kibibytes = /^Pss:\s+(\d+) kB$/mu.exec(rollup)?.[1];
+  return kibibytes === undefined ? rssBytes : Number(kibibytes) * 1024;
 }
