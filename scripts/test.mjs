@@ -42,7 +42,7 @@ const run = (suite, file, args, cwd = root) =>
 const check = (file, args, cwd) => async (suite) =>
   (await run(suite, file, args, cwd)) === 0 ? { passed: 1, failed: [] } : { passed: 0, failed: [suite] };
 
-/** `read` gives the number of tests that passed and the names of those that failed; a suite may also break beside them. */
+/** `read` gives the number of tests that passed and the names of those that failed; a suite itself may break too. */
 const counted = (suite, code, file, read) => {
   const { passed, failed } = existsSync(file) ? read(readFileSync(file, 'utf8')) : { passed: 0, failed: [] };
   return { passed, failed: code !== 0 && failed.length === 0 ? [`${suite} itself`] : failed };

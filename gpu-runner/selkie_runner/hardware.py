@@ -26,7 +26,7 @@ HEADROOM = 0.2
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether products in bf16 have instructions of their own here."""
+    """Whether this CPU has instructions for products in bf16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     flags = _cpu_field("flags", "Features").split()

@@ -9,7 +9,7 @@ export const home = resolve(root, process.env.SELKIE_HOME ?? '.selkie');
 export const installLog = join(home, 'logs', 'install.log');
 export const cli = join(root, 'dist', 'cli', 'main.js');
 
-/** beside what was built, so that it counts for every home */
+/** next to the build, so that it counts for every home */
 export const buildStamp = join(root, 'dist', 'build.sha256');
 
 /** Whether what the stamp stands for was made from what has this digest. */

@@ -87,7 +87,7 @@ const requests: { [N in keyof typeof askersOf]: ActivityRequest<N> } = {
   evaluateAdapter: { trialId, training },
 };
 
-/** Nothing that works: whoever is let in meets a TypeError. */
+/** Dependencies that fail: a caller who is let in meets a TypeError. */
 const nothing = {} as never;
 const activities = {
   ...createLedgerActivities(nothing),

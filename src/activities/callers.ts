@@ -34,8 +34,8 @@ const ofTrial = ({ trialId }: { trialId: string }): Asker[] => [trial(trialId)];
 export type ServedName = Exclude<ActivityName, (typeof gpuActivityNames)[number]>;
 
 /**
- * Who may ask for what: the workflow that the request is about, and the parent that speaks for a child which cannot.
- * Temporal lets anybody start any activity, alone or from a workflow of their own, and what is asked here writes the ledger.
+ * Who may ask for what: the workflow that the request is about, or the parent that speaks for a child which cannot.
+ * Temporal lets anyone start any activity, alone or from their own workflow, and these activities write the ledger.
  */
 export const askersOf: { [N in ServedName]: (request: ActivityRequest<N>) => Asker[] } = {
   resumeCampaign: ({ campaignId }) => [campaign(campaignId)],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ArtifactStore, StoreUnavailable } from './index.js';
 
-// root may write everywhere, so a disk that fails is played by what the file system says
+// root may write everywhere, so the file system's errors are mocked
 const disk = vi.hoisted(() => ({ readCode: '', writeCode: '' }));
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();

@@ -21,8 +21,9 @@ export async function awaitResults(client: Client, campaign: string): Promise<Ro
 }
 
 /**
- * Says how a campaign goes, and approves every release gate of it as `approver`, so that the next round starts from what
- * this one learnt. A measurement wants every policy, good or bad; nobody else should. Returns what ends it.
+ * Shows a campaign's progress and approves each of its release gates as `approver`, so that the next round starts from
+ * what this one learnt. Only a measurement may do so: it needs every policy, good or bad. Returns a function that ends
+ * it.
  */
 export function attend(
   client: Client,

@@ -18,7 +18,7 @@ const aim = 0.8;
 const roundAnswer = 25;
 
 /**
- * Does the grader say what a judge says? It is held against a judge's verdicts, in the form of SEAL's own: apart for the
+ * Does the grader agree with a judge? Compares it with a judge's verdicts, in the form of SEAL's own: apart for the
  * articles on which it was tuned and the others, for every verdict and for each answer once.
  */
 const bench: Bench = { summary: 'the grader against a judge’s verdicts: accuracy and Cohen’s κ by article', run };

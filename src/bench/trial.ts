@@ -125,7 +125,7 @@ async function untilShardEnds(
       }
     }
   };
-  // a round that fails has no shard to wait for; one that goes on is ended by us, which is no failure
+  // a round that fails has no shard to wait for; a round that still runs is ended by us, which is no failure
   const failed = round.then(() => new Promise<never>(() => undefined));
   failed.catch(() => undefined);
   const result = shardResultSchema.parse(await Promise.race([shardEnds(), failed]));

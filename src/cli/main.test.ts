@@ -13,7 +13,7 @@ beforeEach(() => {
   err = '';
   vi.stubEnv('SELKIE_HOME', join(folder, 'home'));
   for (const name of ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'DATABASE_URL']) vi.stubEnv(name, undefined);
-  // nobody's own profile
+  // no profile of the user who runs the tests
   vi.stubEnv('TEMPORAL_CONFIG_FILE', join(folder, 'none.toml'));
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += text.toString()), true));
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += text.toString()), true));

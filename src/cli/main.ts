@@ -63,7 +63,7 @@ Examples:
   return throwing(selkie);
 }
 
-/** Of package.json, which lies above `src/` and `dist/` alike. */
+/** Of package.json, which is above both `src/` and `dist/`. */
 const version = (): string =>
   z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8'))).version;
 
@@ -86,7 +86,7 @@ export async function run(argv: string[]): Promise<number> {
   }
 }
 
-/** Says what went wrong, in one sentence, and returns the exit code. */
+/** Prints what went wrong, in one sentence, and returns the exit code. */
 function fail(error: unknown, argv: string[]): number {
   const { message, exitCode } = explain(error);
   process.stderr.write(wantsJson(argv) ? jsonLine({ error: message }) : `\nselkie: ${safeLines(message)}\n`);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { whySilent } from './silence.js';
 
-/** A server that says of every workflow that its task is tried so many times, and these are its latest events. */
+/** A server that reports `attempt` attempts of each workflow's task, and these latest events. */
 const serverWith = (attempt: number, events: object[] = []): Client =>
   ({
     options: { namespace: 'default' },

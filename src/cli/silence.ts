@@ -2,7 +2,7 @@ import { isGrpcServiceError, type Client } from '@temporalio/client';
 import { ZodError } from 'zod';
 import { shellWord } from '../lib/shell-word.js';
 
-/** so many of the latest events are searched for the failure; a task that fails again writes no further one */
+/** how many of the latest events are searched for the failure; a task that fails again writes no further one */
 const eventsSearched = 20;
 
 type Asked = Pick<Client, 'workflow' | 'workflowService' | 'options'>;

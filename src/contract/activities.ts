@@ -52,7 +52,7 @@ export const activityContracts = {
     result: nothing,
   },
   endWithParent: {
-    /** a child that asks about its own parent: it is cancelled where no run of the parent goes on */
+    /** a child that asks about its own parent; it is cancelled if no run of the parent is running */
     request: z.strictObject({ workflowId: z.string().min(1), parentId: z.string().min(1) }),
     result: nothing,
   },
@@ -79,7 +79,7 @@ export const activityContracts = {
       questionsA: z.int().positive(),
       questionsB: z.int().positive(),
       canaries: z.int().nonnegative(),
-      /** what whoever started the round should know of its corpus: what is left out, what cannot be examined */
+      /** what the person who started the round should know of its corpus: what is left out, what cannot be examined */
       notes: z.array(z.string().max(600)).max(10).default([]),
     }),
   },
@@ -121,7 +121,7 @@ export const activityContracts = {
   },
   buildPolicyTraining: {
     request: roundOnly,
-    /** null: no pair was chosen, in this round or an earlier one, or `refused` says why nothing is trained */
+    /** null: no pair was chosen, in this round or an earlier one, or `refused` is why nothing is trained */
     result: z.strictObject({
       pairs: z.int().nonnegative(),
       training: trainRequestSchema.nullable(),
@@ -161,7 +161,7 @@ export const activityContracts = {
   },
   closeGate: {
     request: gateResultSchema,
-    /** what the ledger holds: a decision that was made before stands */
+    /** what the ledger holds: an earlier decision is kept */
     result: gateResultSchema,
   },
   checkRelease: {

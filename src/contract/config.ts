@@ -47,7 +47,7 @@ export const profilesSchema = z
   .prefault({});
 export type Profiles = z.infer<typeof profilesSchema>;
 
-/** Any other name wedges whoever would send work there. */
+/** Any other name would wedge the workflow that sends work there. */
 const taskQueue = z
   .string()
   .min(1)
@@ -171,7 +171,7 @@ export const roundConfigSchema = z.strictObject({
       deadlineSeconds: z.int().min(1).max(longestSeconds).default(86_400),
       /** what happens at the deadline; never an approval */
       onTimeout: z.enum(['reject', 'hold']).default('hold'),
-      /** whether decisions count that nobody signed; a tenant other than `demo` that has no policy must state it */
+      /** whether unsigned decisions count; a tenant other than `demo` that has no policy must set it */
       trust: z.enum(['signed', 'unsigned']).optional(),
     })
     .prefault({}),
@@ -185,7 +185,7 @@ export const campaignConfigSchema = z.strictObject({
   /** rounds to run; 0: until stopped */
   rounds: z.int().min(0).max(10_000).default(2),
   round: roundConfigSchema.prefault({}),
-  /** what the ledger does not know of where the campaign stands; set when it continues as new */
+  /** what the ledger does not know of the campaign's progress; set when it continues as new */
   progress: z
     .strictObject({
       /** no round before this one is run any more */
@@ -195,8 +195,8 @@ export const campaignConfigSchema = z.strictObject({
     })
     .prefault({}),
   /**
-   * what becomes of a round that failed: `stop` ends the campaign, `retry` runs it again a few times, after waits that grow,
-   * `skip` goes on with the next one
+   * what happens after a round failed: `stop` ends the campaign, `retry` runs the round again a few times, after waits
+   * that grow, `skip` continues with the next round
    */
   onRoundFailure: z.enum(['stop', 'retry', 'skip']).default('stop'),
 });
@@ -258,7 +258,7 @@ export function campaignConfigProblems({ rounds, round, progress }: CampaignConf
   ];
 }
 
-/** Why so many rounds do not fit above a policy of so many layers, if each adds one. */
+/** Why `rounds` more rounds do not fit above a policy of `layers` layers, if each adds one. */
 export function layersProblem(from: RoundConfig['policy']['from'], layers: number, rounds: number): string[] {
   if (from === 'base' || layers + rounds <= mostLayers) return [];
   return [

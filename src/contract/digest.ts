@@ -10,9 +10,9 @@ const levels = 200;
 export const textDigest = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)));
 
 /**
- * sha256 of a value's canonical JSON (RFC 8785): the same for every key order and in both languages. Every value has one,
- * since a handler that throws would wedge its workflow: what JSON has no word for counts as null, half of a surrogate pair
- * as U+FFFD (so the ledger keeps it), what lies deeper than {@link levels} not at all.
+ * sha256 of a value's canonical JSON (RFC 8785): the same for every key order and in both languages. Every value has
+ * one, since a handler that throws would wedge its workflow: what JSON cannot express counts as null, half of a
+ * surrogate pair as U+FFFD (so the ledger keeps it), and what is nested deeper than {@link levels} is left out.
  */
 export const canonicalDigest = (value: unknown): string => textDigest(canonicalize(plain(value, 0)) ?? 'null');
 

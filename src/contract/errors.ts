@@ -44,7 +44,7 @@ export const errorTypes = {
   AdapterNotApplied: { retryable: true },
   /** more infra failures than `maxFailedFraction` allows */
   TooManyFailedTrials: { retryable: false },
-  /** a campaign's round failed, or was cancelled or terminated; the message says why */
+  /** a campaign's round failed, or was cancelled or terminated; the message has the reason */
   RoundFailed: { retryable: false },
   /** a result does not parse with its schema */
   InvalidResult: { retryable: false },

@@ -6,7 +6,7 @@ import { hasControls } from '../lib/visible.js';
 /** Milliseconds that a date can be made of: any other number is no time. */
 const timeSchema = z.int().min(0).max(8.64e15);
 
-/** A name or an id from outside: whoever wrote it can be shown and found again. */
+/** A name or an id from outside, of characters that can be shown and searched for. */
 const plainText = (longest: number) =>
   z
     .string()
@@ -29,7 +29,7 @@ export const tenantPolicySchema = z.strictObject({
   deadlineSeconds: waitSchema.default(31_536_000),
   /** what happens at the deadline; never an approval */
   onTimeout: onTimeoutSchema.default('hold'),
-  /** whether decisions count that nobody signed */
+  /** whether unsigned decisions count */
   trust: z.enum(['signed', 'unsigned']),
 });
 export type TenantPolicy = z.infer<typeof tenantPolicySchema>;
@@ -60,7 +60,9 @@ export const gateSpecSchema = gateRulesSchema.extend({
 });
 export type GateSpec = z.infer<typeof gateSpecSchema>;
 
-/** What a person or a bot sends with `approve` or `reject`; `decision` may be left out, the signal's name says it. */
+/**
+ * What a person or a bot sends with `approve` or `reject`; `decision` may be left out, the signal's name implies it.
+ */
 export const decisionMessageSchema = z.strictObject({
   gateId: plainText(1000),
   digest: sha256Schema,
@@ -125,7 +127,7 @@ export type GateView = z.infer<typeof gateViewSchema>;
 /** Characters of all approvers' names together: a gate's spec travels with every view of it. */
 const approversLength = 2000;
 
-/** Why nobody could ever satisfy a gate, in words: told before anything is spent. */
+/** Why no decisions could ever satisfy a gate, in words; checked before anything is spent. */
 export function gateProblems(
   {
     needed,

@@ -29,7 +29,7 @@ export const defaultModel = 'smollm2-135m-instruct';
 export const llmQueueOf = (model: string): string =>
   model === defaultModel ? taskQueues.llm : `${taskQueues.llm}.${model}`;
 
-/** Where a runner says what it is, beside its queue: on that one a question would stand behind trainings. */
+/** The queue on which a runner describes itself: on its main queue a question would wait behind trainings. */
 export const infoQueueOf = (gpuQueue: string): string => `${gpuQueue}-info`;
 
 export const workflowTypes = {

@@ -1,6 +1,6 @@
 import { defaultPayloadConverter, type Payload, type PayloadConverter } from '@temporalio/common';
 
-/** What stands for a payload that cannot be decoded. It parses with no schema, so its reader refuses it in words. */
+/** Replaces a payload that cannot be decoded. No schema accepts it, so its reader refuses it with the reason. */
 export interface Undecodable {
   __undecodable: true;
   reason: string;
@@ -10,7 +10,7 @@ export interface Undecodable {
 export function undecodableReason(value: unknown): string | null {
   const isSentinel = typeof value === 'object' && value !== null && '__undecodable' in value && 'reason' in value;
   if (!isSentinel) return null;
-  // somebody may have sent a sentinel of their own
+  // the sender may have written a sentinel
   return typeof value.reason === 'string' ? value.reason.slice(0, 300) : 'no reason is given';
 }
 

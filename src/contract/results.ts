@@ -8,7 +8,7 @@ import { armsSchema, heldOutSchema, retentionNumbersSchema } from './report.js';
 import { shardResultSchema, trialTaskSchema } from './shards.js';
 import { outcomeCountsSchema, purposeSchema } from './trials.js';
 
-/** What a round hands down to each of its children, beside what they shall do. */
+/** What a round passes to each of its children, apart from their task. */
 export const runSettingsSchema = z.strictObject({
   /** a name, which is the key of its fair share of a queue too */
   tenant: z.string().min(1).max(40),
@@ -20,7 +20,7 @@ export const runSettingsSchema = z.strictObject({
 });
 export type RunSettings = z.infer<typeof runSettingsSchema>;
 
-/** What a config says of them; which search attributes there are, the server says. */
+/** The settings that a config holds; the search attributes that exist come from the server. */
 export const runSettingsOf = ({ tenant, model, profiles, gpuQueue, llmQueue }: RoundConfig): RunSettings => ({
   tenant,
   profiles,

@@ -33,7 +33,7 @@ export const trainResultSchema = z.strictObject({
   updateNorm: z.number().nonnegative(),
   /** seconds in which the device worked for this training, over all attempts */
   deviceSeconds: z.number().nonnegative(),
-  /** `simulated` computes nothing: such a result is drawn, and says nothing of any model */
+  /** `simulated` computes nothing: its results are drawn at random and are no evidence about any model */
   engine: z.enum(['solo', 'batched', 'simulated']),
   /** the step that the publishing attempt began at; above 0 when it resumed from a checkpoint */
   resumedFromStep: z.int().nonnegative(),
@@ -57,7 +57,7 @@ export const trainHeartbeatSchema = z.strictObject({
 });
 export type TrainHeartbeat = z.infer<typeof trainHeartbeatSchema>;
 
-/** What the runner says of a model in its registry. */
+/** What the runner reports of a model in its registry. */
 export const describeModelRequestSchema = z.strictObject({ model: z.string().min(1) });
 export type DescribeModelRequest = z.infer<typeof describeModelRequestSchema>;
 export const describeModelResultSchema = z.strictObject({

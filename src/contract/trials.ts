@@ -32,7 +32,7 @@ export type PolicyVersion = z.infer<typeof policyVersionSchema>;
 export const asksSchema = z.object({
   /** from memory, or with the document in the prompt */
   mode: z.enum(['closedBook', 'inContext']),
-  /** of its own document */
+  /** about the trial's document */
   splits: z.array(z.enum(['A', 'B'])),
   /** questions B of the next training document, which it cannot know */
   otherSource: z.boolean(),
@@ -111,14 +111,14 @@ export const trialResultSchema = z.strictObject({
   adapter: adapterRefSchema.nullable(),
   /** 0 for a training that was done before */
   deviceSeconds: z.number().nonnegative(),
-  /** the training was done before, for another trial; the ledger says so */
+  /** the training was done before, for another trial, by the ledger's record */
   reused: z.boolean(),
   steps: z.int().nonnegative(),
   evaluation: evaluationSchema.nullable(),
 });
 export type TrialResult = z.infer<typeof trialResultSchema>;
 
-/** How a trial ended, beside what is known of it. */
+/** The trial's result with this outcome, and with all that is known of it. */
 export const outcomeAs = (known: TrialResult, outcome: Outcome, reason: string): TrialResult => ({
   ...known,
   outcome,
@@ -145,7 +145,7 @@ export const emptyResult = (trialId: string, outcome: Outcome, reason: string): 
     reason,
   );
 
-/** The number of a round's or a shard's run, which grows each time its workflow begins anew; 0 before the first. */
+/** The number of a round's or a shard's run, which grows each time its workflow starts again; 0 before the first. */
 export const runSchema = z.int().nonnegative();
 
 export const outcomeCountsSchema = z.partialRecord(outcomeSchema, z.int().nonnegative());

@@ -118,7 +118,7 @@ export interface DomainOf<S, I, A> {
   readonly replayPrompts: readonly string[];
 
   proposal(source: S, template: string, style: PromptStyle): ProposalStep[];
-  /** the training sequences of an edit: what it says, after the source itself where that helps */
+  /** the training sequences of an edit: what it states, after the source itself where that helps */
   parseEdit(source: S, completions: string[], template: string, style: PromptStyle): ParsedEdit;
   /** the source alone: the raw-passage control */
   rawExamples(source: S, style: PromptStyle): Example[];

@@ -17,8 +17,8 @@ export interface Question extends Asked {
 }
 
 /**
- * Puts items in one arm. Whoever asks and whoever reads the answers later call this one function, so that both use the
- * same digests.
+ * Puts items in one arm. The code that asks and the code that later reads the answers both call this function, so that
+ * both use the same digests.
  *
  * @param source null for retention items
  */

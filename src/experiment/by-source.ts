@@ -6,7 +6,7 @@ import { mean, meanInterval, type Interval } from '../seal/statistics.js';
 /** A number for each document that has one. */
 export type BySource = Map<string, number>;
 
-/** An arm beside another on the documents that both have. */
+/** An arm against another on the documents that both have. */
 export interface Comparison {
   arm: number | null;
   against: number | null;

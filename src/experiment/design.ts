@@ -124,7 +124,7 @@ export interface Contrast {
   id: string;
   arm: string;
   against: string;
-  /** in the report's table, beside the arm `shownAt` */
+  /** in the report's table, in the row of the arm `shownAt` */
   label: string;
   shownAt: string;
 }

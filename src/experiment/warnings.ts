@@ -8,7 +8,7 @@ import type { Evidence } from './evidence.js';
 /** Documents that a warning names. */
 const named = 5;
 
-/** What a person should know before deciding, that no number of the report says. As markdown, one line each. */
+/** What a person should know before deciding and no number of the report shows. As markdown, one line each. */
 export function warningsOf(evidence: Evidence, heldOut: HeldOut): string[] {
   return [...unexamined(evidence, heldOut), ...cutDocuments(evidence), ...unmeasured(evidence)];
 }

@@ -51,7 +51,7 @@ const keptNoteLength = 200;
 /** Of a view, so that it is below the bound of a payload whatever people send. */
 const shown = { decisionBytes: 16 * 1024, uncounted: 10, malformed: 10 };
 
-/** The release gate of a round, by rules that the ledger gave: whoever opens it is held to them. */
+/** The release gate of a round. Its rules come from the ledger and bind every caller. */
 export const releaseGate = (
   roundId: string,
   rules: GateRules,
@@ -81,9 +81,9 @@ export function openGate(spec: GateSpec, nowMs: number): GateState {
 }
 
 /**
- * One `approve` or `reject` message, whatever it holds. Approvals count up to `spec.needed` distinct approvers; one reject
- * of somebody who may decide closes the gate, even if they approved before. All other messages are kept and of no effect.
- * A message at or after the deadline is late. Never throws.
+ * One `approve` or `reject` message, whatever it holds. Approvals count up to `spec.needed` distinct approvers. One
+ * authorised reject closes the gate, even from an earlier approver. Other messages are recorded and ignored. A message
+ * at or after the deadline is late. Never throws.
  */
 export function applyDecision(gate: GateState, signal: DecisionSignal, message: unknown, nowMs: number): Applied {
   const current = gate.state === 'open' && nowMs >= gate.dueAtMs ? expireGate(gate, nowMs) : gate;
@@ -110,18 +110,18 @@ export function applyDecision(gate: GateState, signal: DecisionSignal, message: 
   return objection === null ? count(current, record) : remember(current, { ...record, reason: objection });
 }
 
-/** The deadline has passed: an open gate closes as its spec says, which is never an approval. */
+/** The deadline has passed: an open gate closes as its spec states, which is never an approval. */
 export function expireGate(gate: GateState, nowMs: number): GateState {
   if (gate.state !== 'open') return gate;
   const outcome = gate.spec.onTimeout === 'reject' ? 'rejected' : 'hold';
   return close(gate, outcome, `no decision within ${gate.spec.deadlineSeconds} s`, nowMs);
 }
 
-/** What decisions come to by a gate's rules, whatever they say of themselves: those that claim to count are judged anew. */
+/** What decisions amount to by a gate's rules. A decision that is recorded as counted is judged again. */
 export function recount(spec: GateSpec, decisions: readonly DecisionRecord[]): GateState['state'] {
   const { gateId, digest } = spec;
   const counted = decisions.filter((decision) => decision.counted);
-  // a veto stands in whatever order they were recorded
+  // a veto wins in whatever order they were recorded
   const ordered = [...counted].sort((a, b) => Number(b.decision === 'reject') - Number(a.decision === 'reject'));
   let gate = openGate(spec, 0);
   for (const { approver, decision, key } of ordered) {
@@ -130,7 +130,7 @@ export function recount(spec: GateSpec, decisions: readonly DecisionRecord[]): G
   return gate.state;
 }
 
-/** What the `gates` query shows; `blocked` says why nothing can be released any more. */
+/** What the `gates` query shows; `blocked` is why nothing can be released any more. */
 export function gateView(gate: GateState, blocked: string | null = null): GateView {
   const { spec, state, reason, dueAtMs, uncounted, malformedCount } = gate;
   const counted = gate.decisions.filter((decision) => decision.counted);
@@ -150,7 +150,7 @@ export function gateView(gate: GateState, blocked: string | null = null): GateVi
   };
 }
 
-/** The first ones whose JSON is not longer than so many bytes. */
+/** The leading items whose JSON fits in `bytes` together. */
 export function asManyAsFit<T>(items: readonly T[], bytes: number): T[] {
   let left = bytes;
   const end = items.findIndex((item) => (left -= utf8ToBytes(JSON.stringify(item)).length) < 0);
@@ -197,9 +197,9 @@ function parseMessage(signal: DecisionSignal, message: unknown): DecisionMessage
 }
 
 /**
- * The key of the record that a message becomes. Two messages with one key are the same message. The sender's key is scoped
- * by who, what and about what: nobody's key can shadow another's vote, no resend can shadow a veto, and a decision on a
- * stale digest can shadow no later one on this gate's.
+ * The key of the record that a message becomes. Two messages with one key are the same message. The key that a sender
+ * chose is scoped by approver, signal and what is decided on: it cannot shadow another person's vote, a resend cannot
+ * shadow a veto, and a decision on a stale digest cannot shadow a later one on this gate's digest.
  */
 export function recordKey(
   spec: GateSpec,
@@ -260,7 +260,7 @@ function remember(gate: GateState, record: DecisionRecord): Applied {
   };
 }
 
-/** Counts a message that nobody can use. */
+/** Counts a message that cannot be used. */
 export function refuseMessage(gate: GateState, signal: DecisionSignal, why: string, atMs: number): GateState {
   const malformed = [...gate.malformed, { atMs, signal, reason: why.slice(0, 200) }].slice(-kept);
   return { ...gate, malformed, malformedCount: gate.malformedCount + 1 };

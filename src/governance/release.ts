@@ -2,7 +2,7 @@ import type { DecisionRecord, GateResult, GateSpec, ModelRef } from '../contract
 import { modelDigest } from '../seal/keys.js';
 import { recount } from './gates.js';
 
-/** A release, as far as it says what another one may replace. */
+/** A release, as far as it decides what another one may replace. */
 export interface LiveRelease {
   releaseId: number;
   alias: string;
@@ -11,8 +11,8 @@ export interface LiveRelease {
 }
 
 /**
- * Why a gate, as recorded, is no approval; null: it is one. The decisions are counted once more, by the gate's snapshot of its
- * rules, and what the caller claims must be about the same content.
+ * Why a gate, as recorded, is no approval; null: it is one. The decisions are counted again, by the gate's snapshot of
+ * its rules, and the caller's claim must be about the same content.
  */
 export function releaseObjection(
   { spec, result }: { spec: GateSpec; result: GateResult | null },

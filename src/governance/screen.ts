@@ -22,7 +22,7 @@ export interface ScreenLimits {
   sameEdit: number;
   /** likeness, 0..1, from which a question is the same question */
   sameQuestion: number;
-  /** from this length on nobody finds the same words by chance: one copied question is too many */
+  /** from this length on, equal words are no coincidence: one copied question is too many */
   longQuestion: number;
   /** short questions have an obvious wording, so this share of them (and three at least) must be copied */
   shortQuestions: number;

@@ -23,8 +23,8 @@ const unwritten = ({ tenant, gate }: Asked): StoredPolicy => ({
 });
 
 /**
- * The rules of a round's gate: of the tenant's policy and of the round's config always the stricter one. `problems`, where
- * nobody could ever satisfy them.
+ * The rules of a round's gate: the stricter of the tenant's policy and the round's config, rule by rule. `problems`, if
+ * no decisions could ever satisfy them.
  */
 export function gateRules(asked: Asked, stored: StoredPolicy | null): { rules: GateRules } | { problems: string[] } {
   const { gate, requestedBy } = asked;
@@ -55,7 +55,7 @@ const unsignable = ({ tenant, gate }: Asked, stored: StoredPolicy | null): strin
       'give it one (`npx selkie policy set`), or state "unsigned" if decisions count that nobody signed'
     : `gate.trust: only signed decisions count, and this version verifies no signatures: nothing could be approved`;
 
-/** Who may decide by both lists, of which an empty one names everybody; null: nobody. */
+/** Who may decide by both lists, of which an empty one allows everyone; null: no one may. */
 function namesInBoth(policy: readonly string[], asked: readonly string[]): string[] | null {
   if (policy.length === 0) return [...asked];
   if (asked.length === 0) return [...policy];

@@ -10,7 +10,7 @@ export interface OwnerOptions {
   /** the server and this process, as the desired state names them */
   server: string;
   holder: string;
-  /** where an adapter's PEFT directory lies, for the server to read */
+  /** the path of an adapter's PEFT directory, for the server to read */
   folderOf: (adapter: ArtifactRef) => Promise<string>;
   /** told what went wrong without harm */
   warn: (message: string) => void;

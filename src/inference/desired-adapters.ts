@@ -6,8 +6,8 @@ import type { AdapterHolder } from '../contract/index.js';
  */
 export interface DesiredAdapters {
   /**
-   * Holds an adapter, or goes on holding it. Without `seconds` the hold ends only when it is dropped. `loads` tells that
-   * this holder loads the adapter now: what no holder loaded is not ours to unload.
+   * Holds an adapter, or renews its hold. Without `seconds` the hold ends only when it is dropped. `loads` means that
+   * this holder loads the adapter now: an adapter that no holder loaded is not ours to unload.
    */
   hold(who: AdapterHolder, options: { seconds?: number; loads?: boolean }): Promise<void>;
   /** Ends a hold. Whether the adapter may be unloaded: no other holder wants it, and one of its holders loaded it. */

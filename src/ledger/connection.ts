@@ -5,7 +5,7 @@ import { LedgerUnavailable, asOutage } from './outage.js';
 /** How long a connection may take to be made. */
 const connectWithinMs = 10_000;
 
-/** The settings of every connection; what the URL says goes before them. */
+/** The settings of every connection; settings in the URL take precedence. */
 export const connectionOf = (databaseUrl: string): PoolConfig => ({
   connectionString: databaseUrl,
   connectionTimeoutMillis: connectWithinMs,

@@ -61,7 +61,7 @@ export const json = (value: unknown): string | null =>
     ? null
     : JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? storableText(part) : part));
 
-/** A caller asked for a row that nobody has written. */
+/** A caller asked for a row that does not exist. */
 export class NotInLedger extends Error {
   override readonly name = 'NotInLedger';
   constructor(what: string) {

@@ -68,7 +68,7 @@ export class Ledger extends Queries {
    * Connects to a ledger that {@link migrate} has brought up to date.
    *
    * @throws LedgerUnavailable where the server does not answer
-   * @throws Error that says why the server refuses
+   * @throws Error with the server's reason where it refuses
    */
   static async connect(databaseUrl: string, { connections = 10 } = {}): Promise<Ledger> {
     const pool = new pg.Pool({ ...connectionOf(databaseUrl), ...queryBounds, max: connections });
@@ -84,9 +84,9 @@ export class Ledger extends Queries {
   }
 
   /**
-   * Runs `work` in one transaction: all of its writes are seen at once, or none. A connection that is lost within it ends
-   * this transaction alone. (The libraries above `pg`, such as kysely, listen to such a connection no more than its pool
-   * does; those that do listen bring a driver or a query language of their own.)
+   * Runs `work` in one transaction: all of its writes are seen at once, or none. A connection that is lost within it
+   * ends this transaction alone. (The libraries above `pg`, such as kysely, listen to such a connection no more than
+   * its pool does; those that do listen bring their own driver or query language.)
    */
   async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     const client = await this.pool.connect().catch((error: unknown) => {
@@ -121,5 +121,5 @@ export class Ledger extends Queries {
 }
 
 function ignore(): void {
-  // whoever uses the connection is told as well
+  // the user of the connection gets the error too
 }

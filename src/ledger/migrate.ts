@@ -8,15 +8,16 @@ import { asOutage } from './outage.js';
 const migrations = fileURLToPath(new URL('../../src/ledger/migrations', import.meta.url));
 
 /**
- * Brings the ledger's schema up to date. Run by every process that starts: whoever comes second waits for the first and
- * then finds nothing to do.
+ * Brings the ledger's schema up to date. Every process that starts runs it: a second one waits for the first and then
+ * finds nothing to do.
  *
  * @returns the migrations that this call ran
  * @throws LedgerUnavailable where the server does not answer
- * @throws Error that says why the server refuses
+ * @throws Error with the server's reason where it refuses
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
-  // a client of ours, since the runner does not wait for the end of its own: a Postgres stopped next would end the process
+  // our client: the runner does not wait until its own client has ended, and a Postgres stopped next would end the
+  // process
   const dbClient = new pg.Client(connectionOf(databaseUrl));
   dbClient.on('error', ignore);
   try {

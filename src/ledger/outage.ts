@@ -15,9 +15,9 @@ const networkCodes = new Set(
 );
 
 /**
- * SQLSTATEs by which Postgres says that it cannot serve for now: connection exceptions (08), no room or connections left
- * (53), its own disk (58030), shutdowns, crashes and start-ups (57P0x), a connection that it ended for being idle (25P03),
- * and a server that another has taken over from (25006).
+ * SQLSTATEs with which Postgres reports that it cannot serve for now: connection exceptions (08), no room or
+ * connections left (53), its own disk (58030), shutdowns, crashes and start-ups (57P0x), a connection that it ended for
+ * being idle (25P03), and a server that another has taken over from (25006).
  */
 const awayStates = /^((08|53)...|57P0.|58030|25P03|25006)$/;
 

@@ -35,7 +35,7 @@ export class Policies {
     return maybeRow(this.db, policySchema, select, [roundId]);
   }
 
-  /** What the round's policy is trained on. The first request stands; returns what stands. */
+  /** What the round's policy is trained on. First write wins; returns the stored policy. */
   async request(roundId: string, { pairs, request }: { pairs: number; request: TrainRequest }): Promise<Policy> {
     await run(this.db, `insert into policies (round_id, pairs, request) values ($1, $2, $3) on conflict do nothing`, [
       roundId,
@@ -73,7 +73,7 @@ export class Policies {
     return found !== null;
   }
 
-  /** The last policy that the tenant trained on this model: what it cost says what the next will. */
+  /** The last policy that the tenant trained on this model; its cost predicts the next one's. */
   async lastTrained({ tenant, model, baseDigest }: PolicyOwner): Promise<Policy | null> {
     return maybeRow(
       this.db,
@@ -86,7 +86,7 @@ export class Policies {
     );
   }
 
-  /** What came of it. The first stands; returns what stands. */
+  /** The result of the training. First write wins; returns the stored policy. */
   async record(roundId: string, { training, model }: { training: TrainResult; model: ModelRef }): Promise<Policy> {
     await run(this.db, `update policies set training = $2, model = $3 where round_id = $1 and training is null`, [
       roundId,

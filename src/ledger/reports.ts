@@ -16,7 +16,7 @@ export class Reports {
     return (await maybeRow(this.db, reportSchema, select, [roundId]))?.summary ?? null;
   }
 
-  /** The first report of a round stands, since a gate may be bound to it; returns what stands. */
+  /** First write wins, since a gate may be bound to the report; returns the stored one. */
   async insert(roundId: string, summary: ReportSummary): Promise<ReportSummary> {
     await run(
       this.db,

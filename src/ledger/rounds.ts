@@ -85,7 +85,7 @@ export class Rounds {
     return maybeRow(this.db, roundRowSchema, `select ${columns} from rounds where round_id = $1`, [roundId]);
   }
 
-  /** Where a campaign stands, by the rounds that it claimed; null: it has claimed none. */
+  /** A campaign's progress, by the rounds that it claimed; null: it has claimed none. */
   async campaign(campaign: string): Promise<CampaignStand | null> {
     return maybeRow(
       this.db,
@@ -129,7 +129,7 @@ export class Rounds {
     return { ...round, corpusDigest, model, old };
   }
 
-  /** Fixes what the round runs on. The first preparation stands; returns what stands. */
+  /** Fixes what the round runs on. First write wins; returns the stored preparation. */
   async prepare(
     roundId: string,
     {
@@ -150,7 +150,7 @@ export class Rounds {
     return this.prepared(roundId);
   }
 
-  /** The policy that the round trained; the first stands. */
+  /** The policy that the round trained; first write wins. */
   async setNew(roundId: string, model: ModelRef): Promise<void> {
     await run(this.db, `update rounds set new_model = $2 where round_id = $1 and new_model is null`, [
       roundId,
@@ -158,7 +158,7 @@ export class Rounds {
     ]);
   }
 
-  /** The round is at a stage. It goes on only: what an attempt of an earlier stage says late changes nothing. */
+  /** Moves the round to a stage, only forward: a late attempt of an earlier stage changes nothing. */
   async enter(roundId: string, stage: RoundStage): Promise<void> {
     await run(
       this.db,
@@ -168,7 +168,7 @@ export class Rounds {
     );
   }
 
-  /** How the round ended. A round that runs again under its id ends again, so the last close stands. */
+  /** How the round ended. A round that runs again under its id ends again, so the last close wins. */
   async close(roundId: string, { status, reason }: Pick<RoundRow, 'status' | 'reason'>): Promise<void> {
     await run(
       this.db,

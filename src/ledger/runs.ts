@@ -8,8 +8,8 @@ export class Runs {
   constructor(private readonly db: Db) {}
 
   /**
-   * A workflow says that it began. Only what began later than the latest known run is a new one; a repeated or a late
-   * attempt is told which run that is.
+   * Records that a workflow began. Only a later start than that of the latest known run is a new run; a repeated or a
+   * late attempt gets that run's number.
    */
   async begin(workflowId: string, startedAtMs: number): Promise<{ run: number; isNew: boolean }> {
     const begun = await maybeRow(

@@ -21,7 +21,7 @@ const select = `select selection from selections where round_id = $1`;
 export class Selections {
   constructor(private readonly db: Db) {}
 
-  /** The first selection of a round stands; returns what stands. */
+  /** First write wins; returns the stored selection. */
   async insert(roundId: string, selection: Selection): Promise<Selection> {
     await run(
       this.db,

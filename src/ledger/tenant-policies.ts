@@ -24,7 +24,7 @@ export class TenantPolicies {
     return maybeRow(this.db, storedSchema, `${select} where tenant = $1 order by version desc limit 1`, [tenant]);
   }
 
-  /** Writes a version. The first write of it stands; returns what stands, and whether this call wrote it. */
+  /** Writes a version. First write wins; returns the stored version, and whether this call wrote it. */
   async set(given: {
     tenant: string;
     version: number;

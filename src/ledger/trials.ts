@@ -155,7 +155,9 @@ export class Trials {
     );
   }
 
-  /** Which proposal the trial trains on (null: the passage alone) and how. The first write wins; returns what stands. */
+  /**
+   * Which proposal the trial trains on (null: the passage alone) and how. First write wins; returns the stored trial.
+   */
   async setProposal(trialId: string, proposalKey: string | null, training: TrainRequest | null): Promise<Trial> {
     return this.update(
       `update trials set proposal_key = coalesce(proposal_key, $2), training = coalesce(training, $3)
@@ -165,7 +167,7 @@ export class Trials {
     );
   }
 
-  /** The first write wins; returns what stands. */
+  /** First write wins; returns the stored trial. */
   async setScreen(trialId: string, screen: Screen): Promise<Trial> {
     return this.update(
       `update trials set screen = coalesce(screen, $2) where trial_id = $1 returning ${columns}`,
@@ -175,8 +177,8 @@ export class Trials {
   }
 
   /**
-   * How the trial ended. The first write of the shard's latest run wins: retries and late attempts change nothing. Returns
-   * what stands; null where an older run speaks and nothing stands yet.
+   * How the trial ended. The first write of the shard's latest run wins: retries and late attempts change nothing.
+   * Returns the stored result; null where an older run writes and none is stored yet.
    *
    * @param modelDigest of the learner with the trial's adapter on top, where one was trained
    */
@@ -214,7 +216,10 @@ export class Trials {
     return found.length > 0;
   }
 
-  /** Gives every planned trial of a round that has no outcome this one: nobody will run it any more. How many there were. */
+  /**
+   * Gives this outcome to every planned trial of a round that has none, because no run will do it any more. Returns how
+   * many.
+   */
   async recordRest(roundId: string, outcome: Outcome, reason: string): Promise<number> {
     return run(
       this.db,
@@ -236,9 +241,9 @@ export class Trials {
   }
 
   /**
-   * Opens a shard's trials again whose outcome says nothing of their edit, for a later run of the round. Not those that
-   * something was built on: `settledBy` the selection or the plan of another purpose, and none after the report. How many were
-   * opened.
+   * Opens a shard's trials again, for a later run of the round, whose outcome is no verdict on their edit. Leaves out
+   * trials that later work is built on: where `settledBy`, the selection or the plan of another purpose, exists, and
+   * after the report. Returns how many were opened.
    */
   async reopen(roundId: string, purpose: Purpose, shard: number, settledBy: Purpose | null): Promise<number> {
     return run(

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The word of a list that somebody may have meant by one that is not in it; undefined where none is near. */
+/** The word of a list that was probably meant by one that is not in it; undefined where none is near. */
 export function closestOf(word: string, words: readonly string[]): string | undefined {
   const near = words
     .map((other) => ({ other, edits: distance(word.toLowerCase(), other.toLowerCase()) }))

@@ -1,4 +1,6 @@
-/** What an error states. Where no address of a host answers there are several errors: the first stands for all. */
+/**
+ * The message of an error. Where no address of a host answers there are several errors: the first represents them all.
+ */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return messageOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);

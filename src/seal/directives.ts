@@ -1,12 +1,12 @@
 import type { Example, Recipe } from '../contract/index.js';
 
-/** What a self-edit may say of its own training; whatever is missing stays as the round's recipe has it. */
+/** What a self-edit may state about its own training; missing values come from the round's recipe. */
 export type Directives = Partial<Pick<Recipe, 'learningRate' | 'schedule' | 'epochs' | 'batchSize'>> & {
   /** `title-prefix`: each line also once with the source's title before it */
   augmentation?: 'none' | 'title-prefix';
 };
 
-/** A directive outside its safe bounds, as proposed and as used (`unchanged`: what the recipe says stays). */
+/** A directive outside its safe bounds, as proposed and as used (`unchanged`: as in the recipe). */
 export interface Clamp {
   field: string;
   proposed: unknown;

@@ -24,7 +24,7 @@ export interface Asked {
   otherAnswers?: readonly string[] | undefined;
 }
 
-/** Grades an answer against the reference and the others there are, by what `docs/grading.md` says. */
+/** Grades an answer against the reference and its alternatives, by the rules of `docs/grading.md`. */
 export function gradeAnswer(reference: string, answer: string, asked: Asked = {}): Grade {
   const { question = '', otherAnswers = [] } = asked;
   const given = read(answer);

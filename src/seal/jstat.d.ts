@@ -1,4 +1,4 @@
-/** What is used of jstat, which has no types of its own. */
+/** The part of jstat that is used; it ships without types. */
 declare module 'jstat' {
   const jstat: {
     studentt: {

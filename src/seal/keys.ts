@@ -18,7 +18,7 @@ export const modelDigest = (model: ModelRef): string =>
 
 /**
  * An item as it was put. The prompt carries the style and, in context, the source, so that a changed wording is another
- * item; `content` holds what the answer is graded against; `sampling` says where an answer ends.
+ * item; `content` holds what the answer is graded against; `sampling` decides where an answer ends.
  */
 export const itemDigest = (item: {
   prompt: Prompt;
@@ -67,7 +67,7 @@ export const proposalKey = (proposal: {
     seed: proposal.seed,
   });
 
-/** What a writer says to one prompt. `sampling` holds the seed of this completion. */
+/** What a writer answers to one prompt. `sampling` holds the seed of this completion. */
 export const completionKey = (completion: {
   writer: ModelRef;
   prompt: Prompt;

@@ -5,7 +5,7 @@ export function mean(values: number[]): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** A mean over documents and where the mean over all documents of the kind lies with 95 % confidence. */
+/** A mean over documents, and the 95 % confidence interval of the mean over all documents of the kind. */
 export interface Interval {
   /** null of nothing */
   estimate: number | null;
@@ -18,16 +18,16 @@ export interface Interval {
   fewDocuments: boolean;
 }
 
-/** With fewer documents than this an interval says so. */
+/** An interval over fewer documents is marked `fewDocuments`. */
 export const enoughDocuments = 5;
 
 /** Values this near are equal: the same shares, subtracted in another order, differ by less. */
 const equalWidth = 1e-9;
 
 /**
- * Student's interval of a mean. A percentile bootstrap would be too narrow below some thirty documents: of four it covers
- * 79 % where it says 95 %. Documents that are all alike say nothing of how far others may lie, so there is no interval of
- * no width.
+ * Student's interval of a mean. A percentile bootstrap would be too narrow below some thirty documents: of four it
+ * covers 79 % where it claims 95 %. Documents that are all alike are no evidence of how far others may differ, so there
+ * is no interval of zero width.
  *
  * @param within the least and the most that a mean can be
  */

@@ -6,9 +6,9 @@ import { isAlive, startTimeOf } from './processes/processes.js';
 const longestPauseMs = 20;
 
 /**
- * Runs `work` while no other process runs its own under this folder. Each raises its own flag and goes on only if it sees
- * no other: of two that raise theirs at once, neither does. A flag is named after its process, so that the one of a process
- * that was killed can be told, and taken down, without a chance to hit another's.
+ * Runs `work` while no other process runs its own under this folder. Each process raises a flag and continues only if
+ * it sees no other: if two raise theirs at once, neither does. A flag is named after its process, so that the flag of a
+ * killed process can be recognised and removed without a chance to hit another's.
  */
 export function alone<T>(folder: string, work: () => T): T {
   const flag = flagOf(process.pid, startTimeOf(process.pid) ?? '');

@@ -69,7 +69,7 @@ export function workerSpec(layout: Layout, env: NodeJS.ProcessEnv, model?: strin
     command: process.execPath,
     args: [join(repoRoot, 'dist', 'workers', 'main.js')],
     env: {
-      // it runs in the home of the stack; a round's corpus lies where whoever starts the stack works, or in the checkout
+      // it runs in the home of the stack; a round's corpus is where the stack was started, or in the checkout
       SELKIE_CORPUS_ROOTS: [process.cwd(), join(repoRoot, 'corpus')].join(delimiter),
       ...env,
       ...(model !== undefined && { SELKIE_MODEL: model }),

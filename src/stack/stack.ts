@@ -12,7 +12,7 @@ export interface Stack extends Endpoints {
   /** true: another process started it and keeps it; `stop` then leaves it running */
   readonly attached: boolean;
   processes(): RunningPart[];
-  /** Stops everything that this process started; state stays on disk and the next start goes on from there. */
+  /** Stops everything that this process started; state stays on disk and the next start resumes from it. */
   stop(): Promise<void>;
   /** Sends a signal to a part's process; a part that ends of it is started again. */
   kill(name: PartName, signal: NodeJS.Signals): void;

@@ -1,8 +1,9 @@
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
 /**
- * Beats for activities that have nothing to report, so that what a killed worker had in hand is given up after the heartbeat
- * timeout and not after the whole time of an attempt. What ends within a third of the timeout never beats.
+ * Sends heartbeats for activities that report no progress, so that the work of a killed worker is given up after the
+ * heartbeat timeout and not after the whole time of an attempt. An activity that ends within a third of the timeout
+ * sends none.
  */
 export const beating: ActivityInterceptorsFactory = (context) => ({
   inbound: {

@@ -77,7 +77,7 @@ async function connect(options: NativeConnectionOptions): Promise<NativeConnecti
   }
 }
 
-/** Nobody listens there, or nobody knows the host; a server that refuses us says so in other words. */
+/** No server listens there, or the host is unknown; a server that refuses us fails with another message. */
 const isTemporalAway = ({ cause }: Error): boolean =>
   cause instanceof Error &&
   cause.name === 'TransportError' &&

@@ -11,8 +11,8 @@ interface Temporal {
 }
 
 /**
- * Cancels a child whose parent's run has ended without ending it, as a reset of the parent does: the run after it starts
- * children of its own. What somebody else started, or a run that goes on, is left alone.
+ * Cancels a child whose parent's run has ended without ending it, as a reset of the parent does: the next run starts
+ * its own children. A workflow that was started otherwise, and a run that still runs, are left alone.
  */
 export async function endOrphan(temporal: Temporal, workflowId: string, parentId: string): Promise<void> {
   const child = await find(temporal, workflowId);
@@ -22,7 +22,9 @@ export async function endOrphan(temporal: Temporal, workflowId: string, parentId
   if (Number(parentRun?.status) !== running) await cancel(temporal, workflowId, child?.execution?.runId ?? '');
 }
 
-/** Cancels a workflow where no run of its parent goes on. A run after a reset of the parent waits for the child still. */
+/**
+ * Cancels a workflow if no run of its parent is running. A run after a reset of the parent still waits for the child.
+ */
 export async function endWithParent(temporal: Temporal, workflowId: string, parentId: string): Promise<void> {
   const parent = await find(temporal, parentId);
   if (Number(parent?.status) !== running) await cancel(temporal, workflowId, '');

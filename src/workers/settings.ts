@@ -60,7 +60,7 @@ const settingsSchema = z
     openQuestions: env.SELKIE_OPEN_QUESTIONS,
     /** the folder of the sample corpora, one for each domain */
     corpusDir: env.SELKIE_CORPUS_DIR,
-    /** under which a round's corpus must lie: by default where the worker runs, and beside the sample corpora */
+    /** folders that hold the rounds' corpora: by default the working directory, and the parent of the sample corpora */
     corpusRoots: rootsOf(env.SELKIE_CORPUS_ROOTS) ?? [process.cwd(), dirname(env.SELKIE_CORPUS_DIR)],
     /** `auto`: the worker makes its version the current one; `manual`: an operator does */
     rollout: env.SELKIE_ROLLOUT,
@@ -68,7 +68,7 @@ const settingsSchema = z
     metrics: env.SELKIE_METRICS,
   }));
 
-/** What a workflow worker must be told, beside Temporal's own environment configuration. */
+/** The settings of a workflow worker, apart from Temporal's own environment configuration. */
 export type WorkerSettings = z.output<typeof settingsSchema>;
 
 /** The environment does not say all that a worker needs. */
@@ -76,7 +76,7 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-/** Compose sets what nobody has said to nothing. */
+/** Compose sets an unset variable to the empty string. */
 const withoutEmpty = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 

@@ -86,7 +86,7 @@ describeWithTemporal('a gate among many', () => {
         verdict: { counted: true },
         release: { released: false, reason: blocked },
       });
-      // whoever opens a gate afterwards reads it in what is decided
+      // a gate that opens later shows it in its subject
       const three = await rig.start(workflowTypes.round, 'three', config);
       const { spec } = await openGateOf(three, ledger);
       expect(spec.subject).toMatch(/; it cannot be released: release 1 of one is live/);
@@ -101,7 +101,7 @@ describeWithTemporal('a gate among many', () => {
     await rig.serving(scripted, async () => {
       const round = await rig.start(workflowTypes.round, 'answers', config);
       const gate = await openGateOf(round, ledger);
-      // a gate on a queue that nobody serves
+      // a gate on a queue without workers
       const silent = await rig.client.start(workflowTypes.gate, {
         workflowId: 'silent.gate-release',
         taskQueue: 'nobody',

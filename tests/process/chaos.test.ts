@@ -5,7 +5,7 @@ import { whileAnOutcomeWaits } from '../support/held-trials.js';
 import { killAndWait, playRound, untilTrials, type Ending, type Play } from '../support/played-round.js';
 import { checkpoints, tinyRound, until } from '../support/tiny-round.js';
 
-// The same round four times, each on a stack of its own: undisturbed, with the worker killed twice, the second time while it
+// The same round four times, each on its own stack: undisturbed, with the worker killed twice, the second time while it
 // writes an outcome, with the runner killed in mid-training, and with Postgres killed twice. All must end with the same
 // texts, weights and log-likelihoods.
 const roundId = 'demo.chaos.r0001';

@@ -49,7 +49,7 @@ function firstAsker(name: string, request: unknown): Asking {
     const [first] = (askersOf as unknown as AskersOf)[name]?.(request) ?? [];
     if (first !== undefined) return first;
   } catch {
-    // a request that does not parse is refused whoever asks
+    // a request that does not parse is refused for every caller
   }
   return { workflowType: 'none', workflowId: 'none' };
 }

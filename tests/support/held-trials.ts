@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { until } from './tiny-round.js';
 
-/** Lets nobody write to the ledger's trials until `work` has ended; `work` begins once an outcome waits to be written. */
+/** Blocks writes to the ledger's trials until `work` has ended; `work` begins once an outcome waits to be written. */
 export async function whileAnOutcomeWaits(databaseUrl: string, work: () => void): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

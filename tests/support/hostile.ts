@@ -66,7 +66,7 @@ export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /**
- * A well-formed message with hostile parts: any leaf keeps its value or has a hostile one of its own type, now and then
+ * A well-formed message with hostile parts: any leaf keeps its value or has a hostile one of its type, now and then
  * of another; any key may be missing.
  */
 export function hostileLike(sample: unknown): fc.Arbitrary<unknown> {

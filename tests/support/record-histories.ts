@@ -4,7 +4,7 @@
 //
 // A recorded history stands for the runs that an older version left behind, and must replay for as long as there may be
 // such runs. So a scenario that is there is never written again: a workflow that changes gets `patched`, and a new
-// scenario here. Only before the first release may the folder be emptied and recorded anew.
+// scenario here. Only before the first release may the folder be emptied and recorded again.
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -118,7 +118,7 @@ export class Rig {
     await this.#up?.env.teardown();
   }
 
-  /** Runs `body` while workers serve every queue with these activities; without `gpu` nobody serves a runner's. */
+  /** Runs `body` while workers serve every queue with these activities; without `gpu` runners' queues have none. */
   async serving<T>(scripted: ScriptedActivities, body: () => Promise<T>, { gpu = true } = {}): Promise<T> {
     this.#scripted = scripted;
     this.#lookForOrphans(scripted);

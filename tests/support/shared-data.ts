@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * Public files that are too large or not ours to be kept here (SQuAD and its kin, SEAL's verdicts): in the folder that
- * `SELKIE_TEST_DATA` names, else beside the project.
+ * `SELKIE_TEST_DATA` names, else next to the project.
  */
 const folder = process.env['SELKIE_TEST_DATA'] ?? resolve(fileURLToPath(import.meta.url), '../../../../shared/data');
 

@@ -72,7 +72,7 @@ async function worstShard(purpose: string): Promise<TrialSpec[]> {
   return specs;
 }
 
-/** What `loadShard` gives: late trials of the largest purpose, beside as many recorded outcomes of each kind. */
+/** What `loadShard` gives: late trials of the largest purpose, and as many recorded outcomes of each kind. */
 const loadedOf = (specs: TrialSpec[]): LoadedShard => ({
   run: 9999,
   open: specs.map((spec, i) => briefOf({ ...spec, index: 79_800 + i })),

@@ -5,7 +5,7 @@ import { checkCorpus } from '../../src/cli/commands/corpus.js';
 import type { CorpusCheck } from '../../src/cli/corpus/text.js';
 import { repoRoot } from '../../src/stack/layout.js';
 
-// Public files as they are in the wild. They lie beside the checkout and are no part of the project.
+// Public files as they are in the wild. They are next to the checkout and no part of the project.
 
 const shared = join(repoRoot, '..', 'shared');
 const qa = join(shared, 'data', 'qa');

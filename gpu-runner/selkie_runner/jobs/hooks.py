@@ -10,7 +10,7 @@ from .job import TrainingProgress
 
 
 class Decision(IntEnum):
-    """How a training goes on; where hooks differ, the largest counts."""
+    """What happens to a training next; where hooks differ, the largest counts."""
 
     GO_ON = 0
     #: take no more steps and export the layer as it is
@@ -23,7 +23,7 @@ class StepHook(Protocol):
     """Watches a training, and decides between its steps."""
 
     def between_steps(self, progress: TrainingProgress, seconds: float) -> Decision:
-        """Take note of where the training is, and decide how it goes on.
+        """Take note of where the training is, and decide what happens next.
 
         Called before the first step, between two steps, after the last one, where the decision changes nothing, and
         while the training waits for its turn. By one thread at a time, in the process that was asked for the training,

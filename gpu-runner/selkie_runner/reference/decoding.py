@@ -20,7 +20,7 @@ from ..rows.sampling import token_logprobs
 
 #: positions whose logits are held at once while scoring
 _SCORED_POSITIONS: Final = 2048
-#: a shorter prefix that prompts share costs more as a pass of its own than it saves
+#: a shorter prefix that prompts share costs more as a separate pass than it saves
 _WORTH_SHARING: Final = 24
 
 
@@ -133,7 +133,7 @@ def _wide(logits: Tensor) -> Tensor:
 
 
 def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
-    """How many tokens all prompts begin with, each keeping one of its own; 0 where a pass of its own would not pay."""
+    """How many tokens all prompts begin with, at least one left to each; 0 where a separate pass would not pay."""
     if len(prompts) < 2:
         return 0
     first, last = min(prompts), max(prompts)  # in lexical order: what these two share, all share

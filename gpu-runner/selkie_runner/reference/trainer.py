@@ -42,7 +42,7 @@ def train_solo(
     Sending True after a step makes it the last: the layer is exported as it is.
 
     Between two steps the caller may use the model with other adapters: each step activates its own. Closing the
-    generator cancels the training and takes its adapters off the model. A later call with the same `work_dir` goes on
+    generator cancels the training and takes its adapters off the model. A later call with the same `work_dir` resumes
     from the last checkpoint and ends in the same bits (fp32, same machine and thread count).
 
     Args:

@@ -55,7 +55,7 @@ class Completion:
             self.counts[token] += 1
 
     def advance(self, ends: Collection[int]) -> DecodedRow | None:
-        """Deliver the last token to `on_delta`; the finished row, or None while it goes on.
+        """Deliver the last token to `on_delta`; the finished row, or None while it is unfinished.
 
         Args:
             ends: tokens that end an answer.

@@ -36,7 +36,7 @@ class DecodeRow:
     """One answer to produce. Sampling parameters mean what they mean in vLLM's `SamplingParams`, in vLLM's order.
 
     The model's logits pass: `logit_bias`, `min_tokens`, `repetition_penalty`, `frequency_penalty`, `presence_penalty`;
-    the likeliest token is the greedy choice. A random choice goes on with `temperature`, `min_p`, `top_k`, `top_p`,
+    the likeliest token is the greedy choice. A random choice then applies `temperature`, `min_p`, `top_k`, `top_p`,
     each of which sees the chances that the one before it left, scaled to a sum of 1.
     https://github.com/vllm-project/vllm/blob/main/vllm/v1/sample/sampler.py
 

@@ -39,7 +39,7 @@ class Sampler:
         """Append a token to each completion, chosen from `logits` [completions, vocabulary], at least float32.
 
         Returns:
-            For each completion its finished row, its error where its logits are not finite, or None while it goes on.
+            For each completion its finished row, its error where its logits are not finite, or None if unfinished.
         """
         if not answers:
             return []

@@ -38,7 +38,7 @@ async def serve(options: Options) -> None:
     Raises:
         EngineError: the registry or the model cannot be loaded.
         OSError: the port is taken.
-        RunnerBroken: it could not go on; whoever supervises the process starts another.
+        RunnerBroken: it could not continue; the process's supervisor starts another.
     """
     stopping = _stop_on_signals()
     with socket.create_server((options.http_host, options.http_port)) as listener:

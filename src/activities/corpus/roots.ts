@@ -8,12 +8,12 @@ export type Within = (path: string) => boolean;
 export const anywhere: Within = () => true;
 
 /**
- * Finds the corpus that a round names, under one of the folders that rounds may read. A relative name is looked for in each
- * of them; `{tenant}` in a folder stands for the round's tenant, so that no tenant reads another's documents. Nothing hidden is
- * a corpus: beside documents there may be the state of a stack, with its passwords.
+ * Finds the corpus that a round names, under one of the folders that rounds may read. A relative name is looked up in
+ * each of them. `{tenant}` in a folder is the round's tenant, so no tenant reads another's documents. A hidden path is
+ * never a corpus: the same folder may hold a stack's state, with passwords.
  *
  * @returns the real path, and which other paths may be read with it
- * @throws InvalidCorpus where it is outside of them, or not there
+ * @throws InvalidCorpus where it is outside of them, or missing
  */
 export async function findCorpus(
   name: string,

@@ -10,8 +10,8 @@ import {
 import type { LedgerDeps } from './deps.js';
 
 /**
- * Where a campaign goes on: after its last completed round, from the last released policy. A round that was begun goes on from
- * what it was begun with.
+ * Where a campaign resumes: after its last completed round, from the last released policy. A round that had begun keeps
+ * the stack it began with.
  */
 export async function resumeCampaign(
   { ledger }: LedgerDeps,

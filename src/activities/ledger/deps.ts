@@ -14,13 +14,13 @@ export interface LedgerDeps {
   corpusDir: string;
   /** folders under which a round's corpus must lie; `{tenant}` stands for the round's tenant */
   corpusRoots: readonly string[];
-  /** the Temporal server; absent: no search attributes are upserted, and nobody looks for orphans */
+  /** the Temporal server; absent: no search attributes are upserted, and orphans are not looked for */
   temporal?: {
     /** the search attributes that the server has */
     searchAttributes(): Promise<readonly string[]>;
     /** cancels a child of this parent where the run that started it has ended */
     endOrphan(workflowId: string, parentId: string): Promise<void>;
-    /** cancels a workflow where no run of its parent goes on */
+    /** cancels a workflow if no run of its parent is running */
     endWithParent(workflowId: string, parentId: string): Promise<void>;
   };
 }

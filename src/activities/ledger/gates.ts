@@ -46,8 +46,8 @@ async function refuseForeignRules(queries: Queries, spec: GateSpec): Promise<voi
 }
 
 /**
- * The instance that a run of the gate's workflow asks: its own, or the one that was decided, which is the last. Where an
- * older run left one open it can hear nobody any more (a workflow id has one run at a time), and is on hold.
+ * The instance that this run of the gate's workflow asks: its own, or the last one if that was decided. An instance
+ * that an older run left open receives no more messages (a workflow id has one run at a time), so it is on hold.
  */
 async function findInstance({ gates }: Queries, { runId }: Caller, spec: GateSpec): Promise<Gate> {
   const { gateId } = spec;
@@ -100,8 +100,8 @@ async function known({ gates }: Queries, gateId: string): Promise<Gate> {
 }
 
 /**
- * Keeps how a gate ended, by what the recorded decisions come to under its rules. What was decided before stands; a gate
- * that claims another end than its decisions have is refused.
+ * Records how a gate ended, by what the recorded decisions amount to under its rules. An earlier end is kept; a gate
+ * that claims another end than its decisions give is refused.
  */
 export async function closeGate(
   { ledger }: LedgerDeps,
@@ -137,7 +137,7 @@ async function leaveGate(ledger: LedgerDeps['ledger'], claim: GateResult): Promi
   });
 }
 
-/** What stands, where the claim says the same. */
+/** The recorded end, if the claim agrees with it. */
 function agreeing(stands: GateResult, claim: GateResult): GateResult {
   if (claim.outcome === stands.outcome || claim.outcome === 'hold') return stands;
   throw failure(
@@ -157,6 +157,6 @@ function judged(spec: GateSpec, claim: GateResult, recorded: readonly DecisionRe
       `the gate ${spec.gateId} says ${claim.outcome}, and its decisions come to ${came} by its own rules`,
     );
   }
-  // a veto stands also where the gate was left
+  // a veto also closes a gate that ended undecided
   return came === 'rejected' ? { ...claim, outcome: 'rejected', decisions: counted } : { ...claim, decisions: counted };
 }

@@ -5,8 +5,8 @@ import type { Queries, RoundRow } from '../../ledger/index.js';
 const roundsCarried = 100;
 
 /**
- * Refuses a round that would learn from rounds, or start from a policy, that its tenant does not have. What another tenant
- * has is as unknown as what nobody has.
+ * Refuses a round that would learn from rounds, or start from a policy, that its tenant does not have. Those of another
+ * tenant count as unknown.
  * @throws InvalidConfig
  */
 export async function checkLineage(ledger: Queries, config: RoundConfig): Promise<void> {

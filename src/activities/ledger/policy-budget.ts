@@ -33,8 +33,8 @@ export async function measurePace(
 }
 
 /**
- * Why a policy cannot be trained on so many pairs within the round's cap, with the figures; null where it can, or where
- * nothing is known of the pace.
+ * Why a policy cannot be trained on `pairs` pairs within the round's cap, with the figures; null where it can, or where
+ * the pace is unknown.
  */
 export function overBudget(config: RoundConfig, pairs: number, pace: Pace | null): string | null {
   if (pace === null) return null;

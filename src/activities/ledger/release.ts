@@ -7,8 +7,8 @@ import { findGateRules } from './gate-rules.js';
 const mostOvertaken = 20;
 
 /**
- * Makes the round's policy live under the tenant's alias, or says why not, in one transaction. The ledger is the authority:
- * the decisions that it holds are counted once more by the gate's rules, and what the caller claims must agree with that.
+ * Makes the round's policy live under the tenant's alias, or returns why not, in one transaction. The ledger is the
+ * authority: it counts its decisions again by the gate's rules, and the caller's claim must agree.
  */
 export async function releasePolicy(
   { ledger }: LedgerDeps,

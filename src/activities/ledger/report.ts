@@ -5,7 +5,10 @@ import { gatherEvidence } from '../../experiment/evidence.js';
 import { reportMarkdown } from '../../experiment/markdown.js';
 import { reportOf, type RoundReport } from '../../experiment/round-report.js';
 
-/** Writes the round's report as an artifact, and binds the release to it, to the policy and to the data; the first report stands. */
+/**
+ * Writes the round's report as an artifact, and binds the release to it, to the policy and to the data. The first
+ * report is kept.
+ */
 export async function buildReport(
   { ledger, store, domains, design }: LedgerDeps,
   { roundId }: ActivityRequest<'buildReport'>,

@@ -166,7 +166,7 @@ async function summarize(
   };
 }
 
-/** How the round ended, for whoever asks the ledger. Where it ended early, so did the trials that it never came to. */
+/** How the round ended, for readers of the ledger. If it ended early, so did the trials that it never reached. */
 export async function closeRound(
   { ledger }: LedgerDeps,
   { roundId, run, status, reason }: ActivityRequest<'closeRound'>,

@@ -6,7 +6,7 @@ import { select } from '../../seal/select.js';
 import { mean } from '../../seal/statistics.js';
 import type { LedgerDeps } from './deps.js';
 
-/** Chooses among the recorded candidates by the pure rule and keeps the choice; the first choice of a round stands. */
+/** Chooses among the recorded candidates by the pure rule and records the choice. A round's first choice is kept. */
 export async function selectEdits(
   { ledger, design }: LedgerDeps,
   { roundId }: ActivityRequest<'selectEdits'>,

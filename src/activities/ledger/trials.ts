@@ -96,7 +96,7 @@ export async function recordOutcome(
       ? null
       : withLayer(modelOf(await ledger.rounds.prepared(spec.roundId), spec.learner), result.adapter);
   const stands = await ledger.trials.record(result, run, trained === null ? null : modelDigest(trained));
-  // nobody waits for the answer to an older run's late attempt
+  // no caller waits for a late attempt of an older run
   return stands ?? result;
 }
 

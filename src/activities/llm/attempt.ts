@@ -83,8 +83,9 @@ function waitingFor({ refused, line }: InferenceClient, inLine: PlaceInLine): st
 }
 
 /**
- * An attempt that ran out of time is judged by progress: it counts only where the server had its questions for most of that
- * time and answered none. What it did answer is kept, and what waited in line for others says nothing of the server.
+ * An attempt that ran out of time is judged by progress: it counts only if the server had its questions for most of
+ * that time and answered none. Its answers are kept. Time spent in line behind other requests is no evidence against
+ * the server.
  */
 function timeOver({ allowedMs, kept, waitedMs }: { allowedMs: number; kept: number; waitedMs: number }): Error {
   const seconds = Math.round(allowedMs / 1000);

@@ -23,8 +23,9 @@ interface Questions {
 }
 
 /**
- * Asks the trained adapter what its trial's arm calls for and compares it with the learner alone. The training says itself when
- * it changed no weight; an adapter that should show an effect and does not is the server's fault, `AdapterNotApplied`.
+ * Asks the trained adapter what its trial's arm calls for and compares it with the learner alone. The training itself
+ * reports when it changed no weight; an adapter that should show an effect and does not is the server's fault,
+ * `AdapterNotApplied`.
  */
 export async function evaluateAdapter(
   llm: LlmRun,

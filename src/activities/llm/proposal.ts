@@ -15,15 +15,15 @@ import { runOf, type LlmRun, type RoundRun } from './deps.js';
 import { publishTraining } from './training.js';
 import { knownPrompts, write } from './writing.js';
 
-/** What a trial trains on. `proposal` is null where it is not what one completion says. */
+/** What a trial trains on. `proposal` is null where it is not the text of one completion. */
 type Edit =
   | { ok: true; proposal: Proposal | null; examples: Example[]; directives: Directives }
   | { ok: false; proposal: Proposal | null; reason: string };
 
 /**
- * Has the writer propose a self-edit, or takes the one that the trial names, and says how it is to be trained. Everything
- * but the writer's words follows from the ledger, and the first words written for a proposal's key stand, so a retried
- * attempt ends with the same training.
+ * Has the writer propose a self-edit, or takes the one that the trial names, and decides how to train on it. Everything
+ * but the writer's words follows from the ledger, and the first words recorded under a proposal's key are kept, so a
+ * retried attempt ends with the same training.
  */
 export async function proposeSelfEdit(
   llm: LlmRun,

@@ -17,7 +17,7 @@ export function recipeOf(
   return capSteps(applyDirectives(chosen, directives), examples, config.caps.maxStepsPerTrial);
 }
 
-/** Publishes the examples as a dataset and says how they are to be trained; `clamps` is what the round's cap changed. */
+/** Publishes the examples as a dataset and returns how to train on them; `clamps` is what the round's cap changed. */
 export async function publishTraining(
   run: RoundRun,
   round: PreparedRound,

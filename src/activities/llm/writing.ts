@@ -9,8 +9,8 @@ type Written = Pick<Proposal, 'prompts' | 'completions' | 'tokens'>;
 type Sampling = RoundConfig['sampling'] & { seed: number };
 
 /**
- * What the writer says to each step. Steps that need nothing of the others are written at once, and each samples with a
- * seed of its own. Every completion is kept as it comes, and none that is kept is asked again.
+ * What the writer answers to each step. Steps that need no other step are written at once, each with its own sampling
+ * seed. Every completion is stored when it arrives, and a stored one is not asked for again.
  */
 export async function write(
   run: RoundRun,

@@ -5,10 +5,10 @@ import { environmentOf, repoRoot, type Stack } from '../../stack/index.js';
 import { demoTenant } from './campaign.js';
 
 /**
- * Starts the approval bot as a process of its own, which knows Temporal's address and the artifact store and nothing
- * else of us. It ends when we end, however that is.
+ * Starts the approval bot as its own process, which knows only Temporal's address and the artifact store. It ends with
+ * this process, however that ends.
  *
- * @returns ends it
+ * @returns a function that ends it
  */
 export function startApprovalBot(stack: Stack): () => void {
   const log = openSync(join(stack.logs, 'approval-bot.log'), 'a');

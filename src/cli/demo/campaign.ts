@@ -61,7 +61,7 @@ export interface CampaignView {
   status: RoundStatus | null;
 }
 
-/** How the campaign stands; `round` is where it stood last. */
+/** The state of the campaign; `round` is the last round that was seen. */
 export async function viewCampaign(client: Client, campaign: string, round: number): Promise<CampaignView> {
   const running = await isUnderWay(client, campaign);
   const { status } = await queryStatus(client, roundIdOf(campaign, round));

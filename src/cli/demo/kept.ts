@@ -8,7 +8,7 @@ export type KeptDemo = z.infer<typeof keptSchema>;
 
 const file = (): string => join(layoutOf().home, 'demo.json');
 
-/** Remembers the campaign, so that the next `demo` goes on with it if this one is interrupted. */
+/** Remembers the campaign, so that the next `demo` resumes it if this one is interrupted. */
 export const keepDemo = (demo: KeptDemo): void => writeFileSync(file(), `${JSON.stringify(demo)}\n`);
 
 /** The last demo that was started under this home. */

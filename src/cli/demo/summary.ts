@@ -45,7 +45,7 @@ export interface DemoMeasures {
   temporalUi: string | null;
 }
 
-/** The demo's rounds and what running them took, in the form that is promised to whoever reads the file. */
+/** The demo's rounds and what running them took, in a form that readers of the file can rely on. */
 export function buildDemoSummary(rounds: RoundResult[], measures: DemoMeasures): DemoSummary {
   const { wallSeconds, installSeconds, peakMemoryBytes, secondsPerEdit, temporalUi } = measures;
   return {

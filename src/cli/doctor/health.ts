@@ -15,7 +15,7 @@ const healthSchema = z.looseObject({
   limits: z.array(z.string()).optional().catch(undefined),
 });
 
-/** How a model server says that it is. Its OpenAI paths begin at `inferenceUrl`; `/health` lies beside them. */
+/** What a model server reports of its health. Its OpenAI paths are under `inferenceUrl`; `/health` is next to them. */
 export async function checkHealth(inferenceUrl: string): Promise<{ ok: boolean; detail: string }> {
   if (!URL.canParse(inferenceUrl)) return { ok: false, detail: 'that is no address' };
   const url = new URL(inferenceUrl);
@@ -65,7 +65,7 @@ export async function servedModel(inferenceUrl: string): Promise<string | null> 
   }
 }
 
-/** Node's own client with an agent of its own: it takes no proxy from the environment. */
+/** Node's own client with a separate agent: it takes no proxy from the environment. */
 function ask(url: URL): Promise<{ status: number; body: string }> {
   const [get, Agent] = url.protocol === 'https:' ? [httpsGet, HttpsAgent] : [httpGet, HttpAgent];
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { safeText } from '../text/safe-text.js';
 import type { Decided } from './decide.js';
 import type { FoundGate, Listed } from './view.js';
 
-/** A gate in lines. Names, notes and reasons are of whoever may send a signal. */
+/** A gate in lines. Names, notes and reasons come from anyone who can send a signal. */
 export function gateText(gate: GateView): string {
   const { spec, state, decisions, malformed } = gate;
   return [

@@ -7,7 +7,7 @@ import { whySilent } from '../silence.js';
 import type { Sources } from '../sources.js';
 
 const gateKind = 'release';
-/** A gate that does not answer holds up the list of the others for so long. */
+/** How long a gate that does not answer may hold up the list of the others. */
 const answerWithinMs = 10_000;
 
 export type GateClient = Pick<Client, 'workflow' | 'workflowService' | 'options'>;
@@ -15,7 +15,7 @@ export type GateClient = Pick<Client, 'workflow' | 'workflowService' | 'options'
 /** A gate's own id, from that or from its round's. */
 const gateIdFrom = (id: string): string => (id.endsWith(`.gate-${gateKind}`) ? id : gateIdOf(id, gateKind));
 
-/** How the gate stands, by its own word. */
+/** The gate's state, as its workflow reports it. */
 export async function viewGate(client: GateClient, id: string): Promise<GateView> {
   const gateId = gateIdFrom(id);
   let answer: unknown;
@@ -41,14 +41,14 @@ const noGate = (gateId: string): CliError =>
     exitCodes.notFound,
   );
 
-/** A gate, and why it does not say itself how it stands: then it is shown as the ledger has it. */
+/** A gate, and why its workflow does not report its state: then the ledger's record is shown. */
 export interface FoundGate {
   gate: GateView;
   silence: string | null;
 }
 
 /**
- * How a gate stands: by its own word where it is open and answers, else by the ledger's.
+ * The state of a gate: from its workflow if it is open and answers, else from the ledger.
  *
  * @throws CliError where neither knows it
  */

@@ -15,7 +15,7 @@ export type PolicyChange = { [K in keyof TenantPolicy]?: TenantPolicy[K] | undef
 /**
  * Writes the next version of a tenant's policy.
  *
- * @throws CliError that lists every problem of the policy, or says that another version was written meanwhile
+ * @throws CliError with every problem of the policy, or if another version was written meanwhile
  */
 export async function setPolicy(
   ledger: Ledger,
@@ -40,7 +40,7 @@ export async function setPolicy(
 function changedPolicy(tenant: string, before: TenantPolicy | null, change: object): TenantPolicy {
   const start = before ?? (tenant === demoTenant ? { trust: 'unsigned' } : {});
   const parsed = parseConfig(tenantPolicySchema, { ...start, ...change });
-  // whoever requests may be anybody, who is then none of the approvers
+  // the requester is unknown yet, and is assumed to be none of the approvers
   const problems = parsed.ok ? gateProblems(parsed.value, 'whoever requests') : parsed.problems;
   if (!parsed.ok || problems.length > 0) {
     throw new CliError(`the policy of ${tenant} has problems:\n  ${problems.join('\n  ')}`, exitCodes.usage);

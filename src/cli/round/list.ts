@@ -8,7 +8,7 @@ import { listTable } from '../text/table.js';
 /** A round in the list: what the ledger and the server know of it, without asking a worker. */
 export interface ListedRound {
   roundId: string;
-  /** by the server: RUNNING, COMPLETED, …; null where it does not answer, or knows the round no more */
+  /** as the server reports it: RUNNING, COMPLETED, …; null where it does not answer, or no longer knows the round */
   execution: string | null;
   stage: string | null;
   /** by the ledger; null until the round has planned some */
@@ -22,7 +22,7 @@ interface Listing {
   limit: number;
 }
 
-/** The latest rounds, the newest first: those of the ledger, and those that the server has and nobody has claimed yet. */
+/** The latest rounds, newest first: those in the ledger, and those on the server that no worker has claimed yet. */
 export async function listRounds({ client, ledger }: Sources, listing: Listing): Promise<ListedRound[]> {
   const executions = client === null ? [] : await listExecutions(client, listing);
   const known = ledger === null ? [] : await ledger.readModel.rounds(listing);

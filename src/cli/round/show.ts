@@ -14,7 +14,7 @@ export interface ShownRound extends RoundSummary {
 }
 
 /**
- * Everything that is kept of a round; of its gate what it says itself, where it answers.
+ * Everything recorded of a round; its gate as the gate's workflow reports it, where that answers.
  *
  * @throws CliError where the ledger has no such round
  */

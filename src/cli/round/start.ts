@@ -53,7 +53,7 @@ export async function fromReleased(config: RoundConfig): Promise<RoundConfig> {
   return { ...config, startStack: live.model.stack };
 }
 
-/** Says that a round from the base was compared with no live policy and so cannot replace it, where there is one. */
+/** Warns that a round from the base was compared with no live policy and so cannot replace it, where there is one. */
 export async function sayWhatIsLive({ stack }: Session, config: RoundConfig): Promise<void> {
   if (stack === null || config.startStack.length > 0) return;
   const live = await livePolicy(config).catch(() => null);

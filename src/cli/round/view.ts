@@ -10,12 +10,12 @@ import {
 import { CliError, exitCodes } from '../errors.js';
 import { whySilent } from '../silence.js';
 
-/** A round as the server sees it, with what the round says of itself. */
+/** A round as the server sees it, with what its workflow reports. */
 export interface RoundView {
   roundId: string;
   /** RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, … */
   execution: string;
-  /** null while nothing answers the query; `silence` says why */
+  /** null while nothing answers the query; `silence` is the reason */
   status: RoundStatus | null;
   silence: string | null;
   /** of the stage under way; `result.trials` counts those of all stages */
@@ -53,7 +53,7 @@ export async function viewRound(client: Client, roundId: string): Promise<RoundV
   return view;
 }
 
-/** How the server says that a round stands; throws a CliError for what is no round. */
+/** The server's state of a round; throws a CliError for what is no round. */
 export async function findExecution(client: Client, roundId: string): Promise<string> {
   const { type, status } = await client.workflow
     .getHandle(roundId)
@@ -90,7 +90,7 @@ async function awaitFailure(result: () => Promise<unknown>): Promise<string | nu
   }
 }
 
-/** Temporal's words for an error that has another as its cause, which says more. */
+/** Temporal's messages for an error whose cause is more specific. */
 const emptyWords = /^(Activity task failed|Child Workflow execution failed|Workflow execution failed)$/i;
 
 /** The messages of an error and of what caused it, each thing said once. */

@@ -9,7 +9,7 @@ import { statusLine, viewText } from './text.js';
 import { viewRound, type RoundView } from './view.js';
 
 const pollMs = 2000;
-/** After so long without a change it says what is being done. */
+/** Print current activity after this long without a change. */
 const quietMs = 15_000;
 
 /** Shows each change until the round ends, and what the trials do now and then; sets the exit code. */
@@ -22,7 +22,7 @@ export async function watchRound({ client }: Session, roundId: string, json: boo
     const line = view.status === null ? (view.silence ?? '') : statusLine(view.status);
     const isNews = line !== shown;
     const waits = view.status?.stage === 'gate';
-    // nothing happens at a gate until somebody decides, perhaps for days
+    // a gate changes only by a decision, which may take days
     if (json !== true && (isNews || (!waits && Date.now() - shownMs >= quietMs))) {
       const doing = view.status === null || waits ? line : statusLine(view.status, await trialsDoing(client, roundId));
       if (doing !== '') say(`${clock((Date.now() - startMs) / 1000)}  ${doing}`);

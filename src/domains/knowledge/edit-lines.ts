@@ -1,7 +1,7 @@
 import { readWords } from '../../seal/grading/words.js';
 import { plainLines, type Layout } from './edit-text.js';
 
-/** What could be read of an edit; `lost` says what was there and could not be used. */
+/** What could be read of an edit; `lost` is why the rest could not be used. */
 export interface Read<T> {
   found: T[];
   lost: string;

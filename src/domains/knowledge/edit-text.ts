@@ -46,7 +46,7 @@ function repair(text: string): string {
 
 const isCut = (text: string): boolean => !/[\]}]\W*$/u.test(text);
 
-/** Every text of a JSON value; a key stands before it as a label does, but not before a whole statement. */
+/** Every text of a JSON value; a key precedes it as a label does, but does not precede a whole statement. */
 function linesOf(value: unknown, layout: Layout, key = ''): string[] {
   if (Array.isArray(value)) return value.flatMap((entry) => linesOf(entry, layout));
   if (typeof value === 'object' && value !== null) {

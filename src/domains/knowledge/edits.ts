@@ -88,15 +88,15 @@ function statementExamples({ title }: Passage, line: string, { augmentation }: D
 const keyOf = ({ question, answer }: QuestionPair): string => tokensOf(`${question} ${answer}`).join(' ');
 
 /**
- * Whether the answer is of the passage and not of the model's own making: half of its words and all of its numbers are
- * there, and it says something that the question and the title do not.
+ * Whether the answer comes from the passage and is not made up by the model: half of its words and all of its numbers
+ * are there, and it adds something to the question and the title.
  */
 function teaches({ title, text }: Passage, { question, answer }: QuestionPair): boolean {
   const passage = readWords(`${title} ${text}`);
   const run = joinedOf(passage);
   const asked = readWords(`${title} ${question}`);
   const words = readWords(answer).filter(({ text: word }) => !isArticle(word));
-  // without spaces, where words end depends on what stands around them
+  // without spaces, the characters around a word decide where it ends
   const isKnown = (word: Word): boolean =>
     passage.some((other) => isSameWord(word, other)) || (isUnspaced(word.text) && run.includes(word.text));
   const known = words.filter(isKnown);

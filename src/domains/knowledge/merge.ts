@@ -4,7 +4,7 @@ import { tokensOf } from '../../seal/grading.js';
 
 /**
  * What several edits of one passage teach, each thing once and in the order of its first mention. Where they answer a
- * question differently, the answer that most of them give stands, of equals the first.
+ * question differently, the most frequent answer is kept, of equals the first.
  */
 export function mergeExamples(edits: Example[][]): Example[] {
   const byPrompt = groupBy(edits.flat(), promptKey);

@@ -4,8 +4,8 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
 const minWords = 4;
 
 /**
- * The sentences of a passage, scraps joined to the one before; in at most `atMost` parts of equal length, if more. In Thai,
- * which has no full stop, a sentence is what stands between two spaces.
+ * The sentences of a passage, scraps joined to the one before; in at most `atMost` parts of equal length, if more. In
+ * Thai, which has no full stop, a sentence is the text between two spaces.
  */
 export function sentencesOf(passage: string, atMost: number): string[] {
   const sentences: string[] = [];

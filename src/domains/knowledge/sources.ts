@@ -13,8 +13,8 @@ import type { Passage, Question } from './schema.js';
 const answerWords = 25;
 
 /**
- * Sources from the files of a corpus, in any layout that people have (README, "Your documents"). What is there twice is merged, what cannot be used is left out and named. Where no document
- * says its part, every fourth title is held out.
+ * Sources from the files of a corpus, in any layout that people have (README, "Your documents"). Duplicates are merged,
+ * unusable parts are left out and named. Where no document states its part, every fourth title is held out.
  */
 export function readSources(files: CorpusFile[]): Reading<Passage, Question> {
   const findings = new Findings();

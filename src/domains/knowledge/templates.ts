@@ -76,7 +76,7 @@ const shownQuestions = [
   },
 ];
 
-/** A proposal holds at most so many prompts; a longer passage has several sentences in each. */
+/** The most prompts of a proposal; with a longer passage, a prompt covers several sentences. */
 export const maxQuestionSteps = 12;
 
 /**
@@ -136,7 +136,7 @@ function directedPrompt(source: Passage, style: PromptStyle): Prompt {
     : text(`${directedTask}\n\n${example}\n\n${inn.directed}\n\n---\n\n${passage}\n\n{`);
 }
 
-/** The examples are English; what is written in another alphabet shall not be answered in English for that. */
+/** The examples are English; this keeps a passage in another alphabet from being answered in English. */
 const inLanguageOf = ({ text }: Passage, task: string): string => {
   const letters = text.match(/\p{L}/gu) ?? [];
   const latin = letters.filter((letter) => /\p{Script=Latin}/u.test(letter));

@@ -20,7 +20,7 @@ export class Findings {
     this.problems.push({ where, what, fix, stops: true });
   }
 
-  /** Something that a round can do with, and whoever starts it shall know. */
+  /** A finding that does not stop a round, for the person who starts it. */
   note(where: string, what: string, fix: string): void {
     // wherever else it is so, it is said once
     if (this.problems.some((problem) => problem.what === what)) return;

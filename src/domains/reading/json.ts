@@ -15,8 +15,8 @@ const tolerantCharacters = 16 * 1024 ** 2;
 type Parsed = { ok: true; value: unknown } | { ok: false; line: number };
 
 /**
- * JSON, or what people take for it: with comments, commas too many, single quotes, NaN. Of what is none only the line is
- * told: parsers quote the text in their messages, and it may be nobody's corpus.
+ * JSON, or what people take for it: with comments, extra commas, single quotes, NaN. For other text only the line is
+ * reported: parsers quote the text in their messages, and the file may be no corpus at all.
  */
 export function parseJson(text: string): Parsed {
   try {

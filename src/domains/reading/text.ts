@@ -13,7 +13,7 @@ export function cleanText(text: string): string {
   );
 }
 
-/** The same for what stands in one line of a prompt: titles, questions, answers. */
+/** The same for text within one line of a prompt: titles, questions, answers. */
 export const cleanLine = (text: string): string => cleanText(text).replace(/\s+/gu, ' ');
 
 /** Whether a person would see anything: formatting characters alone, such as a zero width space, are no answer. */

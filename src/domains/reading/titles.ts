@@ -39,7 +39,7 @@ export function titleOf(text: string, answers: string[], fallback: string): stri
 const isHeading = (line: string, lines: number): boolean =>
   lines > 1 && line.trim().length <= 80 && !/[.!?:;,。！？؟।]\s*$/u.test(line);
 
-/** The line up to where one of the answers stands in it. */
+/** The line up to the first answer in it. */
 function beforeAnswer(line: string, answers: string[]): string {
   const lower = line.toLowerCase();
   const starts = answers.map((answer) => lower.indexOf(answer.toLowerCase())).filter((at) => at >= 0);

@@ -3,13 +3,13 @@ import { isUnspaced } from './pieces.js';
 import { isSameWord } from './same-word.js';
 import type { Word } from './words.js';
 
-/** A reference beside a statement of an answer. */
+/** A reference compared with a statement of an answer. */
 export interface Comparison {
   wanted: Word[];
   given: Word[];
   /** what both answer; empty where that is not known */
   asked: Word[];
-  /** for each word of the reference the index of the given word that says it; `within` others; or null */
+  /** for each word of the reference the index of the given word that matches it; `within` others; or null */
   found: (number | 'within' | null)[];
 }
 
@@ -29,8 +29,8 @@ export function compare(wanted: Word[], given: Word[], asked: Word[]): Compariso
 }
 
 /**
- * Whether words of the statement make up the word: "post office" says "postoffice". In a script without spaces it may end
- * within one, because what stands around it decides where the dictionary cuts.
+ * Whether words of the statement make up the word: "post office" matches "postoffice". In a script without spaces it
+ * may end within one, because the characters around it decide where the dictionary cuts.
  */
 function isCutElsewhere(word: string, given: Word[]): boolean {
   const isRun = isUnspaced(word);
@@ -44,7 +44,7 @@ function isCutElsewhere(word: string, given: Word[]): boolean {
 
 const shortestCompound = 6;
 
-/** A word that only echoes the question says no other form of itself. */
+/** A word that only echoes the question matches no other form of itself. */
 const says = (wanted: Word, given: Word | undefined, asked: Word[]): boolean =>
   given !== undefined &&
   isSameWord(wanted, given) &&
@@ -52,10 +52,10 @@ const says = (wanted: Word, given: Word | undefined, asked: Word[]): boolean =>
 
 export const indicesOf = ({ found }: Comparison): number[] => found.filter((at) => typeof at === 'number');
 
-/** What a word of the reference counts for: numbers and names most, what the question says already little. */
+/** The weight of a word of the reference: high for numbers and names, low for words of the question. */
 const weights = { number: 3, name: 1.5, word: 1, asked: 0.3, filler: 0.1 };
 
-/** The share of the reference that the statement says. */
+/** The share of the reference that the statement contains. */
 export function recallOf({ wanted, asked, found }: Comparison): number {
   const onlyFillers = wanted.every(({ text }) => isFiller(text));
   const weightOf = (word: Word): number => {

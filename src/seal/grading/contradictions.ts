@@ -84,7 +84,7 @@ export function differsInNegation(compared: Comparison): boolean {
 }
 
 /**
- * Another word stands where one of the reference's is missing: "Battle of Hastings" for "Battle of Stalingrad", "southern
+ * Another word replaces a missing one of the reference: "Battle of Hastings" for "Battle of Stalingrad", "southern
  * France" for "northern France".
  */
 export function differsInWord(compared: Comparison): boolean {
@@ -106,7 +106,7 @@ export function differsInWord(compared: Comparison): boolean {
     // of a long reference one word may be missing
     if (content > shortReference) return false;
     const [left, right] = [found[i - 1], found[i + 1]];
-    // what stands before a word describes it; what stands behind may be a verb, unless the clause ends there, and after a
+    // the word before another describes it; the word behind may be a verb, unless the clause ends there, and after a
     // number another name of the same things
     if (typeof right === 'number' && isDirect(given, right)) return isOther(given[right - 1]);
     if (typeof left !== 'number' || given[left]?.value !== undefined) return false;

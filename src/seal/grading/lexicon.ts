@@ -20,7 +20,7 @@ const counts = [1, 2, 3, 5, 11];
 
 const displays = ['long', 'short'] as const;
 
-/** What no formatter says: symbols, and the counters of years, months and days in Chinese, Japanese and Korean. */
+/** What no formatter has: symbols, and the counters of years, months and days in Chinese, Japanese and Korean. */
 const ownUnits: Readonly<Record<string, string>> = {
   $: 'dollar',
   '€': 'euro',
@@ -113,7 +113,7 @@ function monthsOf(): Map<string, number> {
   const entries: [string, number][] = [];
   for (const locale of locales) {
     for (const month of displays) {
-      // in many languages a month has another form beside a day
+      // in many languages a month has another form next to a day
       for (const day of ['numeric', undefined] as const) {
         const format = new Intl.DateTimeFormat(locale, { month, timeZone: 'UTC', ...(day && { day }) });
         for (let number = 1; number <= 12; number += 1) {

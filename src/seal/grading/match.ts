@@ -9,7 +9,10 @@ import type { Reading, Word } from './words.js';
 
 const leastRecall = 0.6;
 
-/** Whether an answer says what the reference says. `asked` is the question of both, without words where it is not known. */
+/**
+ * Whether an answer states what the reference states. `asked` is the question of both, without words where it is not
+ * known.
+ */
 export function isMatch(reference: Reading, answer: Reading, asked: Word[]): boolean {
   if (isEqual(reference, answer)) return true;
   const wanted = reference.words;

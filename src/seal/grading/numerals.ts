@@ -51,7 +51,7 @@ const hanDigits = new Map(
 );
 const hanPowers: Readonly<Record<string, number>> = { 十: 10, 百: 100, 千: 1000, 万: 1e4, 萬: 1e4, 亿: 1e8, 億: 1e8 };
 
-/** Where a number stands in Han digits: two of them at least, or one before a counter. */
+/** Finds a number in Han digits: two of them at least, or one before a counter. */
 export const hanNumber =
   /[〇零一二两兩三四五六七八九十百千万萬亿億]{2,}|(?<=第)[一二三四五六七八九十]|[一二两兩三四五六七八九十](?=[年月日号號位个個名人岁歲届屆世次座层層])/gu;
 

@@ -5,7 +5,7 @@ import { hanNumber, hanValue } from './numerals.js';
 export interface Piece {
   kind: 'number' | 'word' | 'symbol';
   raw: string;
-  /** what stands between it and the piece before */
+  /** the text between it and the piece before */
   gap: string;
 }
 

@@ -11,7 +11,7 @@ const negations =
 const setOf = (words: string): ReadonlySet<string> => new Set(words.split(' ').map(foldWord));
 const [yesWords, noWords, negationWords] = [yes, no, negations].map(setOf);
 
-/** What a text that begins with a bare yes or no says: "No, they travel free", and not "No. 5" or "no one". */
+/** The answer of a text that begins with a bare yes or no: "No, they travel free", and not "No. 5" or "no one". */
 export function polarityOf(text: string): 'yes' | 'no' | null {
   const [, word = ''] =
     /^[^\p{L}\p{N}]*(\p{L}[\p{L}\p{M}]*)\s*(?:$|[^\p{L}\p{N}\s](?!\s*\d))/u.exec(foldText(text)) ?? [];

@@ -33,7 +33,7 @@ const irregular: Readonly<Record<string, string>> = {
   wolves: 'wolf',
 };
 
-/** Whether a word of an answer says a word of the reference: the same value, or the same word in another form. */
+/** Whether a word of an answer matches a word of the reference: the same value, or the same word in another form. */
 export function isSameWord(wanted: Word, given: Word): boolean {
   if (wanted.value !== undefined || given.value !== undefined) return wanted.value === given.value;
   if (wanted.text === given.text) return true;

@@ -9,8 +9,9 @@ const mostSentences = 2;
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
 
 /**
- * What an answer says: all of it where it is short, else its first sentences, each whole where it is short, else clause by
- * clause. A clause with more than 25 words that mean something is left out. A long reference may be said in as many words.
+ * The statements of an answer: all of it where it is short, else its first sentences, each whole where it is short,
+ * else clause by clause. A clause with more than 25 words that mean something is left out. A long reference allows a
+ * statement of its length.
  */
 export function statementsOf(answer: Reading, wanted: Word[]): Word[][] {
   const most = Math.max(mostWords, 2 * wanted.length);

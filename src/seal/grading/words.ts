@@ -6,7 +6,7 @@ import { piecesOf } from './pieces.js';
 /** A word or number of a text, as it is compared. */
 export interface Word {
   text: string;
-  /** what stands between it and the word before */
+  /** the text between it and the word before */
   gap: string;
   /** what a number is worth, whatever its spelling */
   value?: number;
@@ -14,7 +14,7 @@ export interface Word {
   isVague?: boolean;
   /** what a number counts: kilometer, percent, euro */
   unit?: string;
-  /** 1 to 12, of a month's name beside a number */
+  /** 1 to 12, for a month's name next to a number */
   month?: number;
   /** written with a capital, as names are */
   isName: boolean;
@@ -28,7 +28,7 @@ export interface Reading {
 
 export const read = (text: string): Reading => ({ text, words: readWords(text) });
 
-/** The words of a text in order, numbers read, units and months recognised beside them. */
+/** The words of a text in order, numbers read, units and months next to them recognised. */
 export function readWords(text: string): Word[] {
   const pieces = piecesOf(text);
   const words: Word[] = [];
@@ -54,7 +54,7 @@ function textOf(raw: string): string {
   return foldWord(whole.replace(/['’ʼ.]/gu, ''));
 }
 
-/** Units and months are such beside a number alone: "may" is mostly none, and neither is "m". */
+/** Units and months count only next to a number: "may" is mostly no month, and "m" mostly no unit. */
 function withUnits(words: Word[]): Word[] {
   const { units, months } = lexicon();
   return words.flatMap((word, i): Word[] => {

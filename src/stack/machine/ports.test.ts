@@ -28,7 +28,7 @@ describe('choosePorts', () => {
     writeFileSync(file, JSON.stringify({ temporal: taken, temporalUi: 1, postgres: 1, inference: 1 }));
     const first = await choosePorts(file, {}, {});
     expect(first.temporal).not.toBe(taken);
-    // not one that the system may give to somebody else before we start
+    // not one that the system may give to another process before we start
     expect(first.temporal).toBeLessThan(32_768);
     expect(new Set(Object.values(first)).size).toBe(4);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(first);

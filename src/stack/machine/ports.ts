@@ -51,7 +51,7 @@ function readPorts(file: string): Ports {
   try {
     return portsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
-    return defaultPorts; // the first start, or a file that somebody broke
+    return defaultPorts; // the first start, or a damaged file
   }
 }
 

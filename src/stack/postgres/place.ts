@@ -104,7 +104,7 @@ export async function findPostgresPlace(layout: Layout): Promise<PostgresPlace> 
 async function reachablePlace(wanted: string, user: PostgresUser): Promise<string> {
   if (lstatSync(wanted, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
     if (existsSync(wanted)) return realpathSync(wanted);
-    rmSync(wanted); // a link to data that somebody removed
+    rmSync(wanted); // a link to removed data
   }
   mkdirSync(wanted, { recursive: true });
   if (await mayEnter(wanted, user)) return wanted;

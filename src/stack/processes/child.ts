@@ -163,7 +163,7 @@ export class SupervisedChild {
     return this.#stopping;
   }
 
-  /** Ends the process in order, then by force, and starts it no more. */
+  /** Stops gracefully, then kills; no restart. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#end();

@@ -28,7 +28,7 @@ afterEach(() => {
 async function start(script: string): Promise<number> {
   const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
   children.push(child);
-  await once(child.stdout, 'data'); // it says so when its traps are set
+  await once(child.stdout, 'data'); // it prints when its traps are set
   return child.pid ?? 0;
 }
 

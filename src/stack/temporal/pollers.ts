@@ -11,7 +11,7 @@ export type TaskKind = keyof typeof types;
 /** A worker polls again within a minute; the server remembers a poller for five. */
 const asksWithinMs = 90_000;
 
-/** Whether somebody asks for the tasks of a queue. */
+/** Whether a worker polls a queue. */
 export async function isPolled(
   connection: Pick<Connection, 'workflowService'>,
   namespace: string,

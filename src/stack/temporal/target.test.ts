@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** what somebody has exported who works with Temporal Cloud otherwise */
+/** what a user of Temporal Cloud may have exported */
 const cloudVariables = () => ({
   TEMPORAL_NAMESPACE: 'acme.x',
   TEMPORAL_API_KEY: 'k',

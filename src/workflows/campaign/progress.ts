@@ -18,8 +18,8 @@ export const nextRoundConfig = (
 export type AfterFailure = { does: 'retry'; waitSeconds: number } | { does: 'skip' } | { does: 'stop'; why: string };
 
 /**
- * What becomes of a round that failed, after so many runs more than one. No new run helps a `final` failure: somebody cancelled
- * the round and meant it, or its configuration is refused.
+ * What happens after a round failed, with `retries` runs before this one. Another run cannot mend a `final` failure:
+ * the round was cancelled on purpose, or its configuration is refused.
  */
 export function afterFailure(
   { onRoundFailure, round, progress }: CampaignConfig,

@@ -35,9 +35,9 @@ import { fatal, parseCampaignConfig, parseResult } from '../runtime/parse.js';
 type RoundHandle = ChildWorkflowHandle<Workflow>;
 
 /**
- * Rounds one after another, each from the last released policy. A run of this workflow is one round; then it continues as
- * new with nothing in flight, so no campaign is too long. Where it stands is asked of the ledger, so one that is started
- * again goes on after its last completed round. `stop` lets the round under way end as it would have.
+ * Rounds one after another, each from the last released policy. A run of this workflow is one round; then it continues
+ * as new with nothing in flight, so no campaign is too long. Its progress comes from the ledger, so a campaign that is
+ * started again resumes after its last completed round. `stop` lets the current round end normally.
  * @throws InvalidConfig, RoundIdTaken, RoundFailed
  */
 export async function sealCampaign(input?: unknown): Promise<CampaignResult> {
@@ -131,7 +131,7 @@ class Campaign {
     return continueAsNew<typeof sealCampaign>({ ...config, progress } satisfies CampaignConfigInput);
   }
 
-  /** Asks the ledger where the campaign stands. */
+  /** Asks the ledger for the campaign's progress. */
   async #nextRound(): Promise<RoundConfig> {
     const { rounds, round, progress } = this.config;
     const { tenant, model, policy, startStack } = round;
@@ -153,7 +153,7 @@ class Campaign {
   }
 
   /**
-   * Runs a round, again and again if the config says so; whether it failed and is left behind.
+   * Runs a round, repeatedly if the config allows; returns whether it failed and is left behind.
    * @throws RoundFailed where the campaign ends with it
    */
   async #runToItsEnd(round: RoundConfig): Promise<boolean> {

@@ -32,7 +32,7 @@ import { whileParentRuns } from '../runtime/with-parent.js';
 const uncountedRecorded = 200;
 /** Decisions that go there at once. */
 const batch = { most: 100, bytes: 24 * 1024 };
-/** How often a gate looks whether there is still something to release: whoever can signal can ask it to. */
+/** How often a gate checks whether there is still something to release: anyone who can signal can trigger a check. */
 const mostLooks = 100;
 
 /**

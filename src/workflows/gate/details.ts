@@ -6,7 +6,7 @@ import { codeBlock } from '../runtime/markdown.js';
 
 const decisionsShown = 10;
 
-/** A gate for people: what is decided, how it stands, and commands to paste. */
+/** A gate for people: what is decided, its state, and commands to paste. */
 export function gateMarkdown(gate: GateView): string {
   const { spec, state, dueAtMs, decisions, malformed } = gate;
   const lines = [

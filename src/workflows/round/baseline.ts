@@ -11,8 +11,8 @@ const baselineWindow = 2;
 const learners = { old: 'the policy that the round starts from', new: 'the new policy' };
 
 /**
- * Measures what a policy answers before any training. A part that cannot be measured fails nothing: trials ask what they
- * miss, the report leaves out the documents concerned, and the round says so.
+ * Measures what a policy answers before any training. A part that cannot be measured fails nothing: trials ask what
+ * they miss, the report leaves out the documents concerned, and the round shows a note.
  */
 export async function measureBaseline(round: RoundContext, learner: 'old' | 'new', sources: number): Promise<void> {
   const { roundId, call, state } = round;

@@ -42,13 +42,13 @@ export class RoundContext {
     return gate === null || (gate.state === 'open' && this.openGateId === null) ? [] : [gate];
   }
 
-  /** Goes on to a stage, not while paused. */
+  /** Moves to a stage, not while paused. */
   async enter(stage: RoundStatus['stage']): Promise<void> {
     await whenNotPaused(this.state.signals);
     this.at(stage);
   }
 
-  /** Says that the round is at a stage. */
+  /** Shows that the round is at a stage. */
   at(stage: RoundStatus['stage']): void {
     this.state.stage = stage;
     this.tag({ SealStage: stage });

@@ -9,9 +9,10 @@ import { parseResult } from '../runtime/parse.js';
 import type { RoundContext } from './context.js';
 
 /**
- * Asks whether the round's policy may be released, and waits for the answer. What people see of the gate here is the round's
- * own spec until the gate has ended; the gate itself says more. A gate whose workflow is terminated, cancelled or broken is on
- * hold, unless the ledger knows that it was decided: nothing but an approval that counted releases anything.
+ * Asks whether the round's policy may be released, and waits for the answer. What people see of the gate here is the
+ * round's own spec until the gate has ended; the gate itself shows more. A gate whose workflow is terminated, cancelled
+ * or broken is on hold, unless the ledger knows that it was decided: nothing but an approval that counted releases
+ * anything.
  */
 export async function decideRelease(
   round: RoundContext,

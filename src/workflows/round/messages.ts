@@ -17,8 +17,8 @@ const exampleDecision = `{"gateId":"<from the query gates>","digest":"<from ther
 const mostForwarded = 500;
 
 /**
- * Installs what a round hears and answers, beside pause, resume and stop; call it before the first await. Whatever is sent, a
- * message of no use is kept with the reason, and the round goes on.
+ * Installs a round's messages and queries, except pause, resume and stop; call it before the first await. Unusable
+ * messages are recorded with a reason; the round continues.
  */
 export function installRoundMessages(round: RoundContext): void {
   const { state } = round;

@@ -28,7 +28,7 @@ const most = 1e9;
 const isPossible = ({ deviceSeconds, bestReward }: ShardResult): boolean =>
   deviceSeconds <= most && Math.abs(bestReward ?? 0) <= most;
 
-/** Where a round stands: what its queries, its details and its search attributes are made of. Plain; no Temporal in it. */
+/** A round's state: the source of its queries, its details and its search attributes. Plain; no Temporal in it. */
 export class RoundState {
   stage: RoundStatus['stage'] = roundStages[0];
   model: ModelRef | null = null;
@@ -80,8 +80,8 @@ export class RoundState {
   }
 
   /**
-   * How far a shard says it is. Anybody can say that, so it is shown and decides nothing: false for what no shard under way
-   * can have come to, and for an older report than the last.
+   * How far a shard is by its own report. Anyone can send one, so it is shown and decides nothing: false for what no
+   * shard in progress can have reached, and for an older report than the last.
    */
   heard({ purpose, shard, soFar }: ShardProgress): boolean {
     const begun = this.#underWay.has(purpose) ? this.#begun.get(purpose) : undefined;

@@ -90,7 +90,7 @@ async function runShard(round: RoundContext, input: ShardInput): Promise<ShardRe
   }
 }
 
-/** Speaks for the trials of a shard that was terminated, failed or cancelled by itself; what they recorded stands. */
+/** Settles the trials of a shard that was terminated, failed or cancelled by itself; recorded outcomes are kept. */
 async function settleShard(round: RoundContext, input: ShardInput, failure: TemporalFailure): Promise<ShardResult> {
   const { roundId, purpose, shard } = input;
   const [outcome, reason] = isCancellation(failure)

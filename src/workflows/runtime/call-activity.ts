@@ -11,7 +11,7 @@ import { parseResult } from './parse.js';
 import { awaitedOf, fractionOf, Patience } from './patience.js';
 import { activityOptions, type ProfileName } from './profiles.js';
 
-/** Calls an activity of the contract; `summary` stands beside its events in the Web UI, `profile` replaces its own. */
+/** Calls an activity of the contract; `summary` is shown with its events in the Web UI, `profile` replaces its own. */
 export type CallActivity = <N extends ActivityName>(
   name: N,
   request: ActivityRequest<N>,
@@ -24,8 +24,8 @@ type AnyActivities = Record<ActivityName, (request: unknown) => Promise<unknown>
 /**
  * The activities of one round, with its profiles and its tenant's share of the queues, every result parsed.
  *
- * A dependency that is absent or busy is no failed attempt: such a call ends at once, a timer says in the history what is
- * waited for, and the call is made anew, without limit and with all its attempts.
+ * A dependency that is absent or busy is no failed attempt: such a call ends at once, a timer in the history names what
+ * is waited for, and the call is repeated, without limit and with all its attempts.
  */
 export function activitiesOf(settings: RunSettings): CallActivity {
   return async <N extends ActivityName>(

@@ -27,9 +27,9 @@ interface Child {
 }
 
 /**
- * Starts a child under an id of its own. It is asked to cancel when its parent ends before it, and a cancelled parent
- * waits for it. Where the id is still in use, by a child of a run of the parent before a reset or one that is just ending,
- * the first is cancelled, and the start repeated until the id is free.
+ * Starts a child. It is asked to cancel when its parent ends before it, and a cancelled parent waits for it. Where its
+ * id is still in use, by a child of a run of the parent before a reset or one that is just ending, that child is
+ * cancelled, and the start repeated until the id is free.
  */
 export async function startOne(
   settings: RunSettings,
@@ -58,8 +58,8 @@ export async function startOne(
 }
 
 /**
- * A parent that was reset cannot cancel the children that it had before: the server takes them for those of the old run and
- * tells nobody. So a cancelled parent asks each by its id as well.
+ * A parent that was reset cannot cancel the children that it had before: the server takes them for the old run's and
+ * passes nothing on. So a cancelled parent cancels each by its id as well.
  */
 function cancelledWithUs(child: ChildWorkflowHandle<Workflow>): void {
   let ended = false;
@@ -80,8 +80,8 @@ async function cancelById(workflowId: string): Promise<void> {
 }
 
 /**
- * Sends a signal to a child that may have ended, in which case there is nobody who misses it. By its id: a child of before a
- * reset hears nothing else.
+ * Sends a signal to a child; if the child has ended, the signal is dropped. By its id: a child of before a reset
+ * receives nothing else.
  */
 export function tell(child: ChildWorkflowHandle<Workflow>, signal: string, message?: unknown): void {
   getExternalWorkflowHandle(child.workflowId)

@@ -43,7 +43,7 @@ export function deviceSecondsOf(wrapped: TemporalFailure): number | null {
   return details.success ? details.data.deviceSeconds : null;
 }
 
-/** What a busy model server says of the next call; nothing where it says nothing. */
+/** What a busy model server states about the next call; empty where it states nothing. */
 export function busyOf(wrapped: TemporalFailure): Busy {
   const failure = bottomOf(wrapped);
   if (!(failure instanceof ApplicationFailure)) return {};

@@ -34,7 +34,7 @@ export function onSignal(
   );
 }
 
-/** Installs what answers a query. One that throws fails for whoever asks, and for nobody else. */
+/** Installs the answer to a query. One that throws fails for its caller alone. */
 export function onQuery(name: string, description: string, answer: () => unknown): void {
   setHandler(defineQuery(name), answer, { description });
 }

@@ -20,8 +20,8 @@ export const fatal = (type: ErrorType, message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, type);
 
 /**
- * What an activity or a child returned, as its contract says, without fields that only a newer worker knows; `InvalidResult`
- * where it does not parse.
+ * What an activity or a child returned, as its contract states, without fields that only a newer worker knows;
+ * `InvalidResult` where it does not parse.
  */
 export const parseResult = <S extends z.ZodType>(schema: S, value: unknown, from: string): z.output<S> =>
   parse(tolerant(schema), value, 'InvalidResult', `the result of ${from} is not what the contract says`);
@@ -50,7 +50,7 @@ const problemsShown = 50;
 const longestProblem = 300;
 
 /**
- * A round's config from what somebody sent, under the id that they gave it; nothing means `{}`.
+ * A round's config from the input that was sent, under the id that was chosen; no input means `{}`.
  * @throws InvalidConfig with every problem and the valid keys
  */
 export function parseRoundConfig(input: unknown, roundId: string): RoundConfig {
@@ -90,7 +90,7 @@ function invalid(of: string, problems: string[], keys: string[]): ApplicationFai
     [
       `the ${of}'s configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:`,
       ...lines,
-      // beside an unknown key they stand already
+      // the message about an unknown key lists them already
       ...(problems.some((problem) => problem.startsWith('unknown key'))
         ? []
         : [`valid keys of a ${of}: ${keys.join(', ')}`]),

@@ -13,7 +13,7 @@ import { awaitedTypes } from './patience.js';
 
 export type ProfileName = Exclude<keyof Profiles, 'heartbeatSeconds' | 'retryInitialSeconds'>;
 
-/** Which profile an activity has: what it does to the world says how it may be repeated. */
+/** Which profile an activity has: its effect on the world decides how it may be repeated. */
 const profileOf: Record<ActivityName, ProfileName> = {
   resumeCampaign: 'readOnly',
   endOrphans: 'publishOnce',
@@ -46,7 +46,7 @@ const { TRY_CANCEL, WAIT_CANCELLATION_COMPLETED } = ActivityCancellationType;
 
 /** Who waits for a cancelled activity to end. */
 const cancellationOf: Record<ProfileName, ActivityCancellationType> = {
-  // Changes nothing: do not wait for it when nobody wants the answer.
+  // Changes nothing: do not wait for it once its answer is not needed.
   readOnly: TRY_CANCEL,
   // Costs tokens and seconds; a finished proposal is found again in the ledger, so a repeat costs only what was lost.
   generate: WAIT_CANCELLATION_COMPLETED,
@@ -55,7 +55,7 @@ const cancellationOf: Record<ProfileName, ActivityCancellationType> = {
   trainPolicy: WAIT_CANCELLATION_COMPLETED,
   // Leases an adapter on the server, and must have given it back. Answers already recorded are not asked again.
   evaluate: WAIT_CANCELLATION_COMPLETED,
-  // One transaction in which the first write wins: a repeat changes nothing, and its end says whether it happened.
+  // One transaction in which the first write wins: a repeat changes nothing, and its end tells whether it happened.
   publishOnce: WAIT_CANCELLATION_COMPLETED,
 };
 
@@ -72,7 +72,7 @@ export function activityOptions(
     taskQueue: queueOf(name, queues),
     priority: { fairnessKey: tenant },
     startToCloseTimeout: seconds(profiles[profile].startToCloseSeconds),
-    // short ones too: a worker that is killed takes what it has in hand with it, and only a missing heartbeat tells
+    // short ones too: only a missing heartbeat shows that the worker which ran it was killed
     heartbeatTimeout: seconds(profiles.heartbeatSeconds),
     cancellationType: cancellationOf[profile],
     retry: {

@@ -13,9 +13,9 @@ export interface RunSignals {
 export const newRunSignals = (stopping = false): RunSignals => ({ paused: false, stopping, order: 0 });
 
 /**
- * Installs `pause`, `resume` and `stop`, and `steer` for a parent's; call it before the first await. What a message of the
- * first three holds does not matter, its name says it all, so none is malformed. `changed` hears of each once `controls`
- * say it.
+ * Installs `pause`, `resume` and `stop`, and `steer` for a parent's; call it before the first await. The first three
+ * are complete by their name, so no message of theirs is malformed. `changed` is called after each of them, when
+ * `controls` are set.
  */
 export function onRunSignals(
   controls: RunSignals,

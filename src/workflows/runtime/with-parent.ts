@@ -8,9 +8,9 @@ import { summaryOf } from './markdown.js';
 const longestWaitSeconds = 86_400;
 
 /**
- * Does a child's work, and has the child cancelled once its parent has no run any more. The server cancels the children of a
- * parent that ends, but not those that the parent got from a run before a reset: nobody else would ever end them. The waits
- * between two looks double, so an orphan lives at most about twice as long as it was needed, and a history stays short.
+ * Does a child's work, and has the child cancelled once its parent has no run any more. The server cancels the children
+ * of a parent that ends, but not those of a run before a reset of the parent, which would never end. The waits between
+ * two checks double, so an orphan lives at most about twice as long as it was needed, and a history stays short.
  */
 export async function whileParentRuns<T>(settings: RunSettings, work: () => Promise<T>): Promise<T> {
   const { parent, workflowId } = workflowInfo();

@@ -9,8 +9,9 @@ const longestWaitSeconds = 300;
 type Screened = ActivityResult<'screenSelfEdit'> & { verdict: 'allow' | 'block' };
 
 /**
- * The screen's verdict. It is the same however fast candidates are written, because it waits until those before this one
- * are: they wait for none after them. The wait is a timer, so that it holds no worker, and says what is waited for.
+ * The screen's verdict. It is the same however fast candidates are written, because it waits until those before this
+ * one are: they wait for none after them. The wait is a timer, so that it holds no worker and the history names what is
+ * waited for.
  */
 export async function screened(
   trialId: string,

@@ -57,7 +57,7 @@ export async function sealShard(input: unknown): Promise<ShardResult> {
       const more = ended < trials.length;
       // the round judges what a whole shard came to
       if (more) refuseFailures(soFar.outcomes, maxFailedFraction, { more });
-      // after the last one the result itself says it
+      // after the last one the result itself reports it
       if (more && ended % reportEvery === 0) {
         await tellParent(reportNames.shardProgress, { purpose, shard, soFar } satisfies ShardProgress);
       }

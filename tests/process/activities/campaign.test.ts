@@ -53,7 +53,7 @@ describe('resumeCampaign', () => {
       startStack: live,
       completed: [1],
     });
-    // another model has a live policy of its own, or none
+    // each model has its own live policy, or none
     expect(await resume('ca.long', 'ca')).toMatchObject({ startStack: [] });
     // what the campaign left behind is not run again
     expect(await resume('ca.long', 'ca', { nextRound: 5 })).toMatchObject({ nextRound: 5, completed: [1] });

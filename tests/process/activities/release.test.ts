@@ -68,7 +68,7 @@ describe('releasePolicy', () => {
     const spec = await rig.gateOf(roundId, digest);
     const { gateId } = spec;
     await rig.activities.openGate(spec);
-    // ann asked for the round, so her approval counts for nobody
+    // ann asked for the round, so her approval does not count
     const own = {
       approver: 'A\u200bnn',
       decision: 'approve' as const,

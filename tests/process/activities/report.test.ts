@@ -3,7 +3,7 @@ import type { RoundReport } from '../../../src/experiment/round-report.js';
 import type { ActivityResult, TrialSpec } from '../../../src/contract/index.js';
 import { reward, scores, small, useControlRig } from '../../support/control-rig.js';
 
-// What a person is told before deciding, beside the numbers that control-round.test.ts works out by hand.
+// What a person is told before deciding, apart from the numbers that control-round.test.ts works out by hand.
 const rig = useControlRig();
 
 /** Four edits scored, two of them chosen, a policy trained. */

@@ -138,7 +138,7 @@ describe('a server of somebody else', () => {
   });
 });
 
-/** A TLS door before a server, with a certificate of its own. */
+/** A TLS proxy with its own certificate in front of a server. */
 async function tlsBefore(address: string, folder: string) {
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   await execa('openssl', [

@@ -32,7 +32,7 @@ describeWithTemporal('the workflow worker', () => {
       TEMPORAL_ADDRESS: rig.env.address,
       DATABASE_URL: await postgres.createDatabase('worker'),
       SELKIE_STORE: fileURLToPath(new URL('../../../.selkie/test/store', import.meta.url)),
-      // nobody listens there
+      // no server listens there
       SELKIE_INFERENCE_URL: 'http://127.0.0.1:9/v1',
     };
   });

@@ -61,7 +61,7 @@ describeWithTemporal('a round', () => {
     ]);
     const purposes = scripted.requests('planTrials').map((r) => r.purpose);
     expect(purposes.slice(0, 2)).toEqual(['edits', 'confirm']);
-    // the passages beside the examination
+    // the passages run in parallel with the examination
     expect(purposes.slice(2).filter((purpose) => purpose !== 'controls')).toEqual(['examine', 'cross']);
     expect(purposes).toHaveLength(5);
     expect(scripted.requests('measureBaseline').map((r) => r.learner)).toEqual(['old', 'new']);

@@ -72,7 +72,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class SharedPrefix:
-    """A prefix's packed tokens, and where its keys lie in the padded layout for each row that goes on from it.
+    """A prefix's packed tokens, and where its keys are in the padded layout for each row that continues it.
 
     Attributes:
         places: [rows, length * kv heads].

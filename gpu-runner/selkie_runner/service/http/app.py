@@ -28,7 +28,7 @@ from .streaming import begin, stream_chat, stream_completion
 
 Json = dict[str, Any]
 
-#: nginx's; nobody reads it
+#: nginx's code; the client has gone and reads no answer
 _CLIENT_CLOSED_REQUEST: Final = 499
 
 

@@ -31,7 +31,7 @@ class TextOffsets:
 def completion_logprobs(
     tokenizer: Tokenizer, tokens: Sequence[int], logprobs: ScoredRow, offsets: TextOffsets | None = None
 ) -> Json:
-    """The `logprobs` of a completion's choice, or of its part that goes on at `offsets`."""
+    """The `logprobs` of a completion's choice, or of its part that continues at `offsets`."""
     return {
         "tokens": [_name(tokenizer, token) for token in tokens],
         "token_logprobs": [None if found is None else _finite(found.logprob) for found in logprobs],

@@ -1,4 +1,4 @@
-"""The CPU beside other processes: how much they take is measured, threads give way, and it is said."""
+"""The CPU next to other processes: their share is measured, threads give way, and the log shows it."""
 
 import logging
 import os

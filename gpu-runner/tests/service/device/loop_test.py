@@ -67,7 +67,7 @@ def test_lanes_share_the_device_by_weighted_time(device: DeviceLoop):
     decode = device.run(steps(100, 0.002, lambda: None), lane="decode", name="d")
     decode.future.result(10)
     trained = sum(job.device_seconds for job in trainings)
-    # thrice the time for training: 0.2 s of decoding beside about 0.6 s, not beside 100 training steps (2 s)
+    # thrice the time for training: 0.2 s of decoding to about 0.6 s, not to 100 training steps (2 s)
     assert 1.5 * decode.device_seconds < trained < 6 * decode.device_seconds + 0.04
     for job in trainings:
         job.cancel()

@@ -112,7 +112,7 @@ def test_a_client_that_goes_frees_its_rows_at_once(tmp_path: Path, batched: bool
                 client.gone.set()
                 await answered
                 await until_waiting(runner, 0)
-        # as far as HTTP goes nothing is in hand, and the device lets go at its next step
+        # HTTP holds no request any more, and the device stops at its next step
         with runner.admission.admit(64):
             pass
         busy = -1.0

@@ -48,7 +48,7 @@ class Bench:
         self.activities = GpuActivities(self.runner, self.trainings)
 
     def engine(self) -> Trainer:
-        """A fresh engine; the batched one in its mode that gives the same bits whatever runs beside."""
+        """A fresh engine; the batched one in the mode that gives the same bits whatever else runs."""
         if self.engine_name == "solo":
             return SoloEngine(self.runner, checkpoint_every_steps=3)
         trainer = BatchedTrainer(self.runner.loaded, deterministic=True)

@@ -1,4 +1,4 @@
-"""A divided CPU in the service: trainings in processes of their own, dealt by what there is to do."""
+"""A divided CPU in the service: one process per training thread, trainings assigned by the work left."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A trainer in a process of its own: what it trains, what it says, and what becomes of it and of its parent."""
+"""A trainer in its own process: what it trains, what it reports, and how it and its parent end."""
 
 import os
 import signal
