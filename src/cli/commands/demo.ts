@@ -31,7 +31,7 @@ export function demoCommand(): Command {
     .addHelpText(
       'after',
       `
-Ctrl-C stops the processes and loses nothing: the next \`demo\` goes on where it was.
+Ctrl-C stops the processes and loses nothing: the next \`demo\` resumes.
 
 Examples:
   $ npm run demo
@@ -62,9 +62,7 @@ async function runDemo({ file, rounds, keep }: DemoOptions): Promise<void> {
     if (stack.temporalUi !== null) say(`watch it at ${stack.temporalUi}/namespaces/default/workflows/${campaign.id}`);
     await follow(client, campaign, interrupted, failures);
     if (interrupted.aborted) {
-      say(
-        `\n${campaign.id} is kept as it is. \`npm run demo\` goes on with it; so does \`npm run up\`, without the bot.`,
-      );
+      say(`\n${campaign.id} is kept. \`npm run demo\` resumes it; so does \`npm run up\`, without the bot.`);
       process.exitCode = exitCodes.interrupted;
       return;
     }
@@ -115,7 +113,7 @@ async function beginOrResume(client: Client, rounds: number): Promise<Campaign> 
   return { id, rounds };
 }
 
-/** Shows progress until the campaign ends, somebody interrupts, or a part of the stack is down for good. */
+/** Shows progress until the campaign ends, the user interrupts, or a part of the stack is down for good. */
 async function follow(client: Client, campaign: Campaign, interrupted: AbortSignal, failures: Error[]): Promise<void> {
   const line = new ProgressLine(campaign.rounds, (round) => trialsDoing(client, roundIdOf(campaign.id, round)));
   let round = 1;

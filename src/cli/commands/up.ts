@@ -37,7 +37,7 @@ export function upCommand(): Command {
     .addHelpText(
       'after',
       `
-Ctrl-C, or \`selkie down\` elsewhere, stops it; the next \`up\` goes on with everything that was under way.
+Ctrl-C, or \`selkie down\` elsewhere, stops it; the next \`up\` resumes all work in progress.
 Servers of your own: TEMPORAL_ADDRESS, DATABASE_URL, SELKIE_INFERENCE_URL.
 Fixed ports: SELKIE_PORT_TEMPORAL, SELKIE_PORT_TEMPORAL_UI, SELKIE_PORT_POSTGRES, SELKIE_PORT_INFERENCE.
 

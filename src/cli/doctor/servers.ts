@@ -69,7 +69,7 @@ async function temporal(
   }
 }
 
-/** Who asks for work, by queue: without a poller, work waits without a limit and nothing says so. */
+/** Who polls each queue: without a poller, work waits without a limit and no error appears. */
 async function pollers(
   connection: Connection,
   namespace: string,
@@ -95,7 +95,7 @@ async function pollers(
     {
       check: 'pollers',
       ok: missing.length === 0,
-      detail: missing.length === 0 ? `of ${queues}` : `nobody asks for work of ${missing.join(', ')}`,
+      detail: missing.length === 0 ? `of ${queues}` : `no worker polls ${missing.join(', ')}`,
       advice: [...logs]
         .map((log) => `the ${log} is down or starting: ${mend(stack, `${log}.log`)}`)
         .join('\n                  '),

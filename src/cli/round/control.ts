@@ -37,7 +37,7 @@ export async function signalRound(client: Client, id: string, control: Order): P
   return `${id} was told: ${control}`;
 }
 
-const done = { pause: 'paused', resume: 'goes on', stop: 'stops: what is in flight ends first' } as const;
+const done = { pause: 'paused', resume: 'continues', stop: 'stops: what is in flight ends first' } as const;
 
 /** The type of what runs under an id; throws a CliError for what does not run, or listens to nothing. */
 async function runningType(client: Client, id: string): Promise<string> {

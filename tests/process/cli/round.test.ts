@@ -73,7 +73,7 @@ describeWithTemporal('the command line and a round', () => {
       await rig.start(workflowTypes.round, 'told', shortRound);
       expect(await signalRound(client, 'told', 'pause')).toBe('told: paused');
       expect(await viewRound(client, 'told')).toMatchObject({ status: { paused: true }, stageTrials: { done: 0 } });
-      expect(await signalRound(client, 'told', 'resume')).toBe('told: goes on');
+      expect(await signalRound(client, 'told', 'resume')).toBe('told: continues');
       expect(await signalRound(client, 'told', 'stop')).toBe('told: stops: what is in flight ends first');
       const running = await until(async () => {
         const rounds = await listRounds({ client, ledger: null }, { running: true, limit: 5 });
