@@ -6,7 +6,8 @@ import { program } from '../../src/cli/main.js';
 import { pythonBars as barsOf } from '../../src/bench/python-benches.js';
 import { repoRoot } from '../../src/stack/layout.js';
 
-// What the pages name must exist (links, paths, commands, tests), and a figure in two places must agree.
+// What the pages name must exist (links, paths, commands, tests), and a figure in two places must agree. Pages and
+// comments are in plain English.
 
 const files = [
   ...readdirSync(repoRoot),
@@ -83,7 +84,7 @@ const rowsOf = (page: string): string[][] =>
         .map((cell) => cell.trim()),
     );
 
-/** German idiom in English words, and words that hide the subject: say who does what. */
+/** German idiom in English words, and words that hide the subject: name who does what. */
 const banned = /\b(so many|so much|of its own|of their own|anew|shall|nobody|whoever|in hand|beside|goes on)\b/gi;
 
 describe.each(pages)('%s', (page) => {
@@ -130,6 +131,30 @@ describe.each(pages)('%s', (page) => {
       .replace(/`[^`\n]*`/g, '')
       .replace(/\]\([^)]*\)/g, ']');
     expect(prose.match(banned) ?? []).toEqual([]);
+  });
+});
+
+const scriptComment = /(\/\*[^]*?\*\/|(?<=^|\s)\/\/.*)/gm;
+const pythonComment = /("""[^]*?"""|#.*)/g;
+
+describe('comments are in plain English', () => {
+  it.each([
+    ['src', 'ts'],
+    ['tests', 'ts'],
+    ['scripts', 'mjs'],
+    ['gpu-runner/selkie_runner', 'py'],
+    ['gpu-runner/tests', 'py'],
+  ] as const)('in %s', (folder, extension) => {
+    const sources = readdirSync(join(repoRoot, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith(`.${extension}`))
+      .map((name) => join(folder, name));
+    const words = sources.flatMap((source) =>
+      found(source, extension === 'py' ? pythonComment : scriptComment).flatMap((text) =>
+        (text.match(banned) ?? []).map((word) => `${source}: ${word}`),
+      ),
+    );
+    expect(sources).not.toEqual([]);
+    expect(words).toEqual([]);
   });
 });
 
